@@ -1,0 +1,84 @@
+"""decouple: Amazon-style queues inside a Python process.
+
+    from decouple import Broker
+
+    with Broker() as broker:
+        dead = broker.queue("orders-dead")
+        orders = broker.queue("orders", visibility_timeout=30, dead_letter=dead, max_receives=3)
+        orders.send({"id": 7})
+        for message in orders.receive(wait=20):
+            with message:                       # ack at the end; an exception gives it back
+                print(message.json()["id"])
+
+A queue works alone (`Queue`) or in a Broker, for threads and asyncio tasks at once (`queue.aio`), on real time or on
+time that you move (`clock=VirtualClock()`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from decouple.attributes import Attribute
+from decouple.broker import Broker
+from decouple.clock import Clock, SystemClock, VirtualClock
+from decouple.core.changes import Change
+from decouple.core.records import Failure
+from decouple.errors import (
+    BodyNotDecoded,
+    ClockStuck,
+    DecoupleError,
+    InvalidBatch,
+    InvalidName,
+    LawBroken,
+    MessageTooLarge,
+    NotInFlight,
+    QueueClosed,
+    QueueError,
+    QueueExists,
+    QueueNotFound,
+    ReceiptInvalid,
+    TooManyInFlight,
+    VisibilityTooLong,
+)
+from decouple.message import Entry, Message, Sent
+from decouple.queue import Queue, QueueStats
+from decouple.redrive import MoveTask
+
+# In reading order: what you make, what you hold, time, what happened, what can go wrong.
+__all__ = [  # noqa: RUF022
+    "Broker",
+    "Queue",
+    "Message",
+    "Entry",
+    "Sent",
+    "Attribute",
+    "QueueStats",
+    "MoveTask",
+    "Failure",
+    "Clock",
+    "SystemClock",
+    "VirtualClock",
+    "Change",
+    "DecoupleError",
+    "QueueError",
+    "QueueNotFound",
+    "QueueExists",
+    "QueueClosed",
+    "TooManyInFlight",
+    "MessageTooLarge",
+    "NotInFlight",
+    "ReceiptInvalid",
+    "VisibilityTooLong",
+    "InvalidBatch",
+    "BodyNotDecoded",
+    "InvalidName",
+    "LawBroken",
+    "ClockStuck",
+]
+
+if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
+
+    def __getattr__(name):
+        from decouple.neighbour import handed_on
+
+        return handed_on(name)

@@ -1,0 +1,148 @@
+"""The awaitable face of a queue: the same methods on the same queue, for tasks of any loop.
+
+Only waiting differs between a thread and a task, so only `receive` has anything of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar, Unpack
+
+from decouple.errors import QueueClosed
+
+if TYPE_CHECKING:
+    from decouple.attributes import Value
+    from decouple.clock import Seconds
+    from decouple.core.records import Delivery
+    from decouple.message import Entry, Message, Sent
+    from decouple.parking import TaskPark
+    from decouple.queue import Json, Queue, QueueStats
+    from decouple.redrive import MoveTask
+    from decouple.settings import QueueSettings
+
+__all__ = ["AsyncQueue"]
+
+T = TypeVar("T", default=str)
+
+
+class AsyncQueue(Generic[T]):
+    """A queue's methods as coroutines: `await queue.aio.receive(wait=20)`. See Queue for what each does and costs."""
+
+    __slots__ = ("_queue", "_send")
+
+    def __init__(self, queue: Queue[T]) -> None:
+        self._queue = queue
+        self._send = queue.send
+
+    async def send(
+        self,
+        body: T | Json,
+        *,
+        delay: Seconds | None = None,
+        attributes: Mapping[str, Value] | None = None,
+        group: str | None = None,
+        deduplication_id: str | None = None,
+        system: Mapping[str, str] | None = None,
+    ) -> Sent:
+        """Add a message; never suspends. See Queue.send."""
+        if delay is attributes is group is deduplication_id is system is None:
+            return self._send(body)
+        return self._send(
+            body, delay=delay, attributes=attributes, group=group, deduplication_id=deduplication_id, system=system
+        )
+
+    async def send_batch(self, entries: Iterable[T | Json | Entry]) -> list[Sent]:
+        """Add any number of messages, all or none; never suspends. See Queue.send_batch."""
+        return self._queue.send_batch(entries)
+
+    async def receive(
+        self,
+        *,
+        max_messages: int = 1,
+        wait: Seconds | None = None,
+        visibility_timeout: Seconds | None = None,
+        attempt_id: str | None = None,
+    ) -> list[Message[T]]:
+        """Take up to `max_messages`; suspends only when there are none and it may wait. See Queue.receive.
+
+        Cancelled while a message was on its way, it puts the message back at the front, its count restored.
+        """
+        queue = self._queue
+        if max_messages == 1 and visibility_timeout is None and attempt_id is None and max_messages.__class__ is int:
+            if wait is None or (wait.__class__ is int and 0 <= wait < 1_000_000):  # type: ignore[operator]
+                if (message := queue._take_one()) is not None:
+                    return [message]
+        most, lease, until = queue._asked(max_messages, wait, visibility_timeout, attempt_id)
+        while True:
+            out = queue._receive_now(most, lease, until)
+            if not out and until is not None:
+                out = await self._wait(queue._task_park(most, lease, until))
+            good = queue._decodable(out)
+            if good or not out:
+                return good
+
+    async def _wait(self, park: TaskPark) -> list[Delivery]:
+        """Stay parked until messages come or the time is over; Queue._wait for a task."""
+        queue = self._queue
+        try:
+            queue._enter(park)
+            while not park.done:
+                park.arm()
+                until = queue._alarm_for(park)
+                if until is None:
+                    break
+                timer = queue.clock.call_at(park.loop, until, park.look, park.fail, park.describe)
+                try:
+                    await park.future
+                finally:
+                    timer.cancel()
+            return queue._outcome(park)
+        except BaseException:
+            queue._abandon(park)
+            raise
+
+    async def messages(self, wait: Seconds = 20) -> AsyncIterator[Message[T]]:
+        """Every message as it comes, one at a time, until the queue is closed."""
+        while True:
+            try:
+                batch = await self.receive(wait=wait)
+            except QueueClosed:
+                return
+            for message in batch:
+                yield message
+
+    async def delete(self, *messages_or_receipts: Message[T] | str) -> None:
+        """Acknowledge messages; never suspends. See Queue.delete."""
+        self._queue.delete(*messages_or_receipts)
+
+    async def change_visibility(self, message_or_receipt: Message[T] | str, timeout: Seconds) -> None:
+        """Keep a message in flight for longer or shorter; never suspends. See Queue.change_visibility."""
+        self._queue.change_visibility(message_or_receipt, timeout)
+
+    async def purge(self) -> int:
+        """Remove every message; never suspends. See Queue.purge."""
+        return self._queue.purge()
+
+    async def peek(self, n: int = 10) -> list[Message[T]]:
+        """The next visible messages, left as they are; never suspends. See Queue.peek."""
+        return self._queue.peek(n)
+
+    async def stats(self) -> QueueStats:
+        """Counts and totals; never suspends. See Queue.stats."""
+        return self._queue.stats()
+
+    async def redrive(
+        self, to: Queue[Any] | None = None, *, where: Callable[[Message[T]], object] | None = None
+    ) -> MoveTask:
+        """Move dead letters back; never suspends. See Queue.redrive."""
+        return self._queue.redrive(to, where=where)
+
+    async def configure(self, **settings: Unpack[QueueSettings]) -> None:
+        """Change a live queue; never suspends. See Queue.configure."""
+        self._queue.configure(**settings)
+
+    async def close(self) -> None:
+        """End every wait; never suspends. See Queue.close."""
+        self._queue.close()

@@ -1,0 +1,153 @@
+"""Message attributes: up to ten named values beside the body, as SQS keeps them.
+
+A value is str, int, float, Decimal, bytes or a list of what JSON holds; on the wire these are the types String, Number,
+Binary and String.Array. An `Attribute` names its type itself and is kept exactly as it was spelled.
+Source: SQS developer guide, "Amazon SQS message metadata".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import attrs
+
+__all__ = ["Attribute", "Value", "check_attributes", "size_of", "wire_form"]
+
+MOST_ATTRIBUTES = 10
+LONGEST_NAME = 256
+LONGEST_TYPE = 256
+
+
+@attrs.frozen
+class Attribute:
+    """A value with its wire type, `String`, `Number` or `Binary`, each optionally with a label: `Number.cents`.
+
+    Binary takes bytes, the others text. Nothing is converted: "007" stays "007".
+    """
+
+    type: str
+    value: str | bytes
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.type, str):
+            raise TypeError(f"an attribute's type must be text, not {self.type!r}")
+        base = self.type.partition(".")[0]
+        if base not in ("String", "Number", "Binary"):
+            raise ValueError(f"an attribute's type must be String, Number or Binary, with or without .label, not {self.type!r}")
+        if len(self.type) > LONGEST_TYPE:
+            raise ValueError(f"an attribute's type may have {LONGEST_TYPE} characters, not {len(self.type)}")
+        wanted = bytes if base == "Binary" else str
+        if not isinstance(self.value, wanted):
+            raise TypeError(f"an attribute of type {self.type!r} takes {wanted.__name__}, not {self.value!r}")
+        if not self.value:
+            raise ValueError(f"an attribute of type {self.type!r} must not be empty")
+        if base == "Number" and not is_number(self.value):
+            raise ValueError(f"an attribute of type {self.type!r} takes the text of a finite number, not {self.value!r}")
+
+
+Value: TypeAlias = str | int | float | Decimal | bytes | list[Any] | Attribute
+
+
+def check_attributes(attributes: Mapping[str, Value]) -> dict[str, Any]:
+    """The attributes as the queue keeps them, sharing nothing mutable with the caller. Raises TypeError, ValueError."""
+    if not isinstance(attributes, Mapping):
+        raise TypeError(f"attributes must be a mapping of names to values, not {attributes!r}")
+    if len(attributes) > MOST_ATTRIBUTES:
+        raise ValueError(f"a message has at most {MOST_ATTRIBUTES} attributes, not {len(attributes)}: put more into the body")
+    return {check_name(name): kept(name, value) for name, value in attributes.items()}
+
+
+def check_name(name: str) -> str:
+    """A name of 1-256 letters, digits, `_`, `-` and `.`, where AWS allows it."""
+    if not isinstance(name, str):
+        raise TypeError(f"an attribute's name must be text, not {name!r}")
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise ValueError(f"an attribute's name has 1 to {LONGEST_NAME} characters, not {len(name)}")
+    if not all(character.isalnum() or character in "_-." for character in name):
+        raise ValueError(f"an attribute's name has letters, digits, '_', '-' and '.', unlike {name!r}")
+    if name.lower().startswith(("aws.", "amazon.")):
+        raise ValueError(f"attribute names that start with AWS. or Amazon. are reserved, so {name!r} is not allowed")
+    if name.startswith(".") or name.endswith(".") or ".." in name:
+        raise ValueError(f"an attribute's name has no '.' at an end and none after another, unlike {name!r}")
+    return name
+
+
+def kept(name: str, value: Value) -> Any:
+    """The value as stored: immutable, checked."""
+    if isinstance(value, bool):
+        raise TypeError(f"attribute {name!r} is the bool {value!r}, which AWS has no type for: send 'true' or 1")
+    if isinstance(value, (float, Decimal)) and not math.isfinite(value):
+        raise ValueError(f"attribute {name!r} must be a finite number, not {value!r}")
+    if isinstance(value, (str, bytes)) and not value:
+        raise ValueError(f"attribute {name!r} must not be empty: leave it out")
+    if isinstance(value, str):
+        return encodable(name, value)
+    if isinstance(value, Attribute):
+        if isinstance(value.value, str):
+            encodable(name, value.value)
+        encodable(name, value.type)
+        return value
+    if isinstance(value, list):
+        return ArrayText(array_text(name, value))
+    if isinstance(value, (int, float, Decimal, bytes)):
+        return value
+    raise TypeError(f"attribute {name!r} must be str, int, float, Decimal, bytes, list or Attribute, not {value!r}")
+
+
+class ArrayText(str):
+    """A list as the JSON text it is on the wire."""
+
+    __slots__ = ()
+
+
+def array_text(name: str, value: list[Any]) -> str:
+    try:
+        return encodable(name, json.dumps(value, allow_nan=False, ensure_ascii=False))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"attribute {name!r} must be a list of what JSON holds: {error}") from None
+
+
+def encodable(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"attribute {name!r} holds a lone surrogate, which UTF-8 cannot encode: {text!r:.80}") from None
+    return text
+
+
+def is_number(text: str | bytes) -> bool:
+    try:
+        return isinstance(text, str) and Decimal(text).is_finite()
+    except ArithmeticError:
+        return False
+
+
+def shown_value(value: Any) -> Any:
+    """A stored value as the receiver sees it: what the sender gave, lists as new lists."""
+    return json.loads(value) if isinstance(value, ArrayText) else value
+
+
+def wire_form(value: Any) -> Attribute:
+    """A stored value with its wire type."""
+    if isinstance(value, Attribute):
+        return value
+    if isinstance(value, ArrayText):
+        return Attribute("String.Array", str(value))
+    if isinstance(value, str):
+        return Attribute("String", value)
+    if isinstance(value, bytes):
+        return Attribute("Binary", value)
+    return Attribute("Number", str(value))
+
+
+def size_of(attributes: Mapping[str, Any]) -> int:
+    """What the attributes add to a message's size: name, type and value of each, in UTF-8 bytes."""
+    total = 0
+    for name, value in attributes.items():
+        form = wire_form(value)
+        total += sum(len(part.encode()) if isinstance(part, str) else len(part) for part in (name, form.type, form.value))
+    return total

@@ -1,0 +1,230 @@
+"""Bodies are text. What a program sends is encoded here, what it asks for is decoded here.
+
+`str` is sent as it is; a dict, list, number, bool or None becomes JSON text. A typed queue sends and receives one
+type: an attrs class, a dataclass, a TypedDict, or a pydantic or msgspec model where those are installed. Encoding at
+the send is what decouples: the receiver never shares an object with the sender.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import sys
+import types
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import attrs
+from typing_extensions import NotRequired, Required, is_typeddict
+
+__all__ = ["Codec", "check_text", "codec_for", "text_of"]
+
+T = TypeVar("T")
+
+
+def text_of(body: object) -> str:
+    """The text of an untyped body. Raises TypeError, ValueError."""
+    if isinstance(body, str):
+        return check_text(str(body))
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        raise TypeError(
+            "a body is text, not bytes: decode it, send base64.b64encode(data).decode(), or put it into an attribute"
+        )
+    if body is None or isinstance(body, (dict, list, int, float)):
+        return check_text(json_text(body))
+    raise TypeError(
+        f"a body is str, dict, list, int, float, bool or None, not {type(body).__name__}: "
+        f"encode it, or declare the queue with body={type(body).__name__}"
+    )
+
+
+def check_text(text: str) -> str:
+    """The text itself, when it may be a body: not empty, and UTF-8 can encode it."""
+    if not text:
+        raise ValueError("a body must not be empty: SQS has no empty messages")
+    try:
+        text.isascii() or text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"a body must encode to UTF-8, and character {error.start} is the lone surrogate {text[error.start]!r}"
+        ) from None
+    return text
+
+
+def json_text(value: object) -> str:
+    """JSON in insertion order, refusing what JSON cannot hold instead of bending it."""
+    try:
+        check_keys(value)
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except RecursionError:
+        raise ValueError("a body must be JSON: it is nested too deep, or holds itself") from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"a body must be JSON: {error}") from None
+
+
+def check_keys(value: object) -> None:
+    """json.dumps would turn the keys 1 and None into "1" and "null"; the receiver would get another body."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"keys must be str, not {key!r}")
+            check_keys(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            check_keys(inner)
+
+
+@attrs.frozen(eq=False)
+class Codec(Generic[T]):
+    """How one type is written as text and read back. Both raise on what does not fit."""
+
+    type: type[T]
+    encode: Callable[[T], str]
+    decode: Callable[[str], T]
+
+    @property
+    def name(self) -> str:
+        """The type's name, for errors."""
+        return self.type.__name__
+
+    def text_of(self, body: object) -> str:
+        """The text of a body that must be of this type."""
+        fits = isinstance(body, dict) if is_typeddict(self.type) else isinstance(body, self.type)
+        if not fits:
+            raise TypeError(f"this queue takes {self.name}, not {type(body).__name__}: {body!r:.80}")
+        return check_text(self.encode(body))  # type: ignore[arg-type]  # just checked, but a TypedDict is no runtime type
+
+
+def codec_for(wanted: type[T]) -> Codec[T]:
+    """The codec of a typed queue. Raises TypeError for a type that says nothing about its fields."""
+    if not isinstance(wanted, type) and not is_typeddict(wanted):
+        raise TypeError(f"body must be str or a class, not {wanted!r}")
+    pydantic, msgspec = sys.modules.get("pydantic"), sys.modules.get("msgspec")
+    # A model's own package is imported already, or there would be no model to pass.
+    if pydantic is not None and issubclass_safe(wanted, pydantic.BaseModel):
+        return Codec(wanted, lambda body: body.model_dump_json(), wanted.model_validate_json)  # type: ignore[attr-defined]
+    if msgspec is not None and issubclass_safe(wanted, msgspec.Struct):
+        encoder, decoder = msgspec.json.Encoder(), msgspec.json.Decoder(wanted)
+        return Codec(wanted, lambda body: encoder.encode(body).decode(), decoder.decode)
+    if attrs.has(wanted) or dataclasses.is_dataclass(wanted) or is_typeddict(wanted):
+        return Codec(wanted, lambda body: json_text(unstructured(body)), lambda text: structured(json.loads(text), wanted, "body"))
+    raise TypeError(
+        f"body={wanted.__name__} must be str, an attrs class, a dataclass, a TypedDict, a pydantic model or a msgspec Struct"
+    )
+
+
+def issubclass_safe(wanted: object, parent: type) -> bool:
+    return isinstance(wanted, type) and issubclass(wanted, parent)
+
+
+def unstructured(value: Any) -> Any:
+    """What JSON can hold of an attrs class, a dataclass or a TypedDict, field by field."""
+    if attrs.has(type(value)):
+        return {field.name: unstructured(getattr(value, field.name)) for field in attrs.fields(type(value))}
+    if dataclasses.is_dataclass(value):
+        return {field.name: unstructured(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return unstructured(value.value)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    if isinstance(value, (Decimal, UUID)):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: unstructured(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [unstructured(inner) for inner in value]
+    return value
+
+
+def structured(value: Any, wanted: Any, where: str) -> Any:
+    """The JSON `value` as the type `wanted`; `where` is its place in the body, for errors. Unknown fields are left out."""
+    origin, arguments = get_origin(wanted), get_args(wanted)
+    if wanted is Any or wanted is object:
+        return value
+    if origin in (Required, NotRequired):
+        return structured(value, arguments[0], where)
+    if origin in (Union, types.UnionType):
+        return one_of(value, arguments, where)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise ValueError(f"{where} must be one of {arguments}, not {value!r}")
+    if origin in (list, tuple) or wanted in (list, tuple):
+        return structured_row(value, origin or wanted, arguments, where)
+    if origin in (dict, Mapping) or wanted is dict:
+        kind = arguments[1] if arguments else Any
+        return {key: structured(inner, kind, f"{where}.{key}") for key, inner in of_type(value, dict, where).items()}
+    if attrs.has(wanted) or dataclasses.is_dataclass(wanted) or is_typeddict(wanted):
+        return structured_fields(value, wanted, where)
+    return structured_scalar(value, wanted, where)
+
+
+def structured_scalar(value: Any, wanted: Any, where: str) -> Any:
+    if wanted in (None, type(None)):
+        return of_type(value, type(None), where)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if wanted in (datetime, date):
+        return wanted.fromisoformat(of_type(value, str, where))
+    if wanted in (Decimal, UUID):
+        try:
+            return wanted(of_type(value, str, where))
+        except ArithmeticError:
+            raise ValueError(f"{where} must be a decimal number, not {value!r}") from None
+    if isinstance(wanted, type) and issubclass(wanted, enum.Enum):
+        return wanted(value)
+    if wanted in (str, int, float, bool):
+        return of_type(value, wanted, where)
+    raise TypeError(f"{where} is annotated {wanted!r}, which only a pydantic or msgspec model can decode")
+
+
+def structured_row(value: Any, kind: type, arguments: tuple[Any, ...], where: str) -> Any:
+    row = of_type(value, list, where)
+    if kind is tuple and arguments and arguments[-1] is not Ellipsis:
+        if len(row) != len(arguments):
+            raise ValueError(f"{where} must have {len(arguments)} items, not {len(row)}")
+        return tuple(structured(inner, want, f"{where}[{i}]") for i, (inner, want) in enumerate(zip(row, arguments, strict=True)))
+    want = arguments[0] if arguments else Any
+    return kind(structured(inner, want, f"{where}[{i}]") for i, inner in enumerate(row))
+
+
+def structured_fields(value: Any, wanted: Any, where: str) -> Any:
+    given = of_type(value, dict, where)
+    hints = get_type_hints(wanted, include_extras=is_typeddict(wanted))
+    if is_typeddict(wanted):
+        missing = wanted.__required_keys__ - given.keys()
+        names = {name: name for name in hints}
+    elif attrs.has(wanted):
+        fields = [field for field in attrs.fields(wanted) if field.init]
+        missing = {field.name for field in fields if field.default is attrs.NOTHING} - given.keys()
+        names = {field.name: field.alias for field in fields}
+    else:
+        plain = [field for field in dataclasses.fields(wanted) if field.init]
+        nothing = dataclasses.MISSING
+        missing = {field.name for field in plain if field.default is nothing and field.default_factory is nothing} - given.keys()
+        names = {field.name: field.name for field in plain}
+    if missing:
+        raise ValueError(f"{where} lacks {', '.join(sorted(missing))}")
+    return wanted(
+        **{names[name]: structured(given[name], hints.get(name, Any), f"{where}.{name}") for name in names if name in given}
+    )
+
+
+def one_of(value: Any, arguments: tuple[Any, ...], where: str) -> Any:
+    reasons: list[str] = []
+    for wanted in arguments:
+        try:
+            return structured(value, wanted, where)
+        except (TypeError, ValueError) as error:
+            reasons.append(str(error))
+    raise ValueError("; or ".join(reasons))
+
+
+def of_type(value: Any, wanted: type, where: str) -> Any:
+    if isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool)):
+        return value
+    raise TypeError(f"{where} must be {wanted.__name__}, not {value!r:.80}")

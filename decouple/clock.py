@@ -1,0 +1,252 @@
+"""Time as something you hold: real, or moved by hand.
+
+Inside, an instant is one integer: nanoseconds on the clock's own monotone scale, so sums are exact and NTP steps
+move no deadline. `epoch` says where that scale's zero lies in nanoseconds since 1970; it is fixed when the clock is
+made. Users give durations in seconds and are shown aware UTC datetimes.
+
+A clock is also what waits: only it knows whether waiting means sleeping (SystemClock) or moving time (VirtualClock).
+Nobody else in this library sleeps, and nothing here ticks.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from decouple.core.deadlines import FAR
+from decouple.core.records import EPOCH
+from decouple.errors import ClockStuck
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Clock", "Seconds", "SystemClock", "Timed", "VirtualClock", "Waiter", "nanoseconds"]
+
+Seconds: TypeAlias = int | float | timedelta
+
+SECOND = 1_000_000_000
+STUCK_AFTER = 5.0
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def nanoseconds(value: Seconds, name: str, *, least: float = 0, most: float = math.inf) -> int:
+    """A duration in seconds as whole nanoseconds; `name` is the argument's, for the error. Raises ValueError, TypeError."""
+    if isinstance(value, timedelta):
+        nanos = (value.days * 86_400 + value.seconds) * SECOND + value.microseconds * 1_000
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be seconds as int, float or timedelta, not {value!r}")
+    elif not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number of seconds, not {value!r}")
+    else:
+        nanos = value * SECOND if isinstance(value, int) else round(value * SECOND)
+    if not least * SECOND <= nanos <= most * SECOND:
+        bounds = f"at least {least:,g}" if math.isinf(most) else f"from {least:,g} to {most:,g}"
+        raise ValueError(f"{name} must be {bounds} seconds, not {value!r}")
+    if nanos >= FAR >> 1:
+        raise ValueError(f"{name} must be under {(FAR >> 1) // SECOND:,} seconds, not {value!r}")
+    return nanos
+
+
+class Waiter(Protocol):
+    """A parked thread, as far as a clock needs to know it."""
+
+    done: bool
+
+    def block(self, seconds: float) -> bool: ...
+
+    def describe(self) -> str: ...
+
+
+class Timed(Protocol):
+    """Something on a virtual clock to which things happen by themselves."""
+
+    def next_at(self) -> int: ...
+
+    def settle(self) -> None: ...
+
+
+class Clock(Protocol):
+    """What a queue asks of time. `now` is read once per operation."""
+
+    epoch: int
+
+    @property
+    def now(self) -> Callable[[], int]:
+        """The present instant."""
+        ...
+
+    def attach(self, timed: Timed) -> None:
+        """Let the clock settle `timed` when it is moved, as long as `timed` lives."""
+        ...
+
+    def sleep(self, waiter: Waiter, until: int) -> None:
+        """Block this thread until the waiter is woken or that instant has come (it may return earlier)."""
+        ...
+
+    def call_at(
+        self, loop: asyncio.AbstractEventLoop, until: int, wake: Callable[[], object], fail: Callable[[Exception], None], who: Callable[[], str]
+    ) -> asyncio.TimerHandle:
+        """Call `wake` on the loop at that instant, or `fail` with the reason why it will not come."""
+        ...
+
+
+class SystemClock:
+    """Real time: the monotonic clock, anchored to the wall clock when made."""
+
+    __slots__ = ("epoch", "now")
+
+    def __init__(self) -> None:
+        # The builtin itself, not a method around it: read on every send and receive (a method costs 60 ns more).
+        self.now: Callable[[], int] = time.monotonic_ns
+        self.epoch = time.time_ns() - time.monotonic_ns()
+
+    def __repr__(self) -> str:
+        return f"SystemClock({shown(self, self.now())})"
+
+    def attach(self, timed: Timed) -> None:
+        """Nothing to do: nobody moves real time, and a waiting thread or task is its own timer."""
+
+    def sleep(self, waiter: Waiter, until: int) -> None:
+        seconds = (until - self.now()) / SECOND
+        if seconds > 0:
+            waiter.block(min(seconds, threading.TIMEOUT_MAX))
+
+    def call_at(
+        self, loop: asyncio.AbstractEventLoop, until: int, wake: Callable[[], object], fail: Callable[[Exception], None], who: Callable[[], str]
+    ) -> asyncio.TimerHandle:
+        return loop.call_later(max(0.0, min((until - self.now()) / SECOND, 86_400.0)), wake)
+
+
+class VirtualClock:
+    """Time that stands still until it is moved: by `advance`, or by a wait in the thread that made it.
+
+    A synchronous wait in the clock's own thread jumps: what is due happens in order of time, until a message comes or
+    the wait is over. Waits of other threads and of tasks end by a message, by `advance` or by close; when nothing has
+    happened on the clock for 5 real seconds meanwhile, they raise ClockStuck. Due work runs in the thread that
+    moves the clock.
+
+    >>> clock = VirtualClock()
+    >>> clock.advance(0.1)
+    >>> clock.time
+    datetime.datetime(2026, 1, 1, 0, 0, 0, 100000, tzinfo=datetime.timezone.utc)
+    """
+
+    def __init__(self, start: datetime = NEW_YEAR) -> None:
+        if not isinstance(start, datetime):
+            raise TypeError(f"start must be an aware datetime, not {start!r}")
+        if start.tzinfo is None:
+            raise ValueError(f"start must be an aware datetime, not the naive {start!r}: give it tzinfo=timezone.utc")
+        self.epoch = (start - EPOCH) // timedelta(microseconds=1) * 1_000
+        self._now = 0
+        self._reads = 0
+        self._owner = threading.get_ident()
+        self._mover: object | None = None
+        self._lock = threading.Lock()
+        self._attached: dict[int, weakref.ref[Timed]] = {}
+        self._count = 0
+
+    def __repr__(self) -> str:
+        return f"VirtualClock({shown(self, self._now)})"
+
+    @property
+    def time(self) -> datetime:
+        """The present instant as an aware UTC datetime, to the microsecond."""
+        return datetime_at(self, self._now)
+
+    def now(self) -> int:
+        """The present instant: nanoseconds since the clock's start."""
+        self._reads += 1  # a sign of life for those who wait: whoever uses the clock reads it
+        return self._now
+
+    def adopt(self) -> None:
+        """Make the calling thread the clock's own: its synchronous waits jump."""
+        self._owner = threading.get_ident()
+
+    def advance(self, seconds: Seconds) -> None:
+        """Move time on; all that falls due on the way happens at its instant, in order, in this thread.
+
+        Raises ValueError for a negative duration. Cost: O(queues on the clock) for each instant at which something happens.
+        """
+        self._run(self._now + nanoseconds(seconds, "seconds"))
+
+    def advance_to_next(self) -> float | None:
+        """Move time to the next instant at which something happens; the seconds moved, or None if nothing ever will."""
+        before = self._now
+        soonest, _ = self._soonest()
+        if soonest >= FAR:
+            return None
+        self._run(max(soonest, before))
+        return (self._now - before) / SECOND
+
+    def attach(self, timed: Timed) -> None:
+        with self._lock:
+            self._count += 1
+            number = self._count
+            # Bound to the dict, not to the clock: a queue's end must not keep the clock alive.
+            attached = self._attached
+            attached[number] = weakref.ref(timed, lambda _: attached.pop(number, None))
+
+    def sleep(self, waiter: Waiter, until: int) -> None:
+        if threading.get_ident() == self._owner and self._mover is None:
+            self._run(until, stop=lambda: waiter.done)
+            return
+        seen = self._reads
+        while not waiter.block(STUCK_AFTER):
+            if self._reads == seen:
+                raise ClockStuck(waiter.describe(), seconds=STUCK_AFTER)
+            seen = self._reads
+
+    def call_at(
+        self, loop: asyncio.AbstractEventLoop, until: int, wake: Callable[[], object], fail: Callable[[Exception], None], who: Callable[[], str]
+    ) -> asyncio.TimerHandle:
+        seen = self._reads
+
+        def look() -> None:
+            if self._reads == seen:
+                fail(ClockStuck(who(), seconds=STUCK_AFTER))
+            else:
+                wake()
+
+        return loop.call_later(STUCK_AFTER, look)
+
+    def _run(self, target: int, stop: Callable[[], bool] = lambda: False) -> None:
+        mine = object()
+        try:
+            with self._lock:
+                if self._mover is not None:
+                    raise RuntimeError("the clock is being moved already: due work must not call advance()")
+                self._mover = mine
+            self._reads += 1
+            while not stop():
+                at, timed = self._soonest()
+                if timed is None or at > target:
+                    self._now = target
+                    return
+                self._now = max(self._now, at)
+                timed.settle()
+        finally:
+            if self._mover is mine:
+                self._mover = None
+
+    def _soonest(self) -> tuple[int, Timed | None]:
+        """What happens next, and to whom; of two at the same instant, who was made first."""
+        best, whose = FAR, None
+        for reference in list(self._attached.values()):
+            timed = reference()
+            if timed is not None and (at := timed.next_at()) < best:
+                best, whose = at, timed
+        return best, whose
+
+
+def datetime_at(clock: Clock, instant: int) -> datetime:
+    """An instant of that clock as an aware UTC datetime, to the microsecond."""
+    return EPOCH + timedelta(microseconds=(clock.epoch + instant) // 1_000)
+
+
+def shown(clock: Clock, instant: int) -> str:
+    return datetime_at(clock, instant).isoformat(timespec="milliseconds")

@@ -1,0 +1,74 @@
+"""The record of one state change: what happened to which message, when, and by what cause.
+
+Every transition of a queue makes exactly one when somebody listens, and none otherwise. Metrics, the ledger, a
+journal and assertions in tests all read this one stream, so a change carries what is needed to repeat it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from decouple.core.records import EPOCH, Record, details_of
+
+__all__ = ["Cause", "Change"]
+
+Cause: TypeAlias = Literal[
+    "sent",  # accepted; visible at once, or at `until` when delayed
+    "moved in",  # a dead letter or a redriven message arrived; `other` is where it came from
+    "delay ended",  # became visible
+    "received",  # in flight until `until`
+    "given back",  # the receive that took it was cancelled or interrupted: count restored, at the front
+    "visibility changed",  # in flight until `until` instead
+    "nacked",  # visible again, by nack or a visibility of 0
+    "expired",  # visible again, its time in flight ran out
+    "moving",  # on its way to `other`, no longer to be had here
+    "refused",  # `other` did not take it: in flight here again until `until`, or visible as it was
+    "moved",  # gone to `other`
+    "rejected",  # gone by reject() from a queue without a dead-letter queue; `reason` says why
+    "deleted",  # gone, acknowledged
+    "retained out",  # gone, older than the queue's retention
+    "purged",  # gone, by purge() or with its queue
+    "configured",  # `settings` of the queue changed
+    "closed",  # the queue takes and gives no more
+]
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """One state change.
+
+    queue: its name; at: nanoseconds since 1970, the instant it was due even when noticed later; seq, id: the
+    message (None for a change of the queue itself); receives: how often it had been received; record: text, instant
+    of sending, seq and details, in the queue's own terms; until: the instant the new state ends; other: the
+    queue at the other end of a move; reason: words where there are any; settings: what a `configured` set.
+    """
+
+    cause: Cause
+    queue: str
+    at: int
+    seq: int | None = None
+    id: str | None = None
+    receives: int = 0
+    record: Record | None = None
+    until: int | None = None
+    other: str | None = None
+    reason: str | None = None
+    settings: Mapping[str, Any] | None = None
+
+    @property
+    def happened_at(self) -> datetime:
+        """The instant as an aware UTC datetime, to the microsecond."""
+        return EPOCH + timedelta(microseconds=self.at // 1_000)
+
+    @property
+    def text(self) -> str | None:
+        """The message's body."""
+        return None if self.record is None else self.record[0]
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """The message's attributes."""
+        return {} if self.record is None else details_of(self.record).attributes

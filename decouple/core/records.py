@@ -1,0 +1,110 @@
+"""What a queue keeps of a message: a record while it waits, a delivery once it has been received.
+
+A record is a plain tuple `(text, sent_at, seq)`, with a `Details` at the end for a message that has more than a
+body. Tuples of plain values are not tracked by the garbage collector, so a backlog of a million messages costs a
+full collection 16 ms where slotted objects cost 142-243 ms, and 64 bytes each where they cost 96. State of its
+own is made at the first receive: the Delivery, which is also the handle the receiver holds.
+
+`seq` numbers a message within its queue, in the order of sending; ids and receipts are made from it when asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any, TypeAlias
+
+import attrs
+
+__all__ = ["EPOCH", "Delivery", "Details", "Failure", "PLAIN", "Past", "Record", "details_of", "new_delivery", "with_details"]
+
+
+@attrs.frozen
+class Failure:
+    """Why a message is dead, or why its last handler gave it back.
+
+    error: the exception's type as `module.Name`, or a word for what was not an exception; text: its message;
+    traceback: as Python prints it, or ""; attempts: how often the message had been received by then.
+    """
+
+    error: str
+    text: str
+    traceback: str
+    attempts: int
+
+
+@attrs.frozen(eq=False)
+class Details:
+    """What a message has beyond its body. `id` only where it is not the queue's own (a dead letter keeps its id)."""
+
+    attributes: Mapping[str, Any] = attrs.field(factory=dict)
+    system: Mapping[str, str] = attrs.field(factory=dict)
+    group: str | None = None
+    id: str | None = None
+    source: Any = None
+    failure: Failure | None = None
+
+
+PLAIN = Details()
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+Record: TypeAlias = tuple[str, int, int] | tuple[str, int, int, Details]
+
+# (how often it was received before this delivery, the instant of the first receive)
+Past: TypeAlias = tuple[int, int | None]
+
+
+def details_of(record: Record) -> Details:
+    """What the record has beyond its body; PLAIN for most."""
+    return record[3] if len(record) == 4 else PLAIN
+
+
+def with_details(record: Record, **changes: Any) -> Record:
+    """The same record with some details changed."""
+    return (record[0], record[1], record[2], attrs.evolve(details_of(record), **changes))
+
+
+class Delivery:
+    """One message on its way: the state a queue keeps of it, and the handle its receiver holds.
+
+    `due` is the instant its present state ends or began: the end of its time in flight or of its delay; once it
+    is visible again, the instant it became so. A message has one Delivery per receive; an old one keeps its own
+    receipt and count.
+    """
+
+    # Six slots and no weak reference: 80 bytes, and every one of a million messages in flight has them.
+    __slots__ = ("due", "owner", "past", "received_at", "record", "settled")
+
+    # No __init__: a call of it costs 130 ns of a receive, filling the slots in place 30. `new_delivery` is for all others.
+    owner: Any
+    record: Record
+    received_at: int
+    due: int
+    past: Past | None
+    settled: bool
+
+    @property
+    def times_received(self) -> int:
+        """How often the message has been received, this delivery included."""
+        return 1 if self.past is None else self.past[0] + 1
+
+    @property
+    def first_received(self) -> int:
+        """The instant of the first receive."""
+        return self.received_at if self.past is None or self.past[1] is None else self.past[1]
+
+
+# Makes the handle for a delivery: Delivery itself, or the caller's subclass of it.
+Make: TypeAlias = Callable[[], Delivery]
+
+
+def new_delivery(make: Make, owner: Any, record: Record, received_at: int, due: int, past: Past | None) -> Delivery:
+    """A delivery with its slots filled."""
+    delivery = make()
+    delivery.owner = owner
+    delivery.record = record
+    delivery.received_at = received_at
+    delivery.due = due
+    delivery.past = past
+    delivery.settled = False
+    return delivery

@@ -1,0 +1,26 @@
+"""What can be set about a queue, in the engine's own terms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+__all__ = ["LONGEST_IN_FLIGHT", "SECOND", "Settings"]
+
+SECOND = 1_000_000_000
+LONGEST_IN_FLIGHT = 12 * 3600 * SECOND
+
+
+@attrs.frozen
+class Settings:
+    """What `configure` can change. Durations in nanoseconds; `dead_letter` is whatever takes a Move."""
+
+    visibility_timeout: int = 30 * SECOND
+    delay: int = 0
+    retention: int = 345_600 * SECOND
+    wait: int = 0
+    max_message_size: int = 1_048_576
+    dead_letter: Any = None
+    max_receives: int | None = None
+    max_in_flight: int = 120_000

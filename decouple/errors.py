@@ -1,0 +1,196 @@
+"""Every error a caller can meet, as one tree.
+
+    DecoupleError
+    |-- QueueError                 .queue: the queue's name
+    |   |-- QueueNotFound          no queue of that name
+    |   |-- QueueExists            declared again with another setting (.setting, .current, .asked)
+    |   |-- QueueClosed            closed or deleted: no more sends and receives
+    |   |-- TooManyInFlight        .in_flight of .limit
+    |   |-- MessageTooLarge        .size over .limit bytes
+    |   |-- NotInFlight            .id: gone, or never received through this handle
+    |   |-- ReceiptInvalid         .receipt: not one that this queue gave out
+    |   |-- VisibilityTooLong      .total over .limit seconds since the receive
+    |   |-- InvalidBatch           .errors: {position: error}; nothing was sent
+    |   `-- BodyNotDecoded         .text, .wanted: the body is not what the queue's type asks
+    |-- InvalidName                .name
+    |-- LawBroken                  .numbers: the books do not balance
+    `-- ClockStuck                 waiting on a virtual clock that nobody moves
+
+A wrong argument is a plain ValueError or TypeError. Errors about one queue name it; numbers are attributes, so
+no program needs to read the sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = [
+    "BodyNotDecoded",
+    "ClockStuck",
+    "DecoupleError",
+    "InvalidBatch",
+    "InvalidName",
+    "LawBroken",
+    "MessageTooLarge",
+    "NotInFlight",
+    "QueueClosed",
+    "QueueError",
+    "QueueExists",
+    "QueueNotFound",
+    "ReceiptInvalid",
+    "TooManyInFlight",
+    "VisibilityTooLong",
+]
+
+
+class DecoupleError(Exception):
+    """The root of all errors of this library."""
+
+
+class QueueError(DecoupleError):
+    """An error about one queue, named by `queue`."""
+
+    def __init__(self, sentence: str, *, queue: str) -> None:
+        super().__init__(sentence)
+        self.queue = queue
+
+
+class QueueNotFound(QueueError):
+    """No queue of this name is declared."""
+
+    def __init__(self, queue: str, *, declared: int) -> None:
+        super().__init__(
+            f"no queue {queue!r} is declared among the broker's {declared}: declare it with broker.queue({queue!r})",
+            queue=queue,
+        )
+
+
+class QueueExists(QueueError):
+    """A queue was declared again and a setting differs from what it has now."""
+
+    def __init__(self, queue: str, *, setting: str, current: object, asked: object) -> None:
+        super().__init__(
+            f"queue {queue!r} exists with {setting}={current!r}, not {asked!r}: "
+            f"leave it out, or change it with queue.configure({setting}=...)",
+            queue=queue,
+        )
+        self.setting = setting
+        self.current = current
+        self.asked = asked
+
+
+class QueueClosed(QueueError):
+    """The queue was closed or deleted. Messages in flight can still be settled."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"queue {queue!r} is closed: it takes and gives no more messages", queue=queue)
+
+
+class TooManyInFlight(QueueError):
+    """The queue has as many messages in flight as it allows (AWS: OverLimit)."""
+
+    def __init__(self, queue: str, *, in_flight: int, limit: int) -> None:
+        super().__init__(
+            f"queue {queue!r} has {in_flight} of at most {limit} messages in flight: "
+            f"settle some, or raise it with configure(max_in_flight=...)",
+            queue=queue,
+        )
+        self.in_flight = in_flight
+        self.limit = limit
+
+
+class MessageTooLarge(QueueError):
+    """Body and attributes are over the queue's limit, counted in UTF-8 bytes."""
+
+    def __init__(self, queue: str, *, size: int, limit: int) -> None:
+        super().__init__(
+            f"a message of {size} bytes is over the {limit} bytes queue {queue!r} takes (body and attributes in UTF-8): "
+            f"keep the body elsewhere and send where it is, or raise max_message_size",
+            queue=queue,
+        )
+        self.size = size
+        self.limit = limit
+
+
+class NotInFlight(QueueError):
+    """The message is gone, or this handle never received it, so its visibility cannot change."""
+
+    def __init__(self, queue: str, *, id: str, why: str) -> None:
+        super().__init__(f"message {id!r} is not in flight in queue {queue!r}: {why}", queue=queue)
+        self.id = id
+
+
+class ReceiptInvalid(QueueError, ValueError):
+    """The receipt is malformed, of another queue, or one this queue never gave out."""
+
+    def __init__(self, queue: str, *, receipt: object, why: str) -> None:
+        super().__init__(
+            f"{receipt!r} is not a receipt of queue {queue!r}: {why}; use message.receipt as it came", queue=queue
+        )
+        self.receipt = receipt
+
+
+class VisibilityTooLong(QueueError, ValueError):
+    """A visibility change would keep the message in flight for over 12 hours since its receive."""
+
+    def __init__(self, queue: str, *, total: float, limit: float) -> None:
+        super().__init__(
+            f"the message would be in flight for {total:g} s since its receive, over the {limit:g} s queue {queue!r} "
+            f"allows: ask for {total - limit:g} s less, or give it back with nack()",
+            queue=queue,
+        )
+        self.total = total
+        self.limit = limit
+
+
+class InvalidBatch(QueueError, ValueError):
+    """Some entries of a batch are wrong, each with its error; nothing was sent."""
+
+    def __init__(self, queue: str, *, errors: Mapping[int, Exception], entries: int) -> None:
+        shown = "; ".join(f"[{position}] {error}" for position, error in list(errors.items())[:3])
+        more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
+        super().__init__(
+            f"{len(errors)} of {entries} entries for queue {queue!r} are wrong and nothing was sent: {shown}{more}",
+            queue=queue,
+        )
+        self.errors = dict(errors)
+
+
+class BodyNotDecoded(QueueError):
+    """The text of a body is not what the queue's type asks for."""
+
+    def __init__(self, queue: str, *, text: str, wanted: str, why: str) -> None:
+        super().__init__(
+            f"a body in queue {queue!r} is not {wanted}: {why}; message.text has it as it came ({len(text)} characters)",
+            queue=queue,
+        )
+        self.text = text
+        self.wanted = wanted
+
+
+class InvalidName(DecoupleError, ValueError):
+    """A name that AWS would refuse too."""
+
+    def __init__(self, name: object, *, kind: str, rule: str) -> None:
+        super().__init__(f"{name!r} cannot name a {kind}: {rule}")
+        self.name = name
+
+
+class LawBroken(DecoupleError):
+    """A conservation law or an internal invariant does not hold: a fault in this library."""
+
+    def __init__(self, sentence: str, *, numbers: Mapping[str, int]) -> None:
+        super().__init__(f"{sentence}: {', '.join(f'{name} {value}' for name, value in numbers.items())}")
+        self.numbers = dict(numbers)
+
+
+class ClockStuck(DecoupleError):
+    """Somebody waits on a virtual clock, and for seconds of real time nothing has moved it."""
+
+    def __init__(self, waiting: str, *, seconds: float) -> None:
+        super().__init__(
+            f"{waiting}, and nothing has happened on this virtual clock for {seconds:g} real seconds: "
+            f"call clock.advance(...), send a message, close the queue, or wait in the clock's own thread"
+        )
+        self.waiting = waiting
+        self.seconds = seconds

@@ -1,0 +1,121 @@
+"""Parked receives: how a waiting caller is told that its messages are here.
+
+A receive that finds nothing leaves a park in the queue's state. Whoever makes a message visible (a sender, a nack,
+an expiry) fills parks in the order they came, under the queue's lock, and calls `wake` after releasing it. A thread's
+wake releases a lock; a task's completes a future on its own loop. A wake is a hint: whoever is woken looks at `done`
+under the lock, so waking twice, or for nothing, does no harm.
+
+Nothing here reads the time. asyncio is imported when the first task waits, so synchronous programs do not pay for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from decouple.core.records import Delivery
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Park", "TaskPark", "ThreadPark"]
+
+
+class Park:
+    """A receive that waits: for up to `most` messages, until an instant, each then in flight for `lease`."""
+
+    __slots__ = ("done", "lease", "messages", "most", "queue", "until")
+
+    def __init__(self, queue: str, most: int, lease: int, until: int) -> None:
+        self.queue = queue
+        self.most = most
+        self.lease = lease
+        self.until = until
+        self.messages: list[Delivery] = []
+        self.done = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody can be told any more."""
+        return False
+
+    def wake(self) -> bool:
+        """Tell whoever waits to look. False when nobody is left to be told."""
+        raise NotImplementedError
+
+
+class ThreadPark(Park):
+    """A waiting thread: blocked on a lock that the waker releases."""
+
+    __slots__ = ("_gate", "_name")
+
+    def __init__(self, queue: str, most: int, lease: int, until: int) -> None:
+        super().__init__(queue, most, lease, until)
+        self._name = threading.current_thread().name
+        self._gate = threading.Lock()
+
+    def arm(self) -> None:
+        """From now on a wake is remembered until the next `block`."""
+        self._gate.acquire(blocking=False)
+
+    def block(self, seconds: float) -> bool:
+        """Wait to be woken, for at most so many real seconds; whether it was."""
+        return self._gate.acquire(timeout=seconds)
+
+    def wake(self) -> bool:
+        try:
+            self._gate.release()
+        except RuntimeError:
+            pass  # woken already, and not yet looked: one wake is enough
+        return True
+
+    def describe(self) -> str:
+        return f"thread {self._name!r} waits for a message in queue {self.queue!r}"
+
+
+class TaskPark(Park):
+    """A waiting asyncio task: suspended on a future of its loop that the waker completes."""
+
+    __slots__ = ("_running", "_task", "future", "loop")
+
+    def __init__(self, queue: str, most: int, lease: int, until: int) -> None:
+        import asyncio
+
+        super().__init__(queue, most, lease, until)
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = self.loop.create_future()
+        self._running: Any = asyncio._get_running_loop
+        self._task = asyncio.current_task()
+
+    def arm(self) -> None:
+        """From now on a wake is remembered until the future is next awaited."""
+        if self.future.done():
+            self.future = self.loop.create_future()
+
+    @property
+    def gone(self) -> bool:
+        return self.loop.is_closed()
+
+    def wake(self) -> bool:
+        if self._running() is self.loop:
+            self.look()
+            return True
+        try:
+            self.loop.call_soon_threadsafe(self.look)
+        except RuntimeError:  # the loop was closed under its task
+            return False
+        return True
+
+    def look(self) -> None:
+        """On the loop: let the task go on."""
+        if not self.future.done():
+            self.future.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """On the loop: let the task go on with this error."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def describe(self) -> str:
+        name = self._task.get_name() if self._task is not None else "?"
+        return f"task {name!r} waits for a message in queue {self.queue!r}"

@@ -1,0 +1,943 @@
+"""Queue: a state machine of core/, a lock and a clock, behind one synchronous and one asynchronous face.
+
+Every operation takes the lock once, reads the clock once inside it, and does after releasing it what must not happen
+under it: observers are told, dead letters are carried over, parked receives are woken (`_follow_up`). Whoever is
+interrupted in between leaves that work in the state, and the next operation does it.
+
+Cost is what users do most: send, receive, ack. Those have a short path at their top; the rest of each is general.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice, repeat
+from typing import Any, Generic, cast
+
+import attrs
+from typing_extensions import TypeAliasType, TypeVar, Unpack
+
+from decouple.aio import AsyncQueue
+from decouple.attributes import Value, check_attributes, size_of
+from decouple.bodies import Codec, codec_for, text_of
+from decouple.clock import Clock, Seconds, SystemClock, datetime_at, nanoseconds
+from decouple.core.changes import Change
+from decouple.core.deadlines import FAR
+from decouple.core.records import Delivery, Details, Failure, Record, new_delivery
+from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND, Settings
+from decouple.core.standard import Move, Standard
+from decouple.errors import (
+    BodyNotDecoded,
+    DecoupleError,
+    InvalidBatch,
+    LawBroken,
+    MessageTooLarge,
+    NotInFlight,
+    QueueClosed,
+    ReceiptInvalid,
+    TooManyInFlight,
+    VisibilityTooLong,
+)
+from decouple.message import Entry, Message, Sent, new_sent
+from decouple.parking import Park, TaskPark, ThreadPark
+from decouple.redrive import MoveTask, redrive
+from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
+
+__all__ = ["Json", "Queue", "QueueStats"]
+
+T = TypeVar("T", default=str)
+Json = TypeAliasType("Json", "str | int | float | bool | None | list[Json] | dict[str, Json]")
+Observer = Callable[[Change], object]
+
+# The lock-free doors of the engine rely on the steps of an interpreter with a GIL.
+HAS_GIL = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+@attrs.frozen(kw_only=True)
+class QueueStats:
+    """What is in a queue now, and what has gone through it. Ages in seconds.
+
+    sent + moved_in = deleted + retained_out + purged + rejected + moved_out + moving + visible + in_flight + delayed.
+    """
+
+    visible: int
+    in_flight: int
+    delayed: int
+    moving: int
+    oldest_age: float | None
+    parked: int
+    sent: int
+    received: int
+    deleted: int
+    expired: int
+    nacked: int
+    given_back: int
+    retained_out: int
+    purged: int
+    rejected: int
+    moved_in: int
+    moved_out: int
+    refused: int
+    empty_receives: int
+
+
+class TypedMessage(Message[T]):
+    """A message of a typed queue: its body is decoded once."""
+
+    __slots__ = ("_body",)
+
+    _body: T
+
+    @property
+    def body(self) -> T:
+        try:
+            return self._body
+        except AttributeError:
+            self._body = self.owner._decode(self.record[0])
+            return self._body
+
+
+class Queue(Generic[T]):
+    """A standard queue: at least once, in any order, oldest visible first in calm times.
+
+    A received message is invisible for the visibility timeout and then comes back, unless it was deleted. Threads and
+    asyncio tasks of any number of loops may share one queue; `queue.aio` has the same methods, awaitable.
+
+    visibility_timeout: 0 to 43,200 s (30); delay: 0 to 900 s before a message is visible (0); retention: 60 to 1,209,600 s
+    (4 days); wait: how long a receive waits by default (0); max_message_size: UTF-8 bytes of body and attributes (1 MiB);
+    dead_letter, max_receives: where a message goes at the receive after the last allowed one (dead_letter alone: only
+    rejected messages and bodies that do not decode); max_in_flight (120,000); body: what is sent and received, str or
+    a class; clock: SystemClock, or the dead-letter queue's. Source: SQS developer guide.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        visibility_timeout: Seconds = 30,
+        delay: Seconds = 0,
+        retention: Seconds = 345_600,
+        wait: Seconds = 0,
+        max_message_size: int = 1_048_576,
+        fifo: bool | None = None,
+        dead_letter: Queue[Any] | None = None,
+        max_receives: int | None = None,
+        max_in_flight: int = 120_000,
+        body: type[T] = cast("type[T]", str),
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = check_queue_name(name, fifo)
+        self.clock: Clock = clock or (dead_letter.clock if isinstance(dead_letter, Queue) else SystemClock())
+        self._codec: Codec[T] | None = None if body is str else codec_for(body)
+        self._lock = threading.Lock()
+        self._now = self.clock.now
+        self._observers: tuple[Observer, ...] = ()
+        self._report_lock = threading.Lock()
+        self._reporter: int | None = None
+        self._watcher: Park | None = None
+        self._alarm_at = FAR
+        given = {
+            "visibility_timeout": visibility_timeout,
+            "delay": delay,
+            "retention": retention,
+            "wait": wait,
+            "max_message_size": max_message_size,
+            "dead_letter": dead_letter,
+            "max_receives": max_receives,
+            "max_in_flight": max_in_flight,
+        }
+        settings = Settings(**read_settings(given, Settings(), self))
+        self._make: Callable[[], Message[T]] = Message if self._codec is None else TypedMessage
+        self._core = Standard(
+            self.name,
+            settings,
+            stem=new_stem(),
+            epoch=self.clock.epoch,
+            make=self._make,
+            owner=self,
+            express=HAS_GIL,
+        )
+        self._limit = 0
+        self._adopt(settings)
+        self.aio: AsyncQueue[T] = AsyncQueue(self)
+        self.clock.attach(self)
+
+    def __repr__(self) -> str:
+        core = self._core
+        state = "closed, " if core.closed else ""
+        return f"<Queue {self.name!r}: {state}{core.visible} visible, {core.in_flight} in flight, {len(core.delayed)} delayed>"
+
+    # -- settings ----------------------------------------------------------------------------------------------
+
+    @property
+    def dead_letter(self) -> Queue[Any] | None:
+        """Where messages go that were received too often."""
+        target: Queue[Any] | None = self._core.settings.dead_letter
+        return target
+
+    @property
+    def body_type(self) -> type[Any]:
+        """What is sent and received: str, or the type the queue was declared with."""
+        return str if self._codec is None else self._codec.type
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The current settings by name, durations in seconds."""
+        return {name: shown_setting(name, value) for name, value in attrs.asdict(self._core.settings, recurse=False).items()}
+
+    def configure(self, **settings: Unpack[QueueSettings]) -> None:
+        """Change a live queue. Raises TypeError, ValueError; then nothing is changed.
+
+        A visibility timeout applies to later receives, a delay to later sends, retention also to messages stored.
+        """
+        try:
+            with self._lock:
+                read = read_settings(settings, self._core.settings, self)
+                now = self._now()
+                self._core.configure(now, read, {name: getattr(value, "name", value) for name, value in settings.items()})
+                self._adopt(self._core.settings)
+                self._serve(now)
+        finally:
+            self._follow_up()
+
+    def _adopt(self, settings: Settings) -> None:
+        # A typed queue has no short path: its bodies must be encoded.
+        self._limit = settings.max_message_size if self._codec is None else -1
+
+    def _observe(self, observers: Iterable[Observer]) -> None:
+        """Tell `observers` of every change from now on."""
+        with self._lock:
+            self._observers = (*self._observers, *observers)
+            if self._observers:
+                self._core.listen()
+
+    # -- sending -----------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        body: T | Json,
+        *,
+        delay: Seconds | None = None,
+        attributes: Mapping[str, Value] | None = None,
+        group: str | None = None,
+        deduplication_id: str | None = None,
+        system: Mapping[str, str] | None = None,
+    ) -> Sent:
+        """Add a message; its id is in the answer.
+
+        body: text, or what becomes JSON text (dict, list, number, bool, None), or the queue's type; delay: 0 to 900 s,
+        None = the queue's; attributes: up to ten; group: on a standard queue the tenant; system: trace header and
+        sender, not counted in the size. Raises TypeError, ValueError, MessageTooLarge, QueueClosed; then nothing was
+        sent. Cost: O(1), with a delay O(log delayed). Source: SQS API, SendMessage.
+        """
+        core = self._core
+        if body.__class__ is str and delay is None and attributes is None and group is None and system is None:
+            text: str = body  # type: ignore[assignment]  # just checked; a cast() would be a call
+            # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
+            if text.isascii() and 0 < len(text) <= self._limit and deduplication_id is None:
+                seq = core.next_seq()
+                record = (text, self._now(), seq)
+                if core.quick_send:
+                    core.fresh.append(record)  # commit
+                    sent = Sent()
+                    sent._stem = core.stem
+                    sent._seq = seq
+                    return sent
+        entry = self._checked(Entry(body, delay, attributes, group, deduplication_id, system))
+        try:
+            with self._lock:
+                self._check_open()
+                now = self._now()
+                seq = core.send(now, *entry)
+                self._serve(now)
+        finally:
+            self._follow_up()
+        return new_sent(core.stem, seq)
+
+    def send_batch(self, entries: Iterable[T | Json | Entry]) -> list[Sent]:
+        """Add any number of messages, all or none; their ids in the same order.
+
+        An entry is a body, or an Entry where it needs more; a dict is always a body. All are checked first: InvalidBatch
+        lists every wrong one by position, and nothing is sent. Source: SQS API, SendMessageBatch (no limit of ten here).
+        """
+        if entries.__class__ is not list and isinstance(entries, (str, bytes, Mapping)):
+            raise TypeError(f"entries must be a list of bodies, not one {type(entries).__name__}: use send(...)")
+        core, limit = self._core, self._limit
+        bodies = list(entries)
+        if core.quick_send and self._plain(bodies):
+            seqs = list(islice(core.seqs, len(bodies)))
+            records: list[Record] = list(zip(bodies, repeat(self._now()), seqs))  # type: ignore[arg-type]
+            if core.quick_send:
+                core.fresh.extend(records)  # commit
+                answers: list[Sent] = []
+                stem = core.stem
+                for seq in seqs:
+                    sent = Sent()
+                    sent._stem = stem
+                    sent._seq = seq
+                    answers.append(sent)
+                return answers
+        checked: list[tuple[str, Details | None, int]] = []
+        errors: dict[int, Exception] = {}
+        for position, entry in enumerate(bodies):
+            try:
+                checked.append(self._checked(entry if isinstance(entry, Entry) else Entry(entry)))
+            except (TypeError, ValueError, DecoupleError) as error:
+                errors[position] = error
+        if errors:
+            raise InvalidBatch(self.name, errors=errors, entries=len(bodies))
+        try:
+            with self._lock:
+                self._check_open()
+                now = self._now()
+                seqs = core.send_all(now, checked)
+                self._serve(now)
+        finally:
+            self._follow_up()
+        return [new_sent(core.stem, seq) for seq in seqs]
+
+    def _plain(self, bodies: list[Any]) -> bool:
+        """Whether all bodies are text that needs no second look: ASCII, not empty, not too long."""
+        limit = self._limit
+        for body in bodies:
+            if body.__class__ is not str or not body.isascii() or not 0 < len(body) <= limit:
+                return False
+        return True
+
+    def _checked(self, entry: Entry) -> tuple[str, Details | None, int]:
+        """The entry as the engine takes it: text, details if any, delay. Raises what is wrong with it."""
+        settings = self._core.settings
+        text = text_of(entry.body) if self._codec is None else self._codec.text_of(entry.body)
+        delay = settings.delay if entry.delay is None else nanoseconds(entry.delay, "delay", most=900)
+        size = len(text) if text.isascii() else len(text.encode())
+        details: Details | None = None
+        if entry.deduplication_id is not None:
+            raise ValueError(f"deduplication_id is for FIFO queues, and {self.name!r} is a standard queue: leave it out")
+        if entry.attributes or entry.group is not None or entry.system:
+            attributes = check_attributes(entry.attributes or {})
+            size += size_of(attributes)
+            details = Details(attributes, check_system(entry.system or {}), check_group(entry.group))
+        elif entry.attributes is not None or entry.system is not None:
+            check_attributes(entry.attributes or {})
+        if size > settings.max_message_size:
+            raise MessageTooLarge(self.name, size=size, limit=settings.max_message_size)
+        return text, details, delay
+
+    # -- receiving ---------------------------------------------------------------------------------------------
+
+    def receive(
+        self,
+        *,
+        max_messages: int = 1,
+        wait: Seconds | None = None,
+        visibility_timeout: Seconds | None = None,
+        attempt_id: str | None = None,
+    ) -> list[Message[T]]:
+        """Take up to `max_messages` visible messages, oldest first; [] if none came.
+
+        wait: seconds to stay parked for the first message, >= 0; None = the queue's own wait; the call returns as soon as
+        one is here. visibility_timeout: how long each stays invisible, 0 to 43,200 s; None = the queue's. Raises
+        QueueClosed, TooManyInFlight (when it does not wait), ClockStuck. Cost: O(max_messages * log in flight).
+        Source: SQS API, ReceiveMessage.
+        """
+        if (
+            visibility_timeout is None
+            and attempt_id is None
+            and max_messages.__class__ is int
+            and (wait is None or (wait.__class__ is int and 0 <= wait < 1_000_000))  # type: ignore[operator]
+        ):
+            if max_messages == 1 and (message := self._take_one()) is not None:
+                return [message]
+            if max_messages > 1 and (batch := self._take_many(max_messages)):
+                return batch
+        most, lease, until = self._asked(max_messages, wait, visibility_timeout, attempt_id)
+        while True:
+            out = self._receive(most, lease, until)
+            good = self._decodable(out)
+            if good or not out:
+                return good
+
+    def _take_one(self) -> Message[T] | None:
+        """The next message where nothing is out of the ordinary, without the lock (see core/standard.py)."""
+        core = self._core
+        fresh, now = core.fresh, self._now()
+        if now < core.due and fresh and self._codec is None:
+            record = fresh[0]
+            message = self._make()
+            message.owner = self
+            message.record = record
+            message.received_at = now
+            message.due = due = now + core.lease
+            message.past = None
+            message.settled = False
+            # commit
+            if core.quick and fresh and fresh[0] is record and due >= core.lane_end and core.taken < core.ceiling:
+                del fresh[0]
+                core.leased[record[2]] = message
+                core.taken += 1
+                core.lane_end = due
+                return message
+        return None
+
+    def _take_many(self, most: int) -> list[Message[T]]:
+        """The next messages in the common case; [] when there are none, or there is more to it."""
+        out: list[Delivery] = []
+        try:
+            with self._lock:
+                quiet = self._core.receive(self._now(), most, out)
+        except BaseException:
+            self._give_back(out)
+            raise
+        if not quiet:
+            self._follow_up()
+        return self._decodable(out)
+
+    def _asked(
+        self, max_messages: int, wait: Seconds | None, visibility_timeout: Seconds | None, attempt_id: str | None
+    ) -> tuple[int, int | None, int | None]:
+        """A receive's arguments as the engine takes them: how many, for how long each (None: the queue's), until when to wait."""
+        if isinstance(max_messages, bool) or not isinstance(max_messages, int):
+            raise TypeError(f"max_messages must be an int, not {max_messages!r}")
+        if max_messages < 1:
+            raise ValueError(f"max_messages must be at least 1, not {max_messages!r}")
+        if attempt_id is not None:
+            raise ValueError(f"attempt_id is for FIFO queues, and {self.name!r} is a standard queue: leave it out")
+        lease = None if visibility_timeout is None else nanoseconds(visibility_timeout, "visibility_timeout", most=43_200)
+        waiting = self._core.settings.wait if wait is None else nanoseconds(wait, "wait")
+        return max_messages, lease, self._now() + waiting if waiting else None
+
+    def _receive(self, most: int, lease: int | None, until: int | None) -> list[Delivery]:
+        """What is visible now; if nothing is, what comes before `until`."""
+        out = self._receive_now(most, lease, until)
+        if out or until is None:
+            return out
+        return self._wait(ThreadPark(self.name, most, self._core.lease if lease is None else lease, until))
+
+    def _task_park(self, most: int, lease: int | None, until: int) -> TaskPark:
+        return TaskPark(self.name, most, self._core.lease if lease is None else lease, until)
+
+    def _receive_now(self, most: int, lease: int | None, until: int | None) -> list[Delivery]:
+        """What is visible now. With nobody willing to wait, too many in flight is an error."""
+        core = self._core
+        out: list[Delivery] = []
+        try:
+            try:
+                with self._lock:
+                    self._check_open()
+                    now = self._now()
+                    core.receive_for(now, most, core.lease if lease is None else lease, out)
+                    if not out and until is None and core.max_receivable() <= 0:
+                        raise TooManyInFlight(self.name, in_flight=core.in_flight, limit=core.settings.max_in_flight)
+            finally:
+                self._follow_up()
+        except BaseException:
+            self._give_back(out)
+            raise
+        return out
+
+    def _wait(self, park: ThreadPark) -> list[Delivery]:
+        """Stay parked until messages come or the time is over. aio.py has the same for a task."""
+        try:
+            self._enter(park)
+            while not park.done:
+                park.arm()
+                until = self._alarm_for(park)
+                if until is not None:
+                    self.clock.sleep(park, until)
+            return self._outcome(park)
+        except BaseException:
+            self._abandon(park)
+            raise
+
+    def _enter(self, park: Park) -> None:
+        """Join the line; what is visible by now is served at once."""
+        try:
+            with self._lock:
+                self._check_open()
+                self._core.park(park)
+                self._serve(self._now())
+        finally:
+            self._follow_up()
+
+    def _alarm_for(self, park: Park) -> int | None:
+        """Until when a parked receive may sleep: its own end, or the next deadline if nobody else sees to that. None: over.
+
+        One of those parked, the watcher, wakes for the queue's deadlines; the newest is, because it is served last.
+        """
+        core = self._core
+        try:
+            with self._lock:
+                if park.done:
+                    return None
+                now = self._now()
+                if now >= park.until:
+                    core.leave(park)
+                    self._serve(now)
+                    return None
+                core.settle(now)
+                at = core.next_at()
+                watcher = self._watcher
+                if watcher is None or watcher is park or watcher.done or core.parked[-1] is park:
+                    self._watcher, self._alarm_at = park, at
+                self._serve(now)
+                if park.done:
+                    return None
+                return min(park.until, at) if self._watcher is park else park.until
+        finally:
+            self._follow_up()
+
+    def _outcome(self, park: Park) -> list[Delivery]:
+        if not park.messages and self._core.closed:
+            raise QueueClosed(self.name)
+        return park.messages
+
+    def _abandon(self, park: Park) -> None:
+        """Its caller is gone: leave the line, and give back what was on its way."""
+        with self._lock:
+            now = self._now()
+            self._core.leave(park)
+            for delivery in reversed(park.messages):
+                self._core.give_back(now, delivery)
+            self._serve(now)
+        self._follow_up()
+
+    def _give_back(self, deliveries: list[Delivery]) -> None:
+        """A receive was interrupted before its caller had the answer."""
+        if deliveries:
+            with self._lock:
+                now = self._now()
+                for delivery in reversed(deliveries):
+                    self._core.give_back(now, delivery)
+                self._serve(now)
+            self._follow_up()
+
+    def _decodable(self, deliveries: list[Delivery]) -> list[Message[T]]:
+        """The messages whose bodies the queue's type can read; the others are dead letters, where there is a queue for them."""
+        messages = cast("list[Message[T]]", deliveries)
+        if self._codec is None or self.dead_letter is None:
+            return messages
+        good: list[Message[T]] = []
+        for message in messages:
+            try:
+                message.body  # noqa: B018  # decoded once, and kept
+                good.append(message)
+            except BodyNotDecoded as error:
+                self._reject(message, Failure("BodyNotDecoded", str(error), "", message.times_received))
+        return good
+
+    def _decode(self, text: str) -> T:
+        if self._codec is None:
+            return cast(T, text)
+        try:
+            return self._codec.decode(text)
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            raise BodyNotDecoded(self.name, text=text, wanted=self._codec.name, why=why) from error
+
+    def _shown(self, instant: int) -> datetime:
+        return datetime_at(self.clock, instant)
+
+    def messages(self, wait: Seconds = 20) -> Iterator[Message[T]]:
+        """Every message as it comes, one at a time, until the queue is closed; each wait is for at most so many seconds."""
+        while True:
+            try:
+                batch = self.receive(wait=wait)
+            except QueueClosed:
+                return
+            yield from batch
+
+    # -- settling ----------------------------------------------------------------------------------------------
+
+    def delete(self, *messages_or_receipts: Message[T] | str) -> None:
+        """Acknowledge messages, by handle or receipt: also late, also twice. All are checked first.
+
+        Raises ReceiptInvalid for a receipt that this queue did not give out. Source: SQS API, DeleteMessage.
+        """
+        core, make = self._core, self._make
+        for one in messages_or_receipts:
+            if one.__class__ is not make or one.owner is not self or one.received_at < 0:  # type: ignore[union-attr]
+                return self._delete([self._seq_of(one) for one in messages_or_receipts], messages_or_receipts)
+        leased, rest = core.leased, []
+        for message in cast("tuple[Message[T], ...]", messages_or_receipts):
+            try:
+                # commit
+                if core.quick:
+                    del leased[message.record[2]]
+                    core.deleted += 1
+                    message.settled = True
+                else:
+                    rest.append(message)
+            except KeyError:
+                rest.append(message)
+        if rest:
+            self._delete([message.record[2] for message in rest], rest)
+
+    def _delete(self, seqs: list[int], handles: Iterable[Message[T] | str]) -> None:
+        try:
+            with self._lock:
+                now = self._now()
+                for seq in seqs:
+                    self._core.delete(now, seq)
+                self._serve(now)
+        finally:
+            self._follow_up()
+        for handle in handles:
+            if isinstance(handle, Message):
+                handle.settled = True
+
+    def change_visibility(self, message_or_receipt: Message[T] | str, timeout: Seconds) -> None:
+        """Keep a message in flight for `timeout` seconds from now instead, 0 to 43,200; 0 makes it visible.
+
+        A late call on an expired message hides it again. Raises NotInFlight when it is gone, VisibilityTooLong when it
+        would be in flight for over 12 hours since its receive. Source: SQS API, ChangeMessageVisibility.
+        """
+        nanos = nanoseconds(timeout, "timeout", most=43_200)
+        seq = self._seq_of(message_or_receipt)
+        try:
+            with self._lock:
+                now = self._now()
+                delivery = self._core.find(seq)
+                if delivery is not None and now + nanos - delivery.received_at > LONGEST_IN_FLIGHT:
+                    total, limit = (now + nanos - delivery.received_at) / SECOND, LONGEST_IN_FLIGHT / SECOND
+                    raise VisibilityTooLong(self.name, total=total, limit=limit)
+                if self._core.change_visibility(now, seq, nanos) is None:
+                    raise NotInFlight(self.name, id=self._id_of(seq, message_or_receipt), why=GONE)
+                self._serve(now)
+        finally:
+            self._follow_up()
+
+    def _reject(self, message: Message[T], failure: Failure) -> None:
+        seq = self._seq_of(message)
+        try:
+            with self._lock:
+                if not self._core.reject(self._now(), seq, failure):
+                    raise NotInFlight(self.name, id=message.id, why=GONE)
+        finally:
+            self._follow_up()
+
+    def _give_up(self, message: Message[T], failure: Failure | None) -> None:
+        """The block of a `with message:` raised: visible again, with the reason, unless it has gone its way by now."""
+        seq = self._seq_of(message)
+        try:
+            with self._lock:
+                core, now = self._core, self._now()
+                if core.find(seq) is message:
+                    if failure is not None:
+                        core.remember(message, failure)
+                    core.change_visibility(now, seq, 0)
+                    self._serve(now)
+        finally:
+            self._follow_up()
+
+    def _seq_of(self, handle: Message[T] | str) -> int:
+        """The message a handle or receipt of this queue stands for. Raises ReceiptInvalid, NotInFlight, TypeError."""
+        if isinstance(handle, Delivery):
+            if handle.owner is not self:
+                raise ReceiptInvalid(self.name, receipt=handle.receipt, why=f"it is of queue {handle.owner.name!r}")
+            if handle.received_at < 0:
+                raise NotInFlight(self.name, id=handle.id, why="it was only looked at (peek), not received")
+            return handle.record[2]
+        if not isinstance(handle, str):
+            raise TypeError(f"expected a Message or its receipt, not {handle!r:.80}")
+        head, _, count = handle.rpartition(".")
+        stem, number = head[:-12], head[-12:]
+        if stem != self._core.stem or not count.isdecimal() or not is_hex(number):
+            raise ReceiptInvalid(self.name, receipt=handle, why="it is malformed or another queue's")
+        seq = int(number, 16)
+        # Numbers are only ever given out upwards, so any below a new one may have been a message's.
+        if not 0 < seq < self._core.next_seq():
+            raise ReceiptInvalid(self.name, receipt=handle, why="no message has had it")
+        return seq
+
+    def _id_of(self, seq: int, handle: Message[T] | str) -> str:
+        return handle.id if isinstance(handle, Message) else f"{self._core.stem}{seq:012x}"
+
+    def _receipt_of(self, message: Delivery) -> str:
+        return f"{self._core.stem}{message.record[2]:012x}.{message.times_received}"
+
+    # -- looking -----------------------------------------------------------------------------------------------
+
+    def peek(self, n: int = 10) -> list[Message[T]]:
+        """The next `n` visible messages, left as they are: not received, so they cannot be settled. Cost: O(n)."""
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"n must be an int of at least 1, not {n!r}")
+        core = self._core
+        try:
+            with self._lock:
+                core.settle_all(self._now())
+                waiting = list(islice(core.in_line(), n))
+        finally:
+            self._follow_up()
+        looks = [new_delivery(core.make, self, record, -1, since, past) for since, record, past in waiting]
+        return cast("list[Message[T]]", looks)
+
+    def stats(self) -> QueueStats:
+        """Counts and totals, after settling what is due. Cost: O(messages that are not fresh), for the oldest's age."""
+        core = self._core
+        try:
+            with self._lock:
+                now = self._now()
+                self._drop_gone()
+                numbers, oldest = core.balance(now)
+                self._serve(now)
+                counts = core.counts
+                return QueueStats(
+                    visible=numbers["visible"],
+                    in_flight=numbers["in_flight"],
+                    delayed=numbers["delayed"],
+                    moving=numbers["moving"],
+                    oldest_age=None if oldest is None else (now - oldest) / SECOND,
+                    parked=len(core.parked),
+                    sent=numbers["accepted"] - counts.moved_in,
+                    received=core.taken - counts.fresh_gone + counts.redelivered,
+                    deleted=numbers["deleted"],
+                    expired=counts.expired,
+                    nacked=counts.nacked,
+                    given_back=counts.given_back,
+                    retained_out=counts.retained_out,
+                    purged=counts.purged,
+                    rejected=counts.rejected,
+                    moved_in=counts.moved_in,
+                    moved_out=counts.moved_out,
+                    refused=counts.refused,
+                    empty_receives=counts.empty_receives,
+                )
+        finally:
+            self._follow_up()
+
+    def check(self) -> dict[str, int]:
+        """Prove that nothing was lost: the numbers of the law, which balance, or LawBroken. Cost: O(messages)."""
+        core = self._core
+        try:
+            with self._lock:
+                numbers, faults = core.audit(self._now())
+                self._serve(self._now())
+        finally:
+            self._follow_up()
+        if numbers["accepted"] != sum(numbers.values()) - numbers["accepted"]:
+            faults.insert(0, "what came is not what went and what is here")
+        if faults:
+            raise LawBroken(f"queue {self.name!r}: {'; '.join(faults)}", numbers=numbers)
+        return numbers
+
+    # -- moving ------------------------------------------------------------------------------------------------
+
+    def redrive(self, to: Queue[Any] | None = None, *, where: Callable[[Message[T]], object] | None = None) -> MoveTask:
+        """Move this dead-letter queue's visible messages back where each came from, or to `to`, as new messages.
+
+        where: only those for which it is true. Messages that came from nowhere stay, unless `to` is given; those
+        their target refuses stay too, and count as failed. Source: SQS API, StartMessageMoveTask. Cost: O(messages).
+        """
+        if to is self:
+            raise ValueError(f"queue {self.name!r} cannot be redriven to itself")
+        if to is not None and not isinstance(to, Queue):
+            raise TypeError(f"to must be a Queue, not {to!r}")
+        return redrive(self, to, where)
+
+    def _depart(self, letter: Message[Any], target: Queue[Any]) -> Move | None:
+        """Send a visible message to `target` as a new one; None if it is no longer visible."""
+        seq = letter.record[2]
+        try:
+            with self._lock:
+                core = self._core
+                delivery = core.again.get(seq)
+                return None if delivery is None else core.depart(self._now(), delivery, target, as_new=True)
+        finally:
+            self._follow_up()
+
+    def _unfold(self) -> None:
+        """Make every visible message movable."""
+        with self._lock:
+            now = self._now()
+            self._core.settle_all(now)
+            self._core.unfold(now)
+
+    def deliver(self, move: Move) -> None:
+        """Take a message that another queue moves here, as it is: whatever its size. Raises QueueClosed."""
+        try:
+            with self._lock:
+                self._check_open()
+                now = self._now()
+                self._core.accept(now, move)
+                self._serve(now)
+        finally:
+            self._follow_up()
+
+    def _carry(self) -> None:
+        """Bring what departs to its target, holding one lock at a time."""
+        core = self._core
+        while True:
+            move: Move | None = None
+            try:
+                with self._lock:
+                    move = core.next_move()
+                    if move is not None:
+                        move.claimed = True
+                if move is None:
+                    return
+                why = None
+                try:
+                    if not move.arrived:
+                        move.target.deliver(move)
+                except DecoupleError as error:
+                    why = str(error)
+                with self._lock:
+                    now = self._now()
+                    if why is None:
+                        core.finish(now, move)
+                    else:
+                        core.undo(now, move, why)
+                    self._serve(now)
+            except BaseException:
+                if move is not None:
+                    move.claimed = False
+                raise
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    def purge(self) -> int:
+        """Remove every message: visible, in flight and delayed; how many. Source: SQS API, PurgeQueue (no 60 s rule here)."""
+        try:
+            with self._lock:
+                return self._core.purge(self._now())
+        finally:
+            self._follow_up()
+
+    def close(self) -> None:
+        """End every wait with QueueClosed, and take and give no more. What is in flight can still be settled."""
+        try:
+            with self._lock:
+                self._core.close(self._now())
+        finally:
+            self._follow_up()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes and gives no more."""
+        return self._core.closed
+
+    def _check_open(self) -> None:
+        if self._core.closed:
+            raise QueueClosed(self.name)
+
+    def next_at(self) -> int:
+        """For the clock: the next instant at which something happens here by itself."""
+        with self._lock:
+            return min([self._core.next_at(), *(park.until for park in self._core.parked)])
+
+    def settle(self) -> None:
+        """For the clock: let happen what is due now, and end the waits that are over."""
+        try:
+            with self._lock:
+                now = self._now()
+                self._core.settle_all(now)
+                self._serve(now)
+                for park in list(self._core.parked):
+                    if park.until <= now:
+                        self._core.leave(park)
+                        self._core.filled.append(park)
+        finally:
+            self._follow_up()
+
+    # -- what follows a transition -----------------------------------------------------------------------------
+
+    def _serve(self, now: int) -> None:
+        """Under the lock: serve the parked receives, and see that one of those left wakes for the next deadline."""
+        core = self._core
+        if not core.parked:
+            return
+        self._drop_gone()
+        core.serve(now)
+        watcher = self._watcher
+        if core.parked and (watcher is None or watcher.done or core.next_at() < self._alarm_at):
+            core.filled.append(core.parked[-1])
+
+    def _drop_gone(self) -> None:
+        """Under the lock: take out of the line the tasks whose loop was closed under them."""
+        for park in [park for park in self._core.parked if park.gone]:
+            self._core.leave(park)
+
+    def _follow_up(self) -> None:
+        """Without the lock: tell observers, carry dead letters, wake receivers; whatever is there to do, whoever left it."""
+        core = self._core
+        if core.log:
+            self._report()
+        if core.outgoing:
+            self._carry()
+        if core.filled:
+            self._wake()
+        if core.log:
+            self._report()
+
+    def _wake(self) -> None:
+        filled = self._core.filled
+        while filled:
+            try:
+                park = filled[0]
+            except IndexError:
+                return  # another thread wakes them too
+            if not park.wake():
+                self._abandon(park)
+            # commit
+            if filled and filled[0] is park:
+                del filled[0]
+
+    def _report(self) -> None:
+        """Tell the observers, in the order of the changes, one thread at a time."""
+        me = threading.get_ident()
+        if self._reporter == me:
+            return  # an observer uses the queue: the loop that called it goes on
+        log = self._core.log
+        with self._report_lock:
+            try:
+                self._reporter = me
+                while log:
+                    for observer in self._observers:
+                        tell(observer, log[0])
+                    del log[0]
+            finally:
+                self._reporter = None
+
+
+GONE = "it was deleted or moved, or outlived the queue's retention"
+
+
+def tell(observer: Observer, change: Change) -> None:
+    """An observer's error must not undo what happened: it is shown as Python shows errors that nobody can catch."""
+    try:
+        observer(change)
+    except Exception as error:
+        context = f"Exception ignored in observer of {change.cause!r} in queue {change.queue!r}"
+        sys.unraisablehook(sys.UnraisableHookArgs((type(error), error, error.__traceback__, context, observer)))
+
+
+def new_stem() -> str:
+    """What the ids of a new queue start with: a UUID's shape, its last twelve digits left to the message."""
+    digits = os.urandom(8).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-8{digits[13:16]}-"
+
+
+def is_hex(text: str) -> bool:
+    return len(text) == 12 and all(digit in "0123456789abcdef" for digit in text)
+
+
+def check_group(group: str | None) -> str | None:
+    """A message group's id as AWS allows it: 1 to 128 printable ASCII characters without a space."""
+    if group is None:
+        return None
+    if not isinstance(group, str):
+        raise TypeError(f"group must be text, not {group!r}")
+    if not 1 <= len(group) <= 128 or not all("!" <= character <= "~" for character in group):
+        raise ValueError(f"group must be 1 to 128 letters, digits and punctuation marks, not {group!r:.80}")
+    return group
+
+
+def check_system(system: Mapping[str, str]) -> dict[str, str]:
+    """System attributes: names and values are text."""
+    for name, value in system.items():
+        if not isinstance(name, str) or not isinstance(value, str) or not value:
+            raise TypeError(f"system attributes are text by name, not {name!r}: {value!r}")
+    return dict(system)

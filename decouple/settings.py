@@ -1,0 +1,116 @@
+"""The settings of a queue at the door: what users say in seconds, checked, in the engine's own terms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from decouple.clock import Seconds, nanoseconds
+from decouple.core.settings import SECOND, Settings
+from decouple.errors import InvalidName
+
+if TYPE_CHECKING:
+    from decouple.queue import Queue
+
+__all__ = ["QueueSettings", "check_queue_name", "read_settings", "shown_setting"]
+
+NAME = re.compile(r"[A-Za-z0-9_-]+(\.fifo)?", re.ASCII)
+LONGEST_NAME = 80
+
+
+class QueueSettings(TypedDict, total=False):
+    """What `Queue(...)`, `broker.queue(...)` and `configure(...)` take. Durations in seconds."""
+
+    visibility_timeout: Seconds
+    delay: Seconds
+    retention: Seconds
+    wait: Seconds
+    max_message_size: int
+    dead_letter: Queue[Any] | None
+    max_receives: int | None
+    max_in_flight: int
+
+
+# name: (least, most) seconds, AWS's limits; a wait has none, because the 20 s are the wire's
+DURATIONS: dict[str, tuple[float, float]] = {
+    "visibility_timeout": (0, 43_200),
+    "delay": (0, 900),
+    "retention": (60, 1_209_600),
+    "wait": (0, float("inf")),
+}
+NUMBERS = ("max_message_size", "max_receives", "max_in_flight")
+
+
+def check_queue_name(name: str, fifo: bool | None) -> str:
+    """A name AWS would accept. Raises InvalidName, ValueError."""
+    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise InvalidName(name, kind="queue", rule=f"1 to {LONGEST_NAME} letters, digits, '-' and '_', then perhaps '.fifo'")
+    if fifo is not None and not isinstance(fifo, bool):
+        raise TypeError(f"fifo must be True, False or None, not {fifo!r}")
+    if name.endswith(".fifo") and fifo is False:
+        raise InvalidName(name, kind="standard queue", rule="a name that ends in .fifo is a FIFO queue's")
+    if fifo or name.endswith(".fifo"):
+        raise NotImplementedError(f"queue {name!r}: FIFO queues are not part of this version; standard queues are")
+    return name
+
+
+def read_settings(given: Mapping[str, Any], current: Settings, queue: Queue[Any]) -> dict[str, Any]:
+    """The settings given, in the engine's terms, when they make sense with the others. Raises TypeError, ValueError."""
+    read: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in DURATIONS:
+            least, most = DURATIONS[name]
+            read[name] = nanoseconds(value, name, least=least, most=most)
+        elif name in NUMBERS:
+            read[name] = check_number(name, value)
+        elif name == "dead_letter":
+            read[name] = check_dead_letter(value, queue)
+        else:
+            raise TypeError(f"{name!r} is not a setting of a queue; there are {', '.join((*DURATIONS, *NUMBERS, 'dead_letter'))}")
+    dead_letter = read.get("dead_letter", current.dead_letter)
+    max_receives = read.get("max_receives", current.max_receives)
+    if max_receives is not None and dead_letter is None:
+        raise ValueError(f"max_receives={max_receives} needs a dead_letter queue to move messages to")
+    return read
+
+
+def check_number(name: str, value: Any) -> int | None:
+    if value is None and name == "max_receives":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value!r}")
+    return value
+
+
+def check_dead_letter(target: Any, queue: Queue[Any]) -> Any:
+    """A queue on the same time, from which no chain of dead-letter queues leads back."""
+    if target is None:
+        return None
+    if not isinstance(target, type(queue)):
+        raise TypeError(f"dead_letter must be a Queue, not {target!r}")
+    chain, step = [queue.name], target
+    while step is not None:
+        chain.append(step.name)
+        if step is queue:
+            raise ValueError(f"dead-letter queues must not form a cycle: {' -> '.join(chain)}")
+        step = step.dead_letter
+    if not same_time(queue.clock, target.clock):
+        raise ValueError(
+            f"dead_letter queue {target.name!r} is on another clock than {queue.name!r}: make both with the same clock="
+        )
+    return target
+
+
+def same_time(one: Any, other: Any) -> bool:
+    """Whether instants of both clocks mean the same: one clock, or both reading the machine's monotonic one."""
+    return one is other or one.now is other.now
+
+
+def shown_setting(name: str, value: Any) -> Any:
+    """A setting as users gave it: seconds."""
+    if name not in DURATIONS:
+        return value
+    return value // SECOND if value % SECOND == 0 else value / SECOND

@@ -1,0 +1,39 @@
+"""What every test here may ask for: a clock that stands still, a queue on it, a broker with a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from decouple import Broker, Queue
+from decouple.testing import Ledger, VirtualClock
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """Time that the test moves, from 2026-01-01 on."""
+    return VirtualClock()
+
+
+@pytest.fixture
+def queue(clock: VirtualClock) -> Iterator[Queue]:
+    """A queue with all defaults; at the end its books must balance."""
+    queue = Queue("orders", clock=clock)
+    yield queue
+    queue.check()
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    """The records of everything that happens in `broker`."""
+    return Ledger()
+
+
+@pytest.fixture
+def broker(clock: VirtualClock, ledger: Ledger) -> Iterator[Broker]:
+    """A broker on the test's clock whose changes the ledger keeps; at the end both must balance and agree."""
+    with Broker(clock=clock, observers=[ledger]) as broker:
+        yield broker
+    broker.check()
+    ledger.check()
