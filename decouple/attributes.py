@@ -37,7 +37,9 @@ class Attribute:
             raise TypeError(f"an attribute's type must be text, not {self.type!r}")
         base = self.type.partition(".")[0]
         if base not in ("String", "Number", "Binary"):
-            raise ValueError(f"an attribute's type must be String, Number or Binary, with or without .label, not {self.type!r}")
+            raise ValueError(
+                f"an attribute's type must be String, Number or Binary, with or without .label, not {self.type!r}"
+            )
         if len(self.type) > LONGEST_TYPE:
             raise ValueError(f"an attribute's type may have {LONGEST_TYPE} characters, not {len(self.type)}")
         wanted = bytes if base == "Binary" else str
@@ -46,7 +48,9 @@ class Attribute:
         if not self.value:
             raise ValueError(f"an attribute of type {self.type!r} must not be empty")
         if base == "Number" and not is_number(self.value):
-            raise ValueError(f"an attribute of type {self.type!r} takes the text of a finite number, not {self.value!r}")
+            raise ValueError(
+                f"an attribute of type {self.type!r} takes the text of a finite number, not {self.value!r}"
+            )
 
 
 Value: TypeAlias = str | int | float | Decimal | bytes | list[Any] | Attribute
@@ -57,7 +61,9 @@ def check_attributes(attributes: Mapping[str, Value]) -> dict[str, Any]:
     if not isinstance(attributes, Mapping):
         raise TypeError(f"attributes must be a mapping of names to values, not {attributes!r}")
     if len(attributes) > MOST_ATTRIBUTES:
-        raise ValueError(f"a message has at most {MOST_ATTRIBUTES} attributes, not {len(attributes)}: put more into the body")
+        raise ValueError(
+            f"a message has at most {MOST_ATTRIBUTES} attributes, not {len(attributes)}: put more into the body"
+        )
     return {check_name(name): kept(name, value) for name, value in attributes.items()}
 
 
@@ -115,7 +121,9 @@ def encodable(name: str, text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"attribute {name!r} holds a lone surrogate, which UTF-8 cannot encode: {text!r:.80}") from None
+        raise ValueError(
+            f"attribute {name!r} holds a lone surrogate, which UTF-8 cannot encode: {text!r:.80}"
+        ) from None
     return text
 
 
@@ -149,5 +157,7 @@ def size_of(attributes: Mapping[str, Any]) -> int:
     total = 0
     for name, value in attributes.items():
         form = wire_form(value)
-        total += sum(len(part.encode()) if isinstance(part, str) else len(part) for part in (name, form.type, form.value))
+        total += sum(
+            len(part.encode()) if isinstance(part, str) else len(part) for part in (name, form.type, form.value)
+        )
     return total

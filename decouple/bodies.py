@@ -15,11 +15,11 @@ import types
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, NotRequired, Required, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import attrs
-from typing_extensions import NotRequired, Required, is_typeddict
+from typing_extensions import is_typeddict
 
 __all__ = ["Codec", "check_text", "codec_for", "text_of"]
 
@@ -111,7 +111,11 @@ def codec_for(wanted: type[T]) -> Codec[T]:
         encoder, decoder = msgspec.json.Encoder(), msgspec.json.Decoder(wanted)
         return Codec(wanted, lambda body: encoder.encode(body).decode(), decoder.decode)
     if attrs.has(wanted) or dataclasses.is_dataclass(wanted) or is_typeddict(wanted):
-        return Codec(wanted, lambda body: json_text(unstructured(body)), lambda text: structured(json.loads(text), wanted, "body"))
+        return Codec(
+            wanted,
+            lambda body: json_text(unstructured(body)),
+            lambda text: structured(json.loads(text), wanted, "body"),
+        )
     raise TypeError(
         f"body={wanted.__name__} must be str, an attrs class, a dataclass, a TypedDict, a pydantic model or a msgspec Struct"
     )
@@ -187,7 +191,9 @@ def structured_row(value: Any, kind: type, arguments: tuple[Any, ...], where: st
     if kind is tuple and arguments and arguments[-1] is not Ellipsis:
         if len(row) != len(arguments):
             raise ValueError(f"{where} must have {len(arguments)} items, not {len(row)}")
-        return tuple(structured(inner, want, f"{where}[{i}]") for i, (inner, want) in enumerate(zip(row, arguments, strict=True)))
+        return tuple(
+            structured(inner, want, f"{where}[{i}]") for i, (inner, want) in enumerate(zip(row, arguments, strict=True))
+        )
     want = arguments[0] if arguments else Any
     return kind(structured(inner, want, f"{where}[{i}]") for i, inner in enumerate(row))
 
@@ -205,12 +211,18 @@ def structured_fields(value: Any, wanted: Any, where: str) -> Any:
     else:
         plain = [field for field in dataclasses.fields(wanted) if field.init]
         nothing = dataclasses.MISSING
-        missing = {field.name for field in plain if field.default is nothing and field.default_factory is nothing} - given.keys()
+        missing = {
+            field.name for field in plain if field.default is nothing and field.default_factory is nothing
+        } - given.keys()
         names = {field.name: field.name for field in plain}
     if missing:
         raise ValueError(f"{where} lacks {', '.join(sorted(missing))}")
     return wanted(
-        **{names[name]: structured(given[name], hints.get(name, Any), f"{where}.{name}") for name in names if name in given}
+        **{
+            names[name]: structured(given[name], hints.get(name, Any), f"{where}.{name}")
+            for name in names
+            if name in given
+        }
     )
 
 

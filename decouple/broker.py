@@ -10,14 +10,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any, cast
+from typing import Any, Self, cast
 
-import attrs
-from typing_extensions import Self, TypeVar, Unpack
+from typing_extensions import TypeVar, Unpack
 
 from decouple.clock import Clock, SystemClock
 from decouple.core.changes import Change
-from decouple.errors import DecoupleError, LawBroken, QueueExists, QueueNotFound
+from decouple.errors import DecoupleError, QueueExists, QueueNotFound
 from decouple.queue import Queue, QueueStats
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 
@@ -109,7 +108,9 @@ class Broker:
                 raise QueueNotFound(queue.name, declared=len(self._queues))
             users = [other.name for other in self._queues.values() if other.dead_letter is queue]
             if users:
-                raise ValueError(f"queue {queue.name!r} is the dead-letter queue of {', '.join(users)}: configure those first")
+                raise ValueError(
+                    f"queue {queue.name!r} is the dead-letter queue of {', '.join(users)}: configure those first"
+                )
             del self._queues[queue.name]
         queue.close()
         queue.purge()

@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from decouple.core.deadlines import FAR
@@ -31,7 +31,7 @@ Seconds: TypeAlias = int | float | timedelta
 
 SECOND = 1_000_000_000
 STUCK_AFTER = 5.0
-NEW_YEAR = datetime(2026, 1, 1, tzinfo=timezone.utc)
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def nanoseconds(value: Seconds, name: str, *, least: float = 0, most: float = math.inf) -> int:
@@ -89,7 +89,12 @@ class Clock(Protocol):
         ...
 
     def call_at(
-        self, loop: asyncio.AbstractEventLoop, until: int, wake: Callable[[], object], fail: Callable[[Exception], None], who: Callable[[], str]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        until: int,
+        wake: Callable[[], object],
+        fail: Callable[[Exception], None],
+        who: Callable[[], str],
     ) -> asyncio.TimerHandle:
         """Call `wake` on the loop at that instant, or `fail` with the reason why it will not come."""
         ...
@@ -117,7 +122,12 @@ class SystemClock:
             waiter.block(min(seconds, threading.TIMEOUT_MAX))
 
     def call_at(
-        self, loop: asyncio.AbstractEventLoop, until: int, wake: Callable[[], object], fail: Callable[[Exception], None], who: Callable[[], str]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        until: int,
+        wake: Callable[[], object],
+        fail: Callable[[Exception], None],
+        who: Callable[[], str],
     ) -> asyncio.TimerHandle:
         return loop.call_later(max(0.0, min((until - self.now()) / SECOND, 86_400.0)), wake)
 
@@ -202,7 +212,12 @@ class VirtualClock:
             seen = self._reads
 
     def call_at(
-        self, loop: asyncio.AbstractEventLoop, until: int, wake: Callable[[], object], fail: Callable[[Exception], None], who: Callable[[], str]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        until: int,
+        wake: Callable[[], object],
+        fail: Callable[[Exception], None],
+        who: Callable[[], str],
     ) -> asyncio.TimerHandle:
         seen = self._reads
 

@@ -11,9 +11,9 @@ import traceback
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self
 
-from typing_extensions import Self, TypeVar
+from typing_extensions import TypeVar
 
 from decouple.attributes import Value, shown_value
 from decouple.core.records import Delivery, Failure, details_of

@@ -186,7 +186,9 @@ class Queue(Generic[T]):
     @property
     def settings(self) -> dict[str, Any]:
         """The current settings by name, durations in seconds."""
-        return {name: shown_setting(name, value) for name, value in attrs.asdict(self._core.settings, recurse=False).items()}
+        return {
+            name: shown_setting(name, value) for name, value in attrs.asdict(self._core.settings, recurse=False).items()
+        }
 
     def configure(self, **settings: Unpack[QueueSettings]) -> None:
         """Change a live queue. Raises TypeError, ValueError; then nothing is changed.
@@ -197,7 +199,9 @@ class Queue(Generic[T]):
             with self._lock:
                 read = read_settings(settings, self._core.settings, self)
                 now = self._now()
-                self._core.configure(now, read, {name: getattr(value, "name", value) for name, value in settings.items()})
+                self._core.configure(
+                    now, read, {name: getattr(value, "name", value) for name, value in settings.items()}
+                )
                 self._adopt(self._core.settings)
                 self._serve(now)
         finally:
@@ -315,7 +319,9 @@ class Queue(Generic[T]):
         size = len(text) if text.isascii() else len(text.encode())
         details: Details | None = None
         if entry.deduplication_id is not None:
-            raise ValueError(f"deduplication_id is for FIFO queues, and {self.name!r} is a standard queue: leave it out")
+            raise ValueError(
+                f"deduplication_id is for FIFO queues, and {self.name!r} is a standard queue: leave it out"
+            )
         if entry.attributes or entry.group is not None or entry.system:
             attributes = check_attributes(entry.attributes or {})
             size += size_of(attributes)
@@ -405,7 +411,9 @@ class Queue(Generic[T]):
             raise ValueError(f"max_messages must be at least 1, not {max_messages!r}")
         if attempt_id is not None:
             raise ValueError(f"attempt_id is for FIFO queues, and {self.name!r} is a standard queue: leave it out")
-        lease = None if visibility_timeout is None else nanoseconds(visibility_timeout, "visibility_timeout", most=43_200)
+        lease = (
+            None if visibility_timeout is None else nanoseconds(visibility_timeout, "visibility_timeout", most=43_200)
+        )
         waiting = self._core.settings.wait if wait is None else nanoseconds(wait, "wait")
         return max_messages, lease, self._now() + waiting if waiting else None
 

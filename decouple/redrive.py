@@ -32,9 +32,7 @@ class MoveTask:
         return self.moved
 
 
-def redrive(
-    queue: Queue[Any], to: Queue[Any] | None, where: Callable[[Message[Any]], object] | None
-) -> MoveTask:
+def redrive(queue: Queue[Any], to: Queue[Any] | None, where: Callable[[Message[Any]], object] | None) -> MoveTask:
     """See Queue.redrive. `where` is the user's, so it runs while no lock is held."""
     queue._unfold()
     letters = queue.peek(max(1, queue.stats().visible))

@@ -45,7 +45,9 @@ NUMBERS = ("max_message_size", "max_receives", "max_in_flight")
 def check_queue_name(name: str, fifo: bool | None) -> str:
     """A name AWS would accept. Raises InvalidName, ValueError."""
     if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise InvalidName(name, kind="queue", rule=f"1 to {LONGEST_NAME} letters, digits, '-' and '_', then perhaps '.fifo'")
+        raise InvalidName(
+            name, kind="queue", rule=f"1 to {LONGEST_NAME} letters, digits, '-' and '_', then perhaps '.fifo'"
+        )
     if fifo is not None and not isinstance(fifo, bool):
         raise TypeError(f"fifo must be True, False or None, not {fifo!r}")
     if name.endswith(".fifo") and fifo is False:
@@ -67,7 +69,9 @@ def read_settings(given: Mapping[str, Any], current: Settings, queue: Queue[Any]
         elif name == "dead_letter":
             read[name] = check_dead_letter(value, queue)
         else:
-            raise TypeError(f"{name!r} is not a setting of a queue; there are {', '.join((*DURATIONS, *NUMBERS, 'dead_letter'))}")
+            raise TypeError(
+                f"{name!r} is not a setting of a queue; there are {', '.join((*DURATIONS, *NUMBERS, 'dead_letter'))}"
+            )
     dead_letter = read.get("dead_letter", current.dead_letter)
     max_receives = read.get("max_receives", current.max_receives)
     if max_receives is not None and dead_letter is None:

@@ -36,6 +36,7 @@ Cause: TypeAlias = Literal[
     "closed",  # the queue takes and gives no more
 ]
 
+
 @attrs.frozen(kw_only=True)
 class Change:
     """One state change.

@@ -11,12 +11,23 @@ own is made at the first receive: the Delivery, which is also the handle the rec
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import attrs
 
-__all__ = ["EPOCH", "Delivery", "Details", "Failure", "PLAIN", "Past", "Record", "details_of", "new_delivery", "with_details"]
+__all__ = [
+    "EPOCH",
+    "PLAIN",
+    "Delivery",
+    "Details",
+    "Failure",
+    "Past",
+    "Record",
+    "details_of",
+    "new_delivery",
+    "with_details",
+]
 
 
 @attrs.frozen
@@ -46,7 +57,7 @@ class Details:
 
 
 PLAIN = Details()
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Record: TypeAlias = tuple[str, int, int] | tuple[str, int, int, Details]
 

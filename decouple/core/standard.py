@@ -38,8 +38,8 @@ import attrs
 
 from decouple.core.changes import Cause, Change
 from decouple.core.deadlines import FAR, Deadlines
-from decouple.core.settings import SECOND, Settings
 from decouple.core.records import Delivery, Details, Failure, Make, Past, Record, details_of, new_delivery, with_details
+from decouple.core.settings import SECOND, Settings
 
 __all__ = ["Counts", "Move", "Receiver", "Standard"]
 
@@ -103,8 +103,8 @@ class Standard:
         "closed",
         "counts",
         "deadlines",
-        "deleted",
         "delayed",
+        "deleted",
         "due",
         "epoch",
         "express",
@@ -212,7 +212,9 @@ class Standard:
 
     def in_line(self) -> Iterator[tuple[int, Record, Past]]:
         """The visible messages as they would be received: since when, what, and how often received before."""
-        again = ((one.due, one.record, (one.times_received - 1, one.past and one.past[1])) for one in self.again.values())
+        again = (
+            (one.due, one.record, (one.times_received - 1, one.past and one.past[1])) for one in self.again.values()
+        )
         fresh = ((record[1], record, (-1, None)) for record in list(self.fresh))
         return merge(again, fresh, key=itemgetter(0))
 
@@ -334,7 +336,9 @@ class Standard:
             elif isinstance(found, tuple):
                 return self._lease(now, lease, record, None, out)
             elif self._poisonous(found):
-                self.depart(now, found, self.settings.dead_letter, failure=details_of(record).failure or too_often(found))
+                self.depart(
+                    now, found, self.settings.dead_letter, failure=details_of(record).failure or too_often(found)
+                )
             else:
                 count = found.times_received
                 return self._lease(now, lease, record, (count, found.first_received if count else None), out)
