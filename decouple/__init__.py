@@ -41,8 +41,9 @@ from decouple.errors import (
     VisibilityTooLong,
 )
 from decouple.message import Entry, Message, Sent
-from decouple.queue import Queue, QueueStats
+from decouple.queue import Queue
 from decouple.redrive import MoveTask
+from decouple.stats import QueueStats
 
 # In reading order: what you make, what you hold, time, what happened, what can go wrong.
 __all__ = [  # noqa: RUF022

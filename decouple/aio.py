@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from decouple.core.records import Delivery
     from decouple.message import Entry, Message, Sent
     from decouple.parking import TaskPark
-    from decouple.queue import Json, Queue, QueueStats
+    from decouple.queue import Json, Queue
     from decouple.redrive import MoveTask
     from decouple.settings import QueueSettings
+    from decouple.stats import QueueStats
 
 __all__ = ["AsyncQueue"]
 
@@ -47,7 +48,7 @@ class AsyncQueue(Generic[T]):
         system: Mapping[str, str] | None = None,
     ) -> Sent:
         """Add a message; never suspends. See Queue.send."""
-        if delay is attributes is group is deduplication_id is system is None:
+        if delay is None and attributes is None and group is None and deduplication_id is None and system is None:
             return self._send(body)
         return self._send(
             body, delay=delay, attributes=attributes, group=group, deduplication_id=deduplication_id, system=system
@@ -70,10 +71,8 @@ class AsyncQueue(Generic[T]):
         Cancelled while a message was on its way, it puts the message back at the front, its count restored.
         """
         queue = self._queue
-        if max_messages == 1 and visibility_timeout is None and attempt_id is None and max_messages.__class__ is int:
-            if wait is None or (wait.__class__ is int and 0 <= wait < 1_000_000):  # type: ignore[operator]
-                if (message := queue._take_one()) is not None:
-                    return [message]
+        if visibility_timeout is None and attempt_id is None and (batch := queue._take(max_messages, wait)):
+            return batch
         most, lease, until = queue._asked(max_messages, wait, visibility_timeout, attempt_id)
         while True:
             out = queue._receive_now(most, lease, until)
@@ -85,22 +84,22 @@ class AsyncQueue(Generic[T]):
 
     async def _wait(self, park: TaskPark) -> list[Delivery]:
         """Stay parked until messages come or the time is over; Queue._wait for a task."""
-        queue = self._queue
+        lobby, clock = self._queue._lobby, self._queue.clock
         try:
-            queue._enter(park)
+            lobby.enter(park)
             while not park.done:
                 park.arm()
-                until = queue._alarm_for(park)
+                until = lobby.alarm_for(park)
                 if until is None:
                     break
-                timer = queue.clock.call_at(park.loop, until, park.look, park.fail, park.describe)
+                timer = clock.call_at(park.loop, until, park.look, park.fail, park.describe)
                 try:
                     await park.future
                 finally:
                     timer.cancel()
-            return queue._outcome(park)
+            return lobby.outcome(park)
         except BaseException:
-            queue._abandon(park)
+            lobby.abandon(park)
             raise
 
     async def messages(self, wait: Seconds = 20) -> AsyncIterator[Message[T]]:

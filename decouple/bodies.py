@@ -5,6 +5,9 @@ type: an attrs class, a dataclass, a TypedDict, or a pydantic or msgspec model w
 the send is what decouples: the receiver never shares an object with the sender.
 """
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# What JSON and a user's classes hold is known when it is looked at, not before.
+
 from __future__ import annotations
 
 import dataclasses
@@ -15,7 +18,19 @@ import types
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Generic, Literal, NotRequired, Required, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    NotRequired,
+    Required,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 from uuid import UUID
 
 import attrs
@@ -35,7 +50,7 @@ def text_of(body: object) -> str:
             "a body is text, not bytes: decode it, send base64.b64encode(data).decode(), or put it into an attribute"
         )
     if body is None or isinstance(body, (dict, list, int, float)):
-        return check_text(json_text(body))
+        return check_text(json_text(cast(Any, body)))
     raise TypeError(
         f"a body is str, dict, list, int, float, bool or None, not {type(body).__name__}: "
         f"encode it, or declare the queue with body={type(body).__name__}"
@@ -47,7 +62,8 @@ def check_text(text: str) -> str:
     if not text:
         raise ValueError("a body must not be empty: SQS has no empty messages")
     try:
-        text.isascii() or text.encode()
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
             f"a body must encode to UTF-8, and character {error.start} is the lone surrogate {text[error.start]!r}"
@@ -66,7 +82,7 @@ def json_text(value: object) -> str:
         raise type(error)(f"a body must be JSON: {error}") from None
 
 
-def check_keys(value: object) -> None:
+def check_keys(value: Any) -> None:
     """json.dumps would turn the keys 1 and None into "1" and "null"; the receiver would get another body."""
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -93,44 +109,52 @@ class Codec(Generic[T]):
 
     def text_of(self, body: object) -> str:
         """The text of a body that must be of this type."""
-        fits = isinstance(body, dict) if is_typeddict(self.type) else isinstance(body, self.type)
-        if not fits:
+        kind: Any = dict if is_typeddict(self.type) else self.type
+        if not isinstance(body, kind):
             raise TypeError(f"this queue takes {self.name}, not {type(body).__name__}: {body!r:.80}")
-        return check_text(self.encode(body))  # type: ignore[arg-type]  # just checked, but a TypedDict is no runtime type
+        return check_text(self.encode(cast("T", body)))
 
 
-def codec_for(wanted: type[T]) -> Codec[T]:
+def codec_for(body_type: type[T]) -> Codec[T]:
     """The codec of a typed queue. Raises TypeError for a type that says nothing about its fields."""
-    if not isinstance(wanted, type) and not is_typeddict(wanted):
-        raise TypeError(f"body must be str or a class, not {wanted!r}")
-    pydantic, msgspec = sys.modules.get("pydantic"), sys.modules.get("msgspec")
+    wanted: Any = body_type
     # A model's own package is imported already, or there would be no model to pass.
-    if pydantic is not None and issubclass_safe(wanted, pydantic.BaseModel):
-        return Codec(wanted, lambda body: body.model_dump_json(), wanted.model_validate_json)  # type: ignore[attr-defined]
-    if msgspec is not None and issubclass_safe(wanted, msgspec.Struct):
+    pydantic, msgspec = sys.modules.get("pydantic"), sys.modules.get("msgspec")
+    if pydantic is not None and is_kind(wanted, pydantic.BaseModel):
+        return Codec(wanted, pydantic_text, wanted.model_validate_json)
+    if msgspec is not None and is_kind(wanted, msgspec.Struct):
         encoder, decoder = msgspec.json.Encoder(), msgspec.json.Decoder(wanted)
         return Codec(wanted, lambda body: encoder.encode(body).decode(), decoder.decode)
-    if attrs.has(wanted) or dataclasses.is_dataclass(wanted) or is_typeddict(wanted):
+    if has_fields(wanted):
         return Codec(
             wanted,
             lambda body: json_text(unstructured(body)),
             lambda text: structured(json.loads(text), wanted, "body"),
         )
     raise TypeError(
-        f"body={wanted.__name__} must be str, an attrs class, a dataclass, a TypedDict, a pydantic model or a msgspec Struct"
+        f"body={getattr(wanted, '__name__', wanted)!r} must be str, an attrs class, a dataclass, a TypedDict, "
+        f"a pydantic model or a msgspec Struct"
     )
 
 
-def issubclass_safe(wanted: object, parent: type) -> bool:
+def is_kind(wanted: object, parent: type) -> bool:
     return isinstance(wanted, type) and issubclass(wanted, parent)
+
+
+def has_fields(wanted: Any) -> bool:
+    """Whether it is an attrs class, a dataclass or a TypedDict."""
+    return isinstance(wanted, type) and (attrs.has(wanted) or dataclasses.is_dataclass(wanted) or is_typeddict(wanted))
+
+
+def pydantic_text(body: Any) -> str:
+    return str(body.model_dump_json())
 
 
 def unstructured(value: Any) -> Any:
     """What JSON can hold of an attrs class, a dataclass or a TypedDict, field by field."""
-    if attrs.has(type(value)):
-        return {field.name: unstructured(getattr(value, field.name)) for field in attrs.fields(type(value))}
-    if dataclasses.is_dataclass(value):
-        return {field.name: unstructured(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    names: Any = getattr(value, "__attrs_attrs__", None) or getattr(value, "__dataclass_fields__", {}).values()
+    if names:
+        return {field.name: unstructured(getattr(value, field.name)) for field in names}
     if isinstance(value, enum.Enum):
         return unstructured(value.value)
     if isinstance(value, (date, datetime)):
@@ -162,7 +186,7 @@ def structured(value: Any, wanted: Any, where: str) -> Any:
     if origin in (dict, Mapping) or wanted is dict:
         kind = arguments[1] if arguments else Any
         return {key: structured(inner, kind, f"{where}.{key}") for key, inner in of_type(value, dict, where).items()}
-    if attrs.has(wanted) or dataclasses.is_dataclass(wanted) or is_typeddict(wanted):
+    if has_fields(wanted):
         return structured_fields(value, wanted, where)
     return structured_scalar(value, wanted, where)
 
@@ -195,7 +219,7 @@ def structured_row(value: Any, kind: type, arguments: tuple[Any, ...], where: st
             structured(inner, want, f"{where}[{i}]") for i, (inner, want) in enumerate(zip(row, arguments, strict=True))
         )
     want = arguments[0] if arguments else Any
-    return kind(structured(inner, want, f"{where}[{i}]") for i, inner in enumerate(row))
+    return cast(Any, kind)(structured(inner, want, f"{where}[{i}]") for i, inner in enumerate(row))
 
 
 def structured_fields(value: Any, wanted: Any, where: str) -> Any:

@@ -17,12 +17,14 @@ from typing_extensions import TypeVar, Unpack
 from decouple.clock import Clock, SystemClock
 from decouple.core.changes import Change
 from decouple.errors import DecoupleError, QueueExists, QueueNotFound
-from decouple.queue import Queue, QueueStats
+from decouple.queue import Queue
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
+from decouple.stats import QueueStats
 
 __all__ = ["Broker"]
 
 T = TypeVar("T", default=str)
+TEXT: Any = str  # as a default it cannot be written as the type[T] it stands for
 
 
 class Broker:
@@ -71,7 +73,7 @@ class Broker:
         name: str,
         *,
         fifo: bool | None = None,
-        body: type[T] = cast("type[T]", str),
+        body: type[T] = TEXT,
         **settings: Unpack[QueueSettings],
     ) -> Queue[T]:
         """Declare a queue. Declared again, it is the same one; QueueExists if a setting given differs from what it has.

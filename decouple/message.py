@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from decouple.clock import Seconds
     from decouple.queue import Queue
 
-__all__ = ["Entry", "Message", "Sent", "failure_of", "new_sent"]
+__all__ = ["Entry", "Message", "Sent", "TypedMessage", "failure_of", "new_sent"]
 
 T = TypeVar("T", default=str)
 
@@ -218,6 +218,22 @@ class Message(Delivery, Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Message {self.id} of {self.owner.name!r}: receive {self.times_received}, {self.record[0]!r:.60}>"
+
+
+class TypedMessage(Message[T]):
+    """A message of a typed queue: its body is decoded once."""
+
+    __slots__ = ("_body",)
+
+    _body: T
+
+    @property
+    def body(self) -> T:
+        try:
+            return self._body
+        except AttributeError:
+            self._body = self.owner._decode(self.record[0])
+            return self._body
 
 
 def failure_of(error: Exception, attempts: int) -> Failure:

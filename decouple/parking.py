@@ -11,6 +11,7 @@ Nothing here reads the time. asyncio is imported when the first task waits, so s
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.records import Delivery
@@ -63,10 +64,8 @@ class ThreadPark(Park):
         return self._gate.acquire(timeout=seconds)
 
     def wake(self) -> bool:
-        try:
+        with suppress(RuntimeError):  # woken already, and not yet looked: one wake is enough
             self._gate.release()
-        except RuntimeError:
-            pass  # woken already, and not yet looked: one wake is enough
         return True
 
     def describe(self) -> str:

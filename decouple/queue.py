@@ -21,83 +21,41 @@ import attrs
 from typing_extensions import TypeAliasType, TypeVar, Unpack
 
 from decouple.aio import AsyncQueue
-from decouple.attributes import Value, check_attributes, size_of
-from decouple.bodies import Codec, codec_for, text_of
+from decouple.attributes import Value
+from decouple.bodies import Codec, codec_for
 from decouple.clock import Clock, Seconds, SystemClock, datetime_at, nanoseconds
-from decouple.core.changes import Change
-from decouple.core.deadlines import FAR
+from decouple.core.places import Move
 from decouple.core.records import Delivery, Details, Failure, Record, new_delivery
 from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND, Settings
-from decouple.core.standard import Move, Standard
+from decouple.core.standard import Standard
+from decouple.entries import checked, plain
 from decouple.errors import (
     BodyNotDecoded,
     DecoupleError,
     InvalidBatch,
     LawBroken,
-    MessageTooLarge,
     NotInFlight,
     QueueClosed,
     ReceiptInvalid,
     TooManyInFlight,
     VisibilityTooLong,
 )
-from decouple.message import Entry, Message, Sent, new_sent
-from decouple.parking import Park, TaskPark, ThreadPark
-from decouple.redrive import MoveTask, redrive
+from decouple.lobby import Lobby
+from decouple.message import Entry, Message, Sent, TypedMessage, new_sent
+from decouple.parking import TaskPark, ThreadPark
+from decouple.redrive import MoveTask, carry, redrive
+from decouple.reporting import Observer, Reporter
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
+from decouple.stats import QueueStats, stats_of
 
-__all__ = ["Json", "Queue", "QueueStats"]
+__all__ = ["Json", "Queue"]
 
 T = TypeVar("T", default=str)
-Json = TypeAliasType("Json", "str | int | float | bool | None | list[Json] | dict[str, Json]")
-Observer = Callable[[Change], object]
+TEXT: Any = str  # as a default it cannot be written as the type[T] it stands for
+Json = TypeAliasType("Json", "str | int | float | bool | list[Json] | dict[str, Json] | None")
 
 # The lock-free doors of the engine rely on the steps of an interpreter with a GIL.
 HAS_GIL = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
-
-
-@attrs.frozen(kw_only=True)
-class QueueStats:
-    """What is in a queue now, and what has gone through it. Ages in seconds.
-
-    sent + moved_in = deleted + retained_out + purged + rejected + moved_out + moving + visible + in_flight + delayed.
-    """
-
-    visible: int
-    in_flight: int
-    delayed: int
-    moving: int
-    oldest_age: float | None
-    parked: int
-    sent: int
-    received: int
-    deleted: int
-    expired: int
-    nacked: int
-    given_back: int
-    retained_out: int
-    purged: int
-    rejected: int
-    moved_in: int
-    moved_out: int
-    refused: int
-    empty_receives: int
-
-
-class TypedMessage(Message[T]):
-    """A message of a typed queue: its body is decoded once."""
-
-    __slots__ = ("_body",)
-
-    _body: T
-
-    @property
-    def body(self) -> T:
-        try:
-            return self._body
-        except AttributeError:
-            self._body = self.owner._decode(self.record[0])
-            return self._body
 
 
 class Queue(Generic[T]):
@@ -126,7 +84,7 @@ class Queue(Generic[T]):
         dead_letter: Queue[Any] | None = None,
         max_receives: int | None = None,
         max_in_flight: int = 120_000,
-        body: type[T] = cast("type[T]", str),
+        body: type[T] = TEXT,
         clock: Clock | None = None,
     ) -> None:
         self.name = check_queue_name(name, fifo)
@@ -134,11 +92,6 @@ class Queue(Generic[T]):
         self._codec: Codec[T] | None = None if body is str else codec_for(body)
         self._lock = threading.Lock()
         self._now = self.clock.now
-        self._observers: tuple[Observer, ...] = ()
-        self._report_lock = threading.Lock()
-        self._reporter: int | None = None
-        self._watcher: Park | None = None
-        self._alarm_at = FAR
         given = {
             "visibility_timeout": visibility_timeout,
             "delay": delay,
@@ -150,7 +103,8 @@ class Queue(Generic[T]):
             "max_in_flight": max_in_flight,
         }
         settings = Settings(**read_settings(given, Settings(), self))
-        self._make: Callable[[], Message[T]] = Message if self._codec is None else TypedMessage
+        make: Any = Message if self._codec is None else TypedMessage
+        self._make: Callable[[], Message[T]] = make
         self._core = Standard(
             self.name,
             settings,
@@ -160,6 +114,8 @@ class Queue(Generic[T]):
             owner=self,
             express=HAS_GIL,
         )
+        self._lobby = Lobby(self._core, self._lock, self._now, self._follow_up)
+        self._reporter = Reporter(self._core.log)
         self._limit = 0
         self._adopt(settings)
         self.aio: AsyncQueue[T] = AsyncQueue(self)
@@ -203,7 +159,7 @@ class Queue(Generic[T]):
                     now, read, {name: getattr(value, "name", value) for name, value in settings.items()}
                 )
                 self._adopt(self._core.settings)
-                self._serve(now)
+                self._lobby.serve(now)
         finally:
             self._follow_up()
 
@@ -214,8 +170,8 @@ class Queue(Generic[T]):
     def _observe(self, observers: Iterable[Observer]) -> None:
         """Tell `observers` of every change from now on."""
         with self._lock:
-            self._observers = (*self._observers, *observers)
-            if self._observers:
+            self._reporter.observers = (*self._reporter.observers, *observers)
+            if self._reporter.observers:
                 self._core.listen()
 
     # -- sending -----------------------------------------------------------------------------------------------
@@ -239,7 +195,7 @@ class Queue(Generic[T]):
         """
         core = self._core
         if body.__class__ is str and delay is None and attributes is None and group is None and system is None:
-            text: str = body  # type: ignore[assignment]  # just checked; a cast() would be a call
+            text: Any = body
             # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
             if text.isascii() and 0 < len(text) <= self._limit and deduplication_id is None:
                 seq = core.next_seq()
@@ -256,7 +212,7 @@ class Queue(Generic[T]):
                 self._check_open()
                 now = self._now()
                 seq = core.send(now, *entry)
-                self._serve(now)
+                self._lobby.serve(now)
         finally:
             self._follow_up()
         return new_sent(core.stem, seq)
@@ -267,13 +223,14 @@ class Queue(Generic[T]):
         An entry is a body, or an Entry where it needs more; a dict is always a body. All are checked first: InvalidBatch
         lists every wrong one by position, and nothing is sent. Source: SQS API, SendMessageBatch (no limit of ten here).
         """
-        if entries.__class__ is not list and isinstance(entries, (str, bytes, Mapping)):
-            raise TypeError(f"entries must be a list of bodies, not one {type(entries).__name__}: use send(...)")
-        core, limit = self._core, self._limit
-        bodies = list(entries)
-        if core.quick_send and self._plain(bodies):
+        given: Any = entries
+        if given.__class__ is not list and isinstance(given, (str, bytes, Mapping)):
+            raise TypeError(f"entries must be a list of bodies, not one of them, {given!r:.60}: use send(...)")
+        core = self._core
+        bodies: list[Any] = list(given)
+        if core.quick_send and plain(bodies, self._limit):
             seqs = list(islice(core.seqs, len(bodies)))
-            records: list[Record] = list(zip(bodies, repeat(self._now()), seqs))  # type: ignore[arg-type]
+            records: list[Record] = list(zip(bodies, repeat(self._now()), seqs))
             if core.quick_send:
                 core.fresh.extend(records)  # commit
                 answers: list[Sent] = []
@@ -298,39 +255,13 @@ class Queue(Generic[T]):
                 self._check_open()
                 now = self._now()
                 seqs = core.send_all(now, checked)
-                self._serve(now)
+                self._lobby.serve(now)
         finally:
             self._follow_up()
         return [new_sent(core.stem, seq) for seq in seqs]
 
-    def _plain(self, bodies: list[Any]) -> bool:
-        """Whether all bodies are text that needs no second look: ASCII, not empty, not too long."""
-        limit = self._limit
-        for body in bodies:
-            if body.__class__ is not str or not body.isascii() or not 0 < len(body) <= limit:
-                return False
-        return True
-
     def _checked(self, entry: Entry) -> tuple[str, Details | None, int]:
-        """The entry as the engine takes it: text, details if any, delay. Raises what is wrong with it."""
-        settings = self._core.settings
-        text = text_of(entry.body) if self._codec is None else self._codec.text_of(entry.body)
-        delay = settings.delay if entry.delay is None else nanoseconds(entry.delay, "delay", most=900)
-        size = len(text) if text.isascii() else len(text.encode())
-        details: Details | None = None
-        if entry.deduplication_id is not None:
-            raise ValueError(
-                f"deduplication_id is for FIFO queues, and {self.name!r} is a standard queue: leave it out"
-            )
-        if entry.attributes or entry.group is not None or entry.system:
-            attributes = check_attributes(entry.attributes or {})
-            size += size_of(attributes)
-            details = Details(attributes, check_system(entry.system or {}), check_group(entry.group))
-        elif entry.attributes is not None or entry.system is not None:
-            check_attributes(entry.attributes or {})
-        if size > settings.max_message_size:
-            raise MessageTooLarge(self.name, size=size, limit=settings.max_message_size)
-        return text, details, delay
+        return checked(entry, self._core.settings, self._codec, self.name)
 
     # -- receiving ---------------------------------------------------------------------------------------------
 
@@ -349,22 +280,23 @@ class Queue(Generic[T]):
         QueueClosed, TooManyInFlight (when it does not wait), ClockStuck. Cost: O(max_messages * log in flight).
         Source: SQS API, ReceiveMessage.
         """
-        if (
-            visibility_timeout is None
-            and attempt_id is None
-            and max_messages.__class__ is int
-            and (wait is None or (wait.__class__ is int and 0 <= wait < 1_000_000))  # type: ignore[operator]
-        ):
-            if max_messages == 1 and (message := self._take_one()) is not None:
-                return [message]
-            if max_messages > 1 and (batch := self._take_many(max_messages)):
-                return batch
+        if visibility_timeout is None and attempt_id is None and (batch := self._take(max_messages, wait)):
+            return batch
         most, lease, until = self._asked(max_messages, wait, visibility_timeout, attempt_id)
         while True:
             out = self._receive(most, lease, until)
             good = self._decodable(out)
             if good or not out:
                 return good
+
+    def _take(self, most: int, wait: Any) -> list[Message[T]]:
+        """What is visible now, when the arguments need no second look; [] when there is nothing, or more to it."""
+        if most.__class__ is int and (wait is None or (wait.__class__ is int and 0 <= wait < 1_000_000)):
+            if most == 1 and (message := self._take_one()) is not None:
+                return [message]
+            if most > 1:
+                return self._take_many(most)
+        return []
 
     def _take_one(self) -> Message[T] | None:
         """The next message where nothing is out of the ordinary, without the lock (see core/standard.py)."""
@@ -395,7 +327,7 @@ class Queue(Generic[T]):
             with self._lock:
                 quiet = self._core.receive(self._now(), most, out)
         except BaseException:
-            self._give_back(out)
+            self._lobby.give_back(out)
             raise
         if not quiet:
             self._follow_up()
@@ -442,85 +374,24 @@ class Queue(Generic[T]):
             finally:
                 self._follow_up()
         except BaseException:
-            self._give_back(out)
+            self._lobby.give_back(out)
             raise
         return out
 
     def _wait(self, park: ThreadPark) -> list[Delivery]:
-        """Stay parked until messages come or the time is over. aio.py has the same for a task."""
+        """Stay parked until messages come or the time is over; aio.py has the same for a task."""
+        lobby = self._lobby
         try:
-            self._enter(park)
+            lobby.enter(park)
             while not park.done:
                 park.arm()
-                until = self._alarm_for(park)
+                until = lobby.alarm_for(park)
                 if until is not None:
                     self.clock.sleep(park, until)
-            return self._outcome(park)
+            return lobby.outcome(park)
         except BaseException:
-            self._abandon(park)
+            lobby.abandon(park)
             raise
-
-    def _enter(self, park: Park) -> None:
-        """Join the line; what is visible by now is served at once."""
-        try:
-            with self._lock:
-                self._check_open()
-                self._core.park(park)
-                self._serve(self._now())
-        finally:
-            self._follow_up()
-
-    def _alarm_for(self, park: Park) -> int | None:
-        """Until when a parked receive may sleep: its own end, or the next deadline if nobody else sees to that. None: over.
-
-        One of those parked, the watcher, wakes for the queue's deadlines; the newest is, because it is served last.
-        """
-        core = self._core
-        try:
-            with self._lock:
-                if park.done:
-                    return None
-                now = self._now()
-                if now >= park.until:
-                    core.leave(park)
-                    self._serve(now)
-                    return None
-                core.settle(now)
-                at = core.next_at()
-                watcher = self._watcher
-                if watcher is None or watcher is park or watcher.done or core.parked[-1] is park:
-                    self._watcher, self._alarm_at = park, at
-                self._serve(now)
-                if park.done:
-                    return None
-                return min(park.until, at) if self._watcher is park else park.until
-        finally:
-            self._follow_up()
-
-    def _outcome(self, park: Park) -> list[Delivery]:
-        if not park.messages and self._core.closed:
-            raise QueueClosed(self.name)
-        return park.messages
-
-    def _abandon(self, park: Park) -> None:
-        """Its caller is gone: leave the line, and give back what was on its way."""
-        with self._lock:
-            now = self._now()
-            self._core.leave(park)
-            for delivery in reversed(park.messages):
-                self._core.give_back(now, delivery)
-            self._serve(now)
-        self._follow_up()
-
-    def _give_back(self, deliveries: list[Delivery]) -> None:
-        """A receive was interrupted before its caller had the answer."""
-        if deliveries:
-            with self._lock:
-                now = self._now()
-                for delivery in reversed(deliveries):
-                    self._core.give_back(now, delivery)
-                self._serve(now)
-            self._follow_up()
 
     def _decodable(self, deliveries: list[Delivery]) -> list[Message[T]]:
         """The messages whose bodies the queue's type can read; the others are dead letters, where there is a queue for them."""
@@ -565,11 +436,14 @@ class Queue(Generic[T]):
         Raises ReceiptInvalid for a receipt that this queue did not give out. Source: SQS API, DeleteMessage.
         """
         core, make = self._core, self._make
-        for one in messages_or_receipts:
-            if one.__class__ is not make or one.owner is not self or one.received_at < 0:  # type: ignore[union-attr]
-                return self._delete([self._seq_of(one) for one in messages_or_receipts], messages_or_receipts)
-        leased, rest = core.leased, []
-        for message in cast("tuple[Message[T], ...]", messages_or_receipts):
+        handles: tuple[Any, ...] = messages_or_receipts
+        for one in handles:
+            if one.__class__ is not make or one.owner is not self or one.received_at < 0:
+                self._delete([self._seq_of(one) for one in handles], handles)
+                return
+        leased = core.leased
+        rest: list[Message[T]] = []
+        for message in handles:
             try:
                 # commit
                 if core.quick:
@@ -589,7 +463,7 @@ class Queue(Generic[T]):
                 now = self._now()
                 for seq in seqs:
                     self._core.delete(now, seq)
-                self._serve(now)
+                self._lobby.serve(now)
         finally:
             self._follow_up()
         for handle in handles:
@@ -613,7 +487,7 @@ class Queue(Generic[T]):
                     raise VisibilityTooLong(self.name, total=total, limit=limit)
                 if self._core.change_visibility(now, seq, nanos) is None:
                     raise NotInFlight(self.name, id=self._id_of(seq, message_or_receipt), why=GONE)
-                self._serve(now)
+                self._lobby.serve(now)
         finally:
             self._follow_up()
 
@@ -636,7 +510,7 @@ class Queue(Generic[T]):
                     if failure is not None:
                         core.remember(message, failure)
                     core.change_visibility(now, seq, 0)
-                    self._serve(now)
+                    self._lobby.serve(now)
         finally:
             self._follow_up()
 
@@ -684,35 +558,13 @@ class Queue(Generic[T]):
 
     def stats(self) -> QueueStats:
         """Counts and totals, after settling what is due. Cost: O(messages that are not fresh), for the oldest's age."""
-        core = self._core
         try:
             with self._lock:
+                self._lobby.drop_gone()
                 now = self._now()
-                self._drop_gone()
-                numbers, oldest = core.balance(now)
-                self._serve(now)
-                counts = core.counts
-                return QueueStats(
-                    visible=numbers["visible"],
-                    in_flight=numbers["in_flight"],
-                    delayed=numbers["delayed"],
-                    moving=numbers["moving"],
-                    oldest_age=None if oldest is None else (now - oldest) / SECOND,
-                    parked=len(core.parked),
-                    sent=numbers["accepted"] - counts.moved_in,
-                    received=core.taken - counts.fresh_gone + counts.redelivered,
-                    deleted=numbers["deleted"],
-                    expired=counts.expired,
-                    nacked=counts.nacked,
-                    given_back=counts.given_back,
-                    retained_out=counts.retained_out,
-                    purged=counts.purged,
-                    rejected=counts.rejected,
-                    moved_in=counts.moved_in,
-                    moved_out=counts.moved_out,
-                    refused=counts.refused,
-                    empty_receives=counts.empty_receives,
-                )
+                stats = stats_of(self._core, now)
+                self._lobby.serve(now)
+                return stats
         finally:
             self._follow_up()
 
@@ -722,7 +574,7 @@ class Queue(Generic[T]):
         try:
             with self._lock:
                 numbers, faults = core.audit(self._now())
-                self._serve(self._now())
+                self._lobby.serve(self._now())
         finally:
             self._follow_up()
         if numbers["accepted"] != sum(numbers.values()) - numbers["accepted"]:
@@ -770,39 +622,9 @@ class Queue(Generic[T]):
                 self._check_open()
                 now = self._now()
                 self._core.accept(now, move)
-                self._serve(now)
+                self._lobby.serve(now)
         finally:
             self._follow_up()
-
-    def _carry(self) -> None:
-        """Bring what departs to its target, holding one lock at a time."""
-        core = self._core
-        while True:
-            move: Move | None = None
-            try:
-                with self._lock:
-                    move = core.next_move()
-                    if move is not None:
-                        move.claimed = True
-                if move is None:
-                    return
-                why = None
-                try:
-                    if not move.arrived:
-                        move.target.deliver(move)
-                except DecoupleError as error:
-                    why = str(error)
-                with self._lock:
-                    now = self._now()
-                    if why is None:
-                        core.finish(now, move)
-                    else:
-                        core.undo(now, move, why)
-                    self._serve(now)
-            except BaseException:
-                if move is not None:
-                    move.claimed = False
-                raise
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -842,84 +664,27 @@ class Queue(Generic[T]):
             with self._lock:
                 now = self._now()
                 self._core.settle_all(now)
-                self._serve(now)
-                for park in list(self._core.parked):
-                    if park.until <= now:
-                        self._core.leave(park)
-                        self._core.filled.append(park)
+                self._lobby.serve(now)
+                self._lobby.end(now)
         finally:
             self._follow_up()
 
     # -- what follows a transition -----------------------------------------------------------------------------
 
-    def _serve(self, now: int) -> None:
-        """Under the lock: serve the parked receives, and see that one of those left wakes for the next deadline."""
-        core = self._core
-        if not core.parked:
-            return
-        self._drop_gone()
-        core.serve(now)
-        watcher = self._watcher
-        if core.parked and (watcher is None or watcher.done or core.next_at() < self._alarm_at):
-            core.filled.append(core.parked[-1])
-
-    def _drop_gone(self) -> None:
-        """Under the lock: take out of the line the tasks whose loop was closed under them."""
-        for park in [park for park in self._core.parked if park.gone]:
-            self._core.leave(park)
-
     def _follow_up(self) -> None:
         """Without the lock: tell observers, carry dead letters, wake receivers; whatever is there to do, whoever left it."""
         core = self._core
         if core.log:
-            self._report()
+            self._reporter.report()
         if core.outgoing:
-            self._carry()
+            carry(self)
         if core.filled:
-            self._wake()
+            self._lobby.wake()
         if core.log:
-            self._report()
-
-    def _wake(self) -> None:
-        filled = self._core.filled
-        while filled:
-            try:
-                park = filled[0]
-            except IndexError:
-                return  # another thread wakes them too
-            if not park.wake():
-                self._abandon(park)
-            # commit
-            if filled and filled[0] is park:
-                del filled[0]
-
-    def _report(self) -> None:
-        """Tell the observers, in the order of the changes, one thread at a time."""
-        me = threading.get_ident()
-        if self._reporter == me:
-            return  # an observer uses the queue: the loop that called it goes on
-        log = self._core.log
-        with self._report_lock:
-            try:
-                self._reporter = me
-                while log:
-                    for observer in self._observers:
-                        tell(observer, log[0])
-                    del log[0]
-            finally:
-                self._reporter = None
+            self._reporter.report()
 
 
 GONE = "it was deleted or moved, or outlived the queue's retention"
-
-
-def tell(observer: Observer, change: Change) -> None:
-    """An observer's error must not undo what happened: it is shown as Python shows errors that nobody can catch."""
-    try:
-        observer(change)
-    except Exception as error:
-        context = f"Exception ignored in observer of {change.cause!r} in queue {change.queue!r}"
-        sys.unraisablehook(sys.UnraisableHookArgs((type(error), error, error.__traceback__, context, observer)))
 
 
 def new_stem() -> str:
@@ -930,22 +695,3 @@ def new_stem() -> str:
 
 def is_hex(text: str) -> bool:
     return len(text) == 12 and all(digit in "0123456789abcdef" for digit in text)
-
-
-def check_group(group: str | None) -> str | None:
-    """A message group's id as AWS allows it: 1 to 128 printable ASCII characters without a space."""
-    if group is None:
-        return None
-    if not isinstance(group, str):
-        raise TypeError(f"group must be text, not {group!r}")
-    if not 1 <= len(group) <= 128 or not all("!" <= character <= "~" for character in group):
-        raise ValueError(f"group must be 1 to 128 letters, digits and punctuation marks, not {group!r:.80}")
-    return group
-
-
-def check_system(system: Mapping[str, str]) -> dict[str, str]:
-    """System attributes: names and values are text."""
-    for name, value in system.items():
-        if not isinstance(name, str) or not isinstance(value, str) or not value:
-            raise TypeError(f"system attributes are text by name, not {name!r}: {value!r}")
-    return dict(system)

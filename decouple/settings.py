@@ -93,9 +93,11 @@ def check_dead_letter(target: Any, queue: Queue[Any]) -> Any:
     """A queue on the same time, from which no chain of dead-letter queues leads back."""
     if target is None:
         return None
-    if not isinstance(target, type(queue)):
+    if not isinstance(target, queue.__class__):
         raise TypeError(f"dead_letter must be a Queue, not {target!r}")
-    chain, step = [queue.name], target
+    chain = [queue.name]
+    wanted: Queue[Any] = target  # pyright: ignore[reportUnknownVariableType]  # a class cannot be tested with its Any
+    step: Queue[Any] | None = wanted
     while step is not None:
         chain.append(step.name)
         if step is queue:
@@ -105,7 +107,7 @@ def check_dead_letter(target: Any, queue: Queue[Any]) -> Any:
         raise ValueError(
             f"dead_letter queue {target.name!r} is on another clock than {queue.name!r}: make both with the same clock="
         )
-    return target
+    return wanted
 
 
 def same_time(one: Any, other: Any) -> bool:

@@ -48,8 +48,8 @@ class Failure:
 class Details:
     """What a message has beyond its body. `id` only where it is not the queue's own (a dead letter keeps its id)."""
 
-    attributes: Mapping[str, Any] = attrs.field(factory=dict)
-    system: Mapping[str, str] = attrs.field(factory=dict)
+    attributes: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    system: Mapping[str, str] = attrs.field(factory=dict[str, str])
     group: str | None = None
     id: str | None = None
     source: Any = None

@@ -1,222 +1,43 @@
 """The standard queue as a state machine: every transition is a method that takes `now`.
 
-A message is in exactly one place, so counting is `len` and conservation can be proved (`balance`):
-
-    fresh     visible, never received: records in the order of sending
-    again     visible once more (expired, nacked, moved in, delay over), in the order they became so
-    leased    in flight for the queue's own visibility timeout: deadlines come in order, so the first is the soonest
-    odd       in flight with any other deadline, which waits in the heap
-    delayed   not visible yet; the end of the delay waits in the heap
-    moving    on its way to another queue
-
-The heap also holds when each message in `again` outlives the queue's retention; `fresh` is in that order anyway.
-`due` is a lower bound of the next instant at which anything happens by itself, and 0 while a receive has to take
-the slow path for another reason (somebody listens, `again` holds messages, the queue is closed).
-
-How a transition commits. CPython answers a Ctrl-C and switches threads only after a call, at a loop's jump or on
-entering a function. So each transition first makes all it needs, and then commits in lines without a call, marked
-`# commit`: they happen together or not at all. Callers hold one lock. On builds with a GIL the same property lets the
-three calls of the hot path do without it, which saves 280 ns each (the lock costs more than the queue): through the
-door `quick_send` a sender appends to `fresh`; through the door `quick` a receiver moves the first of `fresh` to the end
-of `leased`, and whoever acknowledges deletes from `leased`. Whatever must not meet them shuts the door first, and it
-stays shut where every change is recorded. Builds without a GIL never open them.
+Nothing here waits, locks, reads a clock or calls anybody back; core/places.py says what the state is and how a
+transition commits. What happens by itself (a lease or a delay ends, a message outlives its retention) is settled by the
+next operation, in bounded steps, at the instant it was due.
 
 Order is a courtesy: oldest visible first. The promise is at least once, in any order (SQS, standard queues).
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
-from heapq import merge
+from collections.abc import Mapping
 from itertools import islice
-from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
+from decouple.core.books import faults_of, numbers_of, oldest_sent
 from decouple.core.changes import Cause, Change
-from decouple.core.deadlines import FAR, Deadlines
-from decouple.core.records import Delivery, Details, Failure, Make, Past, Record, details_of, new_delivery, with_details
-from decouple.core.settings import SECOND, Settings
+from decouple.core.deadlines import FAR
+from decouple.core.moves import Moves
+from decouple.core.places import Receiver
+from decouple.core.records import Delivery, Details, Failure, Past, Record, details_of, with_details
+from decouple.core.settings import Settings
 
-__all__ = ["Counts", "Move", "Receiver", "Standard"]
+__all__ = ["Standard"]
 
 # What one operation settles on its way: 64 expiries take about 40 us, so no call pays for 100,000 of them.
 STEPS = 64
 
 
-class Receiver(Protocol):
-    """A parked receive, as far as the queue's state needs to know it (parking.py has both kinds)."""
+class Standard(Moves):
+    """One standard queue. Callers hold its lock, but for the two doors of core/places.py."""
 
-    most: int
-    lease: int
-    until: int
-    messages: list[Delivery]
-    done: bool
+    __slots__ = ()
 
-
-@attrs.define(eq=False)
-class Move:
-    """A message on its way to another queue: taken here, given there, then finished or undone.
-
-    as_new: the message gets a new id and time of sending there (redrive), else it keeps both and its count (dead
-    letters); claimed: somebody is carrying it; arrived: the target has it, so carrying it again gives nothing twice.
-    """
-
-    delivery: Delivery
-    target: Any
-    source: Any
-    failure: Failure | None = None
-    as_new: bool = False
-    claimed: bool = False
-    arrived: bool = False
-
-
-@attrs.define
-class Counts:
-    """Lifetime totals of one queue: how many messages came, went, and why. `taken` and `deleted` of the machine are two more."""
-
-    sent_aside: int = 0
-    moved_in: int = 0
-    redelivered: int = 0
-    given_back: int = 0
-    expired: int = 0
-    nacked: int = 0
-    deleted: int = 0
-    retained_out: int = 0
-    purged: int = 0
-    rejected: int = 0
-    moved_out: int = 0
-    refused: int = 0
-    empty_receives: int = 0
-    fresh_gone: int = 0
-
-
-class Standard:
-    """The state of one standard queue. Callers hold its lock (see the module's text for the two exceptions)."""
-
-    __slots__ = (
-        "again",
-        "ceiling",
-        "closed",
-        "counts",
-        "deadlines",
-        "delayed",
-        "deleted",
-        "due",
-        "epoch",
-        "express",
-        "filled",
-        "fresh",
-        "lane_end",
-        "lease",
-        "leased",
-        "listening",
-        "log",
-        "make",
-        "moving",
-        "name",
-        "next_seq",
-        "odd",
-        "outgoing",
-        "owner",
-        "parked",
-        "quick",
-        "quick_send",
-        "retention",
-        "seqs",
-        "settings",
-        "stem",
-        "taken",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        settings: Settings,
-        *,
-        stem: str = "",
-        epoch: int = 0,
-        make: Make = Delivery,
-        owner: Any = None,
-        listening: bool = False,
-        express: bool = False,
-    ) -> None:
-        """stem: what ids start with; epoch: nanoseconds from 1970 to the clock's zero; make, owner: how a handle is made;
-        listening: whether changes are recorded in `log`; express: whether the two doors may open at all."""
-        self.name = name
-        self.stem = stem
-        self.epoch = epoch
-        self.make = make
-        self.owner = owner
-        self.listening = listening
-        self.express = express
-        self.seqs = itertools.count(1)
-        self.next_seq = self.seqs.__next__
-        self.fresh: deque[Record] = deque()
-        self.again: OrderedDict[int, Delivery] = OrderedDict()
-        self.leased: OrderedDict[int, Delivery] = OrderedDict()
-        self.odd: dict[int, Delivery] = {}
-        self.delayed: dict[int, Delivery] = {}
-        self.moving: dict[int, Move] = {}
-        self.outgoing: deque[Move] = deque()
-        self.parked: deque[Receiver] = deque()
-        self.filled: deque[Receiver] = deque()
-        self.deadlines = Deadlines(self._live)
-        self.log: deque[Change] = deque()
-        self.counts = Counts()
-        self.taken = 0
-        self.deleted = 0
-        self.closed = False
-        self.lane_end = 0
-        self.ceiling = 0
-        self.due = 0
-        self._adopt(settings)
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self._adopt(self.settings)
         self._open()
-
-    # -- asking ------------------------------------------------------------------------------------------------
-
-    @property
-    def visible(self) -> int:
-        """Messages a receive could have now, as far as settled."""
-        return len(self.fresh) + len(self.again)
-
-    @property
-    def in_flight(self) -> int:
-        """Messages received and neither settled nor expired, as far as settled."""
-        return len(self.leased) + len(self.odd)
-
-    def id_of(self, record: Record) -> str:
-        """The message's id: its own, or the one it kept when it was moved here."""
-        return details_of(record).id or f"{self.stem}{record[2]:012x}"
-
-    def find(self, seq: int) -> Delivery | None:
-        """The message's latest delivery, wherever it is now; None when it is gone, moving or was never received."""
-        return self.leased.get(seq) or self.odd.get(seq) or self.again.get(seq)
-
-    def next_at(self) -> int:
-        """The next instant at which anything happens by itself; FAR if nothing will. Cost: O(1), and stale entries."""
-        soonest = FAR
-        for delivery in self.leased.values():
-            soonest = delivery.due
-            break
-        if self.fresh:
-            soonest = min(soonest, self.fresh[0][1] + self.retention)
-        while (entry := self.deadlines.first()) is not None:
-            if self._live(*entry):
-                return min(soonest, entry[0])
-            self.deadlines.drop(entry)
-        return soonest
-
-    def in_line(self) -> Iterator[tuple[int, Record, Past]]:
-        """The visible messages as they would be received: since when, what, and how often received before."""
-        again = (
-            (one.due, one.record, (one.times_received - 1, one.past and one.past[1])) for one in self.again.values()
-        )
-        fresh = ((record[1], record, (-1, None)) for record in list(self.fresh))
-        return merge(again, fresh, key=itemgetter(0))
 
     # -- sending -----------------------------------------------------------------------------------------------
 
@@ -241,28 +62,6 @@ class Standard:
     def send_all(self, now: int, entries: list[tuple[str, Details | None, int]]) -> list[int]:
         """Accept many messages at one instant; their seqs. Each entry: text, details, delay."""
         return [self.send(now, *entry) for entry in entries]
-
-    def accept(self, now: int, move: Move) -> None:
-        """Take a message that another queue moves here. Cost: O(log messages not fresh)."""
-        delivery, seq = move.delivery, self.next_seq()
-        text, sent_at, past = delivery.record[0], delivery.record[1], None
-        details = details_of(delivery.record)
-        if move.as_new:
-            sent_at, past = now, (-1, None)
-            details = attrs.evolve(details, id=None, source=None, failure=None)
-        else:
-            past = (delivery.times_received - 1, delivery.first_received if delivery.times_received else None)
-            kept = move.source.id_of(delivery.record)
-            details = attrs.evolve(details, id=kept, source=move.source.owner, failure=move.failure or details.failure)
-        arrived = self._new((text, sent_at, seq, details), now, now, past)
-        changes = self._note("moved in", now, arrived.record, arrived, other=move.source.name)
-        self._at(sent_at + self.retention, seq)
-        # commit
-        self.again[seq] = arrived
-        self.counts.moved_in += 1
-        self.due = 0
-        move.arrived = True
-        self.log += changes
 
     # -- receiving ---------------------------------------------------------------------------------------------
 
@@ -322,10 +121,6 @@ class Standard:
         if not out:
             self.counts.empty_receives += 1
         self._look_again(now)
-
-    def max_receivable(self) -> int:
-        """How many more messages may be in flight."""
-        return self.settings.max_in_flight - self.in_flight
 
     def _take(self, now: int, lease: int, out: list[Delivery]) -> Delivery | None:
         """Put the next visible message in flight and into `out`; dead letters and the too old leave on the way."""
@@ -525,68 +320,6 @@ class Standard:
         finally:
             self._open()
 
-    # -- moving to another queue: mark it, deliver it, then finish or undo ---------------------------------------
-
-    def depart(
-        self, now: int, delivery: Delivery, target: Any, *, failure: Failure | None = None, as_new: bool = False
-    ) -> Move:
-        """Mark a message as moving; the caller carries it, holding no lock, and then says finish or undo."""
-        seq = delivery.record[2]
-        move = Move(delivery, target, self, failure, as_new)
-        reason = None if failure is None else failure.text
-        changes = self._note("moving", now, delivery.record, delivery, other=target.name, reason=reason)
-        place = self._place_of(seq)
-        # commit
-        if seq in place:
-            del place[seq]
-            self.moving[seq] = move
-            self.outgoing += (move,)
-            self.due = 0
-            self.log += changes
-        return move
-
-    def finish(self, now: int, move: Move) -> None:
-        """The target has it."""
-        seq = move.delivery.record[2]
-        changes = self._note("moved", now, move.delivery.record, move.delivery, other=move.target.name)
-        # commit
-        if seq in self.moving:
-            del self.moving[seq]
-            self.counts.moved_out += 1
-            self.log += changes
-        self._landed(move)
-
-    def undo(self, now: int, move: Move, why: str) -> None:
-        """The target refused: a dead letter is in flight here for another visibility timeout, others are visible."""
-        delivery, record = move.delivery, move.delivery.record
-        seq, due = record[2], now if move.as_new else now + max(self.lease, SECOND)
-        changes = self._note("refused", now, record, delivery, until=due, other=move.target.name, reason=why)
-        self._at(min(due if due > now else FAR, record[1] + self.retention), seq)
-        place = self.again if move.as_new else self.odd
-        # commit
-        if seq in self.moving:
-            del self.moving[seq]
-            delivery.due = due
-            place[seq] = delivery
-            self.counts.refused += 1
-            self.due = 0
-            self.log += changes
-        self._landed(move)
-
-    def _landed(self, move: Move) -> None:
-        """The move is over, one way or the other."""
-        if move in self.outgoing:
-            self.outgoing.remove(move)
-
-    def next_move(self) -> Move | None:
-        """A move that nobody carries yet; the caller claims it."""
-        for move in list(self.outgoing):
-            if self.moving.get(move.delivery.record[2]) is not move:
-                self._landed(move)  # whoever carried it was interrupted at the very end
-            elif not move.claimed:
-                return move
-        return None
-
     # -- what happens by itself ----------------------------------------------------------------------------------
 
     def settle(self, now: int) -> None:
@@ -610,7 +343,7 @@ class Standard:
         """Let up to STEPS things that are due happen, in the order of their instants; the door is shut."""
         steps = STEPS
         while steps > 0:
-            lane_at, heap_at = self._lane_at(), self._heap_at()
+            lane_at, heap_at = self.lane_at(), self._heap_at()
             fresh_at = self.fresh[0][1] + self.retention if self.fresh else FAR
             if min(lane_at, heap_at, fresh_at) > now:
                 break
@@ -623,11 +356,6 @@ class Standard:
                 self._retain_out(fresh_at, self.fresh[0], None)
                 steps -= 1
         self._look_again(now)
-
-    def _lane_at(self) -> int:
-        for delivery in self.leased.values():
-            return delivery.due
-        return FAR
 
     def _heap_at(self) -> int:
         entry = self.deadlines.first()
@@ -668,15 +396,6 @@ class Standard:
                 self.show(at, delivery, "expired")
         self.deadlines.drop(entry)
 
-    def _live(self, at: int, seq: int) -> bool:
-        """Whether something happens to message `seq` at that instant."""
-        delivery = self.find(seq) or self.delayed.get(seq)
-        if delivery is None:
-            return False
-        if at == delivery.record[1] + self.retention:
-            return True
-        return at == delivery.due and (seq in self.odd or seq in self.delayed)
-
     def _retain_out(self, at: int, record: Record, delivery: Delivery | None) -> None:
         seq = record[2]
         changes = self._note("retained out", at, record, delivery) if self.listening else ()
@@ -693,16 +412,6 @@ class Standard:
         self.counts.retained_out += 1
         self.log += changes
 
-    def _new(self, record: Record, received_at: int, due: int, past: Past | None) -> Delivery:
-        return new_delivery(self.make, self.owner, record, received_at, due, past)
-
-    def _at(self, at: int, seq: int) -> None:
-        """See to message `seq` at that instant."""
-        live = len(self.leased) + len(self.odd) + len(self.again) + len(self.delayed)
-        self.deadlines.push(at, seq, live=live)
-        if at < self.due:
-            self.due = at
-
     def _look_again(self, now: int) -> None:
         """Recompute what the short paths rely on; the door is shut.
 
@@ -718,13 +427,7 @@ class Standard:
         # Whatever is leased or sent from now on ends later than this, so a plain send or receive need not touch `due`.
         later = now + min(self.lease, self.retention // 2, self.retention - self.lease)
         fresh_at = self.fresh[0][1] + self.retention - self.lease if self.fresh else FAR
-        self.due = min(self._lane_at(), self._heap_at(), fresh_at, later)
-
-    def _place_of(self, seq: int) -> dict[int, Delivery]:
-        for place in (self.leased, self.odd, self.again):
-            if seq in place:
-                return place
-        return self.delayed
+        self.due = min(self.lane_at(), self._heap_at(), fresh_at, later)
 
     # -- parked receives -----------------------------------------------------------------------------------------
 
@@ -818,24 +521,14 @@ class Standard:
         self.quick = False
         self.due = 0
 
-    def _shut(self) -> None:
-        """Nobody changes anything without the lock until `_open`."""
-        self.quick_send = False
-        self.quick = False
-
-    def _open(self) -> None:
-        plain = self.express and not self.listening
-        self.quick = plain
-        self.quick_send = plain and not self.closed and not self.parked and not self.settings.delay
-
-    # -- the books -----------------------------------------------------------------------------------------------
+    # -- the books ---------------------------------------------------------------------------------------------
 
     def balance(self, now: int) -> tuple[dict[str, int], int | None]:
         """Every message that came and where it is, `accepted` being the sum of the others; and when the oldest was sent."""
         self.settle_all(now)
         self._shut()
         try:
-            return self._numbers(), self._oldest_sent()
+            return numbers_of(self), oldest_sent(self)
         finally:
             self._open()
 
@@ -844,86 +537,9 @@ class Standard:
         self.settle_all(now)
         self._shut()
         try:
-            return self._numbers(), list(self._faults())
+            return numbers_of(self), list(faults_of(self))
         finally:
             self._open()
-
-    def _oldest_sent(self) -> int | None:
-        """When the oldest message here was sent. Cost: O(messages not fresh)."""
-        first = [self.fresh[0][1]] if self.fresh else []
-        aside = (self.leased, self.odd, self.again, self.delayed)
-        return min([*first, *(one.record[1] for place in aside for one in place.values())], default=None)
-
-    def _numbers(self) -> dict[str, int]:
-        counts = self.counts
-        return {
-            "accepted": self.taken + len(self.fresh) + counts.sent_aside + counts.moved_in,
-            "deleted": self.deleted,
-            "retained_out": counts.retained_out,
-            "purged": counts.purged,
-            "rejected": counts.rejected,
-            "moved_out": counts.moved_out,
-            "moving": len(self.moving),
-            "visible": self.visible,
-            "in_flight": self.in_flight,
-            "delayed": len(self.delayed),
-        }
-
-    def _faults(self) -> Iterator[str]:
-        places = {"leased": self.leased, "odd": self.odd, "again": self.again, "delayed": self.delayed}
-        seen: dict[int, str] = {record[2]: "fresh" for record in self.fresh}
-        if len(seen) != len(self.fresh):
-            yield "a record is twice in fresh"
-        for where, place in places.items():
-            for seq, delivery in place.items():
-                if seq in seen:
-                    yield f"message {seq} is in {seen[seq]} and in {where}"
-                if delivery.record[2] != seq:
-                    yield f"message {delivery.record[2]} is filed as {seq} in {where}"
-                seen[seq] = where
-        for seq in self.moving:
-            if seq in seen:
-                yield f"message {seq} is moving and in {seen[seq]}"
-        dues = [delivery.due for delivery in self.leased.values()]
-        if dues != sorted(dues):
-            yield "the deadlines in the lane are out of order"
-        if dues and dues[-1] > self.lane_end:
-            yield "a deadline in the lane is later than the lane's end"
-        if self.due > self.next_at():
-            yield f"due {self.due} is later than the next deadline {self.next_at()}"
-        scheduled = self.deadlines.entries()
-        for where in ("odd", "delayed"):
-            for seq, delivery in places[where].items():
-                if (min(delivery.due, delivery.record[1] + self.retention), seq) not in scheduled:
-                    yield f"message {seq} in {where} has no deadline in the heap"
-        for seq, delivery in self.again.items():
-            if (delivery.record[1] + self.retention, seq) not in scheduled:
-                yield f"message {seq} in again has no retention in the heap"
-        if self.parked and self.visible and self.max_receivable() > 0:
-            yield f"{len(self.parked)} receives are parked while {self.visible} messages are visible"
-
-    # -- records of changes --------------------------------------------------------------------------------------
-
-    def _note(
-        self, cause: Cause, at: int, record: Record, delivery: Delivery | None = None, **more: Any
-    ) -> tuple[Change, ...]:
-        """The change as a record, to be added to the log when it commits; nothing when nobody listens."""
-        if not self.listening:
-            return ()
-        until = more.pop("until", None)
-        return (
-            Change(
-                cause=cause,
-                queue=self.name,
-                at=at + self.epoch,
-                seq=record[2],
-                id=self.id_of(record),
-                receives=0 if delivery is None else delivery.times_received,
-                record=record,
-                until=None if until is None else until + self.epoch,
-                **more,
-            ),
-        )
 
 
 def too_often(delivery: Delivery) -> Failure:

@@ -1,0 +1,106 @@
+"""Moves between queues: mark a message here, deliver it there, then finish, or undo when the target refuses.
+
+Three steps, because nothing may hold two queue locks. In between the message is `moving`: nobody can have it, it counts
+in no other place, and whoever carries it can be interrupted: the move stays in `outgoing` and anybody may carry it on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from decouple.core.deadlines import FAR
+from decouple.core.places import Move, Places
+from decouple.core.records import Delivery, Failure, Past, details_of
+from decouple.core.settings import SECOND
+
+__all__ = ["Moves"]
+
+
+class Moves(Places):
+    """What a queue does with messages that come from another one, or go to one."""
+
+    __slots__ = ()
+
+    def accept(self, now: int, move: Move) -> None:
+        """Take a message that another queue moves here. Cost: O(log messages not fresh)."""
+        delivery, seq = move.delivery, self.next_seq()
+        text, sent_at, details = delivery.record[0], delivery.record[1], details_of(delivery.record)
+        past: Past = (-1, None)
+        if move.as_new:
+            sent_at = now
+            details = attrs.evolve(details, id=None, source=None, failure=None)
+        else:
+            past = (delivery.times_received - 1, delivery.first_received if delivery.times_received else None)
+            kept = move.source.id_of(delivery.record)
+            details = attrs.evolve(details, id=kept, source=move.source.owner, failure=move.failure or details.failure)
+        arrived = self._new((text, sent_at, seq, details), now, now, past)
+        changes = self._note("moved in", now, arrived.record, arrived, other=move.source.name)
+        self._at(sent_at + self.retention, seq)
+        # commit
+        self.again[seq] = arrived
+        self.counts.moved_in += 1
+        self.due = 0
+        move.arrived = True
+        self.log += changes
+
+    def depart(
+        self, now: int, delivery: Delivery, target: Any, *, failure: Failure | None = None, as_new: bool = False
+    ) -> Move:
+        """Mark a message as moving; the caller carries it, holding no lock, and then says finish or undo."""
+        seq = delivery.record[2]
+        move = Move(delivery, target, self, failure, as_new)
+        reason = None if failure is None else failure.text
+        changes = self._note("moving", now, delivery.record, delivery, other=target.name, reason=reason)
+        place = self._place_of(seq)
+        # commit
+        if seq in place:
+            del place[seq]
+            self.moving[seq] = move
+            self.outgoing += (move,)
+            self.due = 0
+            self.log += changes
+        return move
+
+    def finish(self, now: int, move: Move) -> None:
+        """The target has it."""
+        seq = move.delivery.record[2]
+        changes = self._note("moved", now, move.delivery.record, move.delivery, other=move.target.name)
+        # commit
+        if seq in self.moving:
+            del self.moving[seq]
+            self.counts.moved_out += 1
+            self.log += changes
+        self._landed(move)
+
+    def undo(self, now: int, move: Move, why: str) -> None:
+        """The target refused: a dead letter is in flight here for another visibility timeout, others are visible."""
+        delivery, record = move.delivery, move.delivery.record
+        seq, due = record[2], now if move.as_new else now + max(self.lease, SECOND)
+        changes = self._note("refused", now, record, delivery, until=due, other=move.target.name, reason=why)
+        self._at(min(due if due > now else FAR, record[1] + self.retention), seq)
+        place = self.again if move.as_new else self.odd
+        # commit
+        if seq in self.moving:
+            del self.moving[seq]
+            delivery.due = due
+            place[seq] = delivery
+            self.counts.refused += 1
+            self.due = 0
+            self.log += changes
+        self._landed(move)
+
+    def _landed(self, move: Move) -> None:
+        """The move is over, one way or the other."""
+        if move in self.outgoing:
+            self.outgoing.remove(move)
+
+    def next_move(self) -> Move | None:
+        """A move that nobody carries yet; the caller claims it."""
+        for move in list(self.outgoing):
+            if self.moving.get(move.delivery.record[2]) is not move:
+                self._landed(move)  # whoever carried it was interrupted at the very end
+            elif not move.claimed:
+                return move
+        return None

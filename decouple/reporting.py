@@ -1,0 +1,57 @@
+"""Telling observers what happened: every change once, in order, without any lock of the queue.
+
+The engine leaves changes in its log under the queue's lock; whoever comes by afterwards tells them. One thread does so at
+a time, so the order is that of the changes; an observer may itself use the queue.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
+
+from decouple.core.changes import Change
+
+__all__ = ["Observer", "Reporter"]
+
+Observer: TypeAlias = Callable[[Change], object]
+
+
+class Reporter:
+    """Tells `observers` what is in `log`."""
+
+    __slots__ = ("_lock", "_log", "_reporting", "observers")
+
+    def __init__(self, log: deque[Change]) -> None:
+        self.observers: tuple[Observer, ...] = ()
+        self._log = log
+        self._lock = threading.Lock()
+        self._reporting: int | None = None
+
+    def report(self) -> None:
+        """Tell what is there to tell, also if another thread left it. Interrupted, the next one goes on."""
+        me = threading.get_ident()
+        if self._reporting == me:
+            return  # an observer uses the queue: the loop that called it goes on
+        log = self._log
+        with self._lock:
+            try:
+                self._reporting = me
+                while log:
+                    for observer in self.observers:
+                        tell(observer, log[0])
+                    del log[0]
+            finally:
+                self._reporting = None
+
+
+def tell(observer: Observer, change: Change) -> None:
+    """An observer's error must not undo what happened: it is shown as Python shows errors that nobody can catch."""
+    try:
+        observer(change)
+    except Exception as error:
+        context = f"Exception ignored in observer of {change.cause!r} in queue {change.queue!r}"
+        shown = cast(Any, sys).UnraisableHookArgs((type(error), error, error.__traceback__, context, observer))
+        sys.unraisablehook(shown)

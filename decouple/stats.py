@@ -1,0 +1,69 @@
+"""QueueStats: the numbers of one queue as a frozen record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from decouple.core.settings import SECOND
+
+if TYPE_CHECKING:
+    from decouple.core.standard import Standard
+
+__all__ = ["QueueStats", "stats_of"]
+
+
+@attrs.frozen(kw_only=True)
+class QueueStats:
+    """What is in a queue now, and what has gone through it. Ages in seconds.
+
+    sent + moved_in = deleted + retained_out + purged + rejected + moved_out + moving + visible + in_flight + delayed.
+    """
+
+    visible: int
+    in_flight: int
+    delayed: int
+    moving: int
+    oldest_age: float | None
+    parked: int
+    sent: int
+    received: int
+    deleted: int
+    expired: int
+    nacked: int
+    given_back: int
+    retained_out: int
+    purged: int
+    rejected: int
+    moved_in: int
+    moved_out: int
+    refused: int
+    empty_receives: int
+
+
+def stats_of(core: Standard, now: int) -> QueueStats:
+    """The numbers after settling what is due; the caller holds the lock. Cost: O(messages that are not fresh)."""
+    numbers, oldest = core.balance(now)
+    counts = core.counts
+    return QueueStats(
+        visible=numbers["visible"],
+        in_flight=numbers["in_flight"],
+        delayed=numbers["delayed"],
+        moving=numbers["moving"],
+        oldest_age=None if oldest is None else (now - oldest) / SECOND,
+        parked=len(core.parked),
+        sent=numbers["accepted"] - counts.moved_in,
+        received=core.taken - counts.fresh_gone + counts.redelivered,
+        deleted=numbers["deleted"],
+        expired=counts.expired,
+        nacked=counts.nacked,
+        given_back=counts.given_back,
+        retained_out=counts.retained_out,
+        purged=counts.purged,
+        rejected=counts.rejected,
+        moved_in=counts.moved_in,
+        moved_out=counts.moved_out,
+        refused=counts.refused,
+        empty_receives=counts.empty_receives,
+    )
