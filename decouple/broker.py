@@ -24,7 +24,6 @@ from decouple.stats import QueueStats
 __all__ = ["Broker"]
 
 T = TypeVar("T", default=str)
-TEXT: Any = str  # as a default it cannot be written as the type[T] it stands for
 
 
 class Broker:
@@ -73,7 +72,7 @@ class Broker:
         name: str,
         *,
         fifo: bool | None = None,
-        body: type[T] = TEXT,
+        body: type[T] = str,  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # T is str by default
         **settings: Unpack[QueueSettings],
     ) -> Queue[T]:
         """Declare a queue. Declared again, it is the same one; QueueExists if a setting given differs from what it has.

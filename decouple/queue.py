@@ -51,7 +51,6 @@ from decouple.stats import QueueStats, stats_of
 __all__ = ["Json", "Queue"]
 
 T = TypeVar("T", default=str)
-TEXT: Any = str  # as a default it cannot be written as the type[T] it stands for
 Json = TypeAliasType("Json", "str | int | float | bool | list[Json] | dict[str, Json] | None")
 
 # The lock-free doors of the engine rely on the steps of an interpreter with a GIL.
@@ -84,7 +83,7 @@ class Queue(Generic[T]):
         dead_letter: Queue[Any] | None = None,
         max_receives: int | None = None,
         max_in_flight: int = 120_000,
-        body: type[T] = TEXT,
+        body: type[T] = str,  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # T is str by default
         clock: Clock | None = None,
     ) -> None:
         self.name = check_queue_name(name, fifo)

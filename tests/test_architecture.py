@@ -1,0 +1,132 @@
+"""The house has floors: a module imports only from lower ones, and what is pure stays pure."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import decouple
+
+ROOT = Path(decouple.__file__).parent
+
+# Half floors are mezzanines of the core, whose parts stand on each other.
+FLOORS = {
+    "errors": 0,
+    "attributes": 0,
+    "bodies": 0,
+    "neighbour": 0,
+    "core": 0,
+    "core.records": 0,
+    "core.settings": 0,
+    "core.deadlines": 0,
+    "core.changes": 0.5,
+    "core.places": 1,
+    "core.books": 1.5,
+    "core.moves": 1.5,
+    "core.standard": 2,
+    "clock": 1,
+    "message": 1,
+    "entries": 2,
+    "parking": 2,
+    "lobby": 2,
+    "reporting": 2,
+    "redrive": 2,
+    "stats": 2,
+    "settings": 2,
+    "aio": 2,
+    "queue": 3,
+    "broker": 5,
+    "__init__": 6,
+    "testing.ledger": 7,
+    "testing": 8,
+}
+THIRD_PARTY = {"attrs", "sortedcontainers", "typing_extensions"}
+WORLDLY = {
+    "time",
+    "threading",
+    "_thread",
+    "asyncio",
+    "logging",
+    "random",
+    "secrets",
+    "uuid",
+    "os",
+    "sys",
+    "socket",
+    "io",
+}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        yield name.removesuffix(".__init__") or "__init__", ast.parse(path.read_text(encoding="utf-8"))
+
+
+MODULES = dict(modules())
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """What a module imports when it runs: what stands under TYPE_CHECKING does not count."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        yield from imports(node)
+
+
+def test_every_module_has_its_floor() -> None:
+    assert set(MODULES) == set(FLOORS)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports_only_from_lower_floors(name: str) -> None:
+    ours = [module.removeprefix("decouple.") for module in imports(MODULES[name]) if module.startswith("decouple.")]
+
+    upward = [module for module in ours if FLOORS[module] >= FLOORS[name]]
+
+    assert upward == []
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("core")])
+def test_the_core_knows_no_clock_lock_thread_task_log_or_network(name: str) -> None:
+    assert WORLDLY.isdisjoint(module.partition(".")[0] for module in imports(MODULES[name]))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_but_three_small_libraries_is_needed(name: str) -> None:
+    import sys
+
+    roots = {module.partition(".")[0] for module in imports(MODULES[name])}
+
+    assert roots - set(sys.stdlib_module_names) - {"decouple"} <= THIRD_PARTY
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
+    path = ROOT.joinpath(*name.split("."))
+    file = path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"
+
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST.get(name, 450)
+
+
+# The public surface with its docstrings, and the one state machine: long, but one idea each.
+LONGEST = {"queue": 720, "core.standard": 560}
+
+
+def test_the_exported_names_are_exactly_the_intended_ones() -> None:
+    public = {name for name in vars(decouple) if not name.startswith("_")}
+    submodules = {path.stem for path in ROOT.iterdir()}
+
+    assert public - submodules - {"annotations", "TYPE_CHECKING"} == set(decouple.__all__)
+
+
+@pytest.mark.parametrize("name", decouple.__all__)
+def test_every_exported_name_is_documented(name: str) -> None:
+    assert (getattr(decouple, name).__doc__ or "").strip()
