@@ -107,6 +107,7 @@ class Lobby:
         """Under the lock: serve the line, and see that one of those left wakes for the next deadline. O(1) if it is empty."""
         core = self._core
         if not core.parked:
+            core.reopen()
             return
         self.drop_gone()
         core.serve(now)

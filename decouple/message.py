@@ -165,7 +165,7 @@ class Message(Delivery, Generic[T]):
         """Done: delete the message. Also late, also twice. Cost: O(1)."""
         core = self.owner._core
         try:
-            if core.quick:
+            if core.quick and self.received_at >= 0:
                 # commit (without the lock: see core/standard.py)
                 del core.leased[self.record[2]]
                 core.deleted += 1

@@ -9,7 +9,6 @@ Cost is what users do most: send, receive, ack. Those have a short path at their
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,13 +35,13 @@ from decouple.errors import (
     LawBroken,
     NotInFlight,
     QueueClosed,
-    ReceiptInvalid,
     TooManyInFlight,
     VisibilityTooLong,
 )
 from decouple.lobby import Lobby
 from decouple.message import Entry, Message, Sent, TypedMessage, new_sent
 from decouple.parking import TaskPark, ThreadPark
+from decouple.receipts import id_of, new_stem, receipt_of, seq_of
 from decouple.redrive import MoveTask, carry, redrive
 from decouple.reporting import Observer, Reporter
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
@@ -438,7 +437,7 @@ class Queue(Generic[T]):
         handles: tuple[Any, ...] = messages_or_receipts
         for one in handles:
             if one.__class__ is not make or one.owner is not self or one.received_at < 0:
-                self._delete([self._seq_of(one) for one in handles], handles)
+                self._delete([seq_of(self, one) for one in handles], handles)
                 return
         leased = core.leased
         rest: list[Message[T]] = []
@@ -476,7 +475,7 @@ class Queue(Generic[T]):
         would be in flight for over 12 hours since its receive. Source: SQS API, ChangeMessageVisibility.
         """
         nanos = nanoseconds(timeout, "timeout", most=43_200)
-        seq = self._seq_of(message_or_receipt)
+        seq = seq_of(self, message_or_receipt)
         try:
             with self._lock:
                 now = self._now()
@@ -485,13 +484,13 @@ class Queue(Generic[T]):
                     total, limit = (now + nanos - delivery.received_at) / SECOND, LONGEST_IN_FLIGHT / SECOND
                     raise VisibilityTooLong(self.name, total=total, limit=limit)
                 if self._core.change_visibility(now, seq, nanos) is None:
-                    raise NotInFlight(self.name, id=self._id_of(seq, message_or_receipt), why=GONE)
+                    raise NotInFlight(self.name, id=id_of(self, message_or_receipt, seq), why=GONE)
                 self._lobby.serve(now)
         finally:
             self._follow_up()
 
     def _reject(self, message: Message[T], failure: Failure) -> None:
-        seq = self._seq_of(message)
+        seq = seq_of(self, message)
         try:
             with self._lock:
                 if not self._core.reject(self._now(), seq, failure):
@@ -501,7 +500,7 @@ class Queue(Generic[T]):
 
     def _give_up(self, message: Message[T], failure: Failure | None) -> None:
         """The block of a `with message:` raised: visible again, with the reason, unless it has gone its way by now."""
-        seq = self._seq_of(message)
+        seq = seq_of(self, message)
         try:
             with self._lock:
                 core, now = self._core, self._now()
@@ -513,31 +512,8 @@ class Queue(Generic[T]):
         finally:
             self._follow_up()
 
-    def _seq_of(self, handle: Message[T] | str) -> int:
-        """The message a handle or receipt of this queue stands for. Raises ReceiptInvalid, NotInFlight, TypeError."""
-        if isinstance(handle, Delivery):
-            if handle.owner is not self:
-                raise ReceiptInvalid(self.name, receipt=handle.receipt, why=f"it is of queue {handle.owner.name!r}")
-            if handle.received_at < 0:
-                raise NotInFlight(self.name, id=handle.id, why="it was only looked at (peek), not received")
-            return handle.record[2]
-        if not isinstance(handle, str):
-            raise TypeError(f"expected a Message or its receipt, not {handle!r:.80}")
-        head, _, count = handle.rpartition(".")
-        stem, number = head[:-12], head[-12:]
-        if stem != self._core.stem or not count.isdecimal() or not is_hex(number):
-            raise ReceiptInvalid(self.name, receipt=handle, why="it is malformed or another queue's")
-        seq = int(number, 16)
-        # Numbers are only ever given out upwards, so any below a new one may have been a message's.
-        if not 0 < seq < self._core.next_seq():
-            raise ReceiptInvalid(self.name, receipt=handle, why="no message has had it")
-        return seq
-
-    def _id_of(self, seq: int, handle: Message[T] | str) -> str:
-        return handle.id if isinstance(handle, Message) else f"{self._core.stem}{seq:012x}"
-
     def _receipt_of(self, message: Delivery) -> str:
-        return f"{self._core.stem}{message.record[2]:012x}.{message.times_received}"
+        return receipt_of(self, message)
 
     # -- looking -----------------------------------------------------------------------------------------------
 
@@ -684,13 +660,3 @@ class Queue(Generic[T]):
 
 
 GONE = "it was deleted or moved, or outlived the queue's retention"
-
-
-def new_stem() -> str:
-    """What the ids of a new queue start with: a UUID's shape, its last twelve digits left to the message."""
-    digits = os.urandom(8).hex()
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-8{digits[13:16]}-"
-
-
-def is_hex(text: str) -> bool:
-    return len(text) == 12 and all(digit in "0123456789abcdef" for digit in text)

@@ -26,6 +26,7 @@ FLOORS = {
     "core.places": 1,
     "core.books": 1.5,
     "core.moves": 1.5,
+    "core.settling": 1.6,
     "core.standard": 2,
     "clock": 1,
     "message": 1,
@@ -33,6 +34,7 @@ FLOORS = {
     "parking": 2,
     "lobby": 2,
     "reporting": 2,
+    "receipts": 2,
     "redrive": 2,
     "stats": 2,
     "settings": 2,
@@ -116,8 +118,8 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
     assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST.get(name, 450)
 
 
-# The public surface with its docstrings, and the one state machine: long, but one idea each.
-LONGEST = {"queue": 720, "core.standard": 560}
+# The public surface with its docstrings: long, but one idea.
+LONGEST = {"queue": 680}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:

@@ -98,9 +98,6 @@ class Moves(Places):
 
     def next_move(self) -> Move | None:
         """A move that nobody carries yet; the caller claims it."""
-        for move in list(self.outgoing):
-            if self.moving.get(move.delivery.record[2]) is not move:
-                self._landed(move)  # whoever carried it was interrupted at the very end
-            elif not move.claimed:
-                return move
-        return None
+        while self.outgoing and self.moving.get(self.outgoing[0].delivery.record[2]) is not self.outgoing[0]:
+            del self.outgoing[0]  # whoever carried it was interrupted at the very end
+        return next((move for move in self.outgoing if not move.claimed), None)

@@ -92,7 +92,7 @@ class Places:
     express: whether the two doors may open at all; listening: whether changes are recorded in `log`.
     due: until then a receive need not settle, and 0 while it must take the general path anyway (somebody listens,
     `again` holds messages, the queue is closed); ceiling: up to how many `taken` the cap on messages in flight is no
-    concern; lane_end: the last deadline in `leased`. taken: how many left `fresh`.
+    concern; lane_end: the last deadline in `leased`; taken: how many left `fresh`; plain: whether `quick` may be open.
     """
 
     name: str
@@ -105,6 +105,7 @@ class Places:
 
     listening: bool = attrs.field(default=False, init=False)
     closed: bool = attrs.field(default=False, init=False)
+    plain: bool = attrs.field(default=False, init=False)
     quick: bool = attrs.field(default=False, init=False)
     quick_send: bool = attrs.field(default=False, init=False)
 
@@ -216,10 +217,16 @@ class Places:
         self.quick_send = False
         self.quick = False
 
+    def reopen(self) -> None:
+        """Open the doors again after an interrupt left them shut."""
+        if not self.quick_send:
+            self._open()
+
     def _open(self) -> None:
-        plain = self.express and not self.listening
-        self.quick = plain
-        self.quick_send = plain and not self.closed and not self.parked and not self.settings.delay
+        """Open the doors as far as things are plain: nobody listens, and no parked receive waits for room to take more."""
+        self.plain = self.express and not self.listening and not (self.parked and self.visible)
+        self.quick = self.plain
+        self.quick_send = self.plain and not self.closed and not self.parked and not self.settings.delay
 
     def _note(
         self, cause: Cause, at: int, record: Record, delivery: Delivery | None = None, **more: Any

@@ -16,12 +16,12 @@ from typing import Any
 import attrs
 
 from decouple.core.books import faults_of, numbers_of, oldest_sent
-from decouple.core.changes import Cause, Change
+from decouple.core.changes import Change
 from decouple.core.deadlines import FAR
-from decouple.core.moves import Moves
 from decouple.core.places import Receiver
-from decouple.core.records import Delivery, Details, Failure, Past, Record, details_of, with_details
+from decouple.core.records import Delivery, Details, Failure, Past, Record, details_of
 from decouple.core.settings import Settings
+from decouple.core.settling import Settling
 
 __all__ = ["Standard"]
 
@@ -29,7 +29,7 @@ __all__ = ["Standard"]
 STEPS = 64
 
 
-class Standard(Moves):
+class Standard(Settling):
     """One standard queue. Callers hold its lock, but for the two doors of core/places.py."""
 
     __slots__ = ()
@@ -95,7 +95,7 @@ class Standard(Moves):
             self._receive(now, most, self.lease, out)
             return False
         finally:
-            self.quick = self.express and not self.listening
+            self.quick = self.plain
 
     def receive_for(self, now: int, most: int, lease: int, out: list[Delivery]) -> None:
         """`receive` for any visibility timeout. Cost: O(log in flight) a message."""
@@ -103,7 +103,7 @@ class Standard(Moves):
             self.quick = False
             self._receive(now, most, lease, out)
         finally:
-            self.quick = self.express and not self.listening
+            self.quick = self.plain
 
     def _receive(self, now: int, most: int, lease: int, out: list[Delivery]) -> None:
         """A receive in any circumstance; the door is shut."""
@@ -178,104 +178,7 @@ class Standard(Moves):
         most = self.settings.max_receives
         return most is not None and self.settings.dead_letter is not None and delivery.times_received >= most
 
-    def give_back(self, now: int, delivery: Delivery) -> None:
-        """Undo a receive nobody got the answer of: first in line again, its count restored. Cost: O(log n)."""
-        seq, past = delivery.record[2], delivery.past
-        if self.leased.get(seq) is not delivery and self.odd.get(seq) is not delivery:
-            return
-        restored: Past = (-1, None) if past is None else (past[0] - 1, past[1])
-        back = self._new(delivery.record, now, delivery.record[1], restored)
-        changes = self._note("given back", now, back.record, back)
-        self._at(back.record[1] + self.retention, seq)
-        place = self.leased if seq in self.leased else self.odd
-        # commit
-        if seq in place:
-            del place[seq]
-            self.again[seq] = back
-            self.counts.given_back += 1
-            self.due = 0
-            self.log += changes
-        if seq in self.again:
-            self.again.move_to_end(seq, last=False)
-
-    # -- settling ----------------------------------------------------------------------------------------------
-
-    def delete(self, now: int, seq: int) -> bool:
-        """Acknowledge: the message is gone, also by an old receipt. False if it was gone before. Cost: O(1)."""
-        delivery = self.find(seq)
-        if delivery is None:
-            return False
-        changes = self._note("deleted", now, delivery.record, delivery) if self.listening else ()
-        place = self._place_of(seq)
-        # commit
-        if seq in place:
-            del place[seq]
-            self.deleted += 1
-            self.log += changes
-        return True
-
-    def change_visibility(self, now: int, seq: int, timeout: int) -> Delivery | None:
-        """In flight for `timeout` from now, whatever it was before; 0 makes it visible. None if it is gone.
-
-        Works on an expired message too: it is hidden again (SQS, standard queues). Cost: O(log odd deadlines).
-        """
-        delivery = self.find(seq)
-        if delivery is None:
-            return None
-        if not timeout:
-            if seq not in self.again:
-                self.show(now, delivery, "nacked")
-            return delivery
-        record, due = delivery.record, now + timeout
-        changes = self._note("visibility changed", now, record, delivery, until=due)
-        self._at(min(due, record[1] + self.retention), seq)
-        place = self._place_of(seq)
-        # commit
-        if seq in place:
-            del place[seq]
-            delivery.due = due
-            self.odd[seq] = delivery
-            self.log += changes
-        return delivery
-
-    def show(self, at: int, delivery: Delivery, cause: Cause) -> None:
-        """Make a message that is in flight or delayed visible, at the back of the line. Cost: O(log n)."""
-        seq, record = delivery.record[2], delivery.record
-        changes = self._note(cause, at, record, delivery) if self.listening else ()
-        self._at(record[1] + self.retention, seq)
-        place, counts = self._place_of(seq), self.counts
-        # commit
-        if seq in place:
-            del place[seq]
-            delivery.due = at
-            self.again[seq] = delivery
-            self.due = 0
-            if cause == "nacked":
-                counts.nacked += 1
-            elif cause == "expired":
-                counts.expired += 1
-            self.log += changes
-
-    def remember(self, delivery: Delivery, failure: Failure) -> None:
-        """Keep with the message why its handler gave it back; a dead letter carries the last one."""
-        delivery.record = with_details(delivery.record, failure=failure)
-
-    def reject(self, now: int, seq: int, failure: Failure) -> bool:
-        """Give up on a message: to the dead-letter queue, or gone with a record where there is none."""
-        delivery = self.find(seq)
-        if delivery is None:
-            return False
-        if self.settings.dead_letter is not None:
-            self.depart(now, delivery, self.settings.dead_letter, failure=failure)
-            return True
-        changes = self._note("rejected", now, delivery.record, delivery, reason=failure.text)
-        place = self._place_of(seq)
-        # commit
-        if seq in place:
-            del place[seq]
-            self.counts.rejected += 1
-            self.log += changes
-        return True
+    # -- all at once -------------------------------------------------------------------------------------------
 
     def purge(self, now: int) -> int:
         """Remove every message but those already moving; how many. Cost: O(messages)."""
@@ -395,22 +298,6 @@ class Standard(Moves):
             else:
                 self.show(at, delivery, "expired")
         self.deadlines.drop(entry)
-
-    def _retain_out(self, at: int, record: Record, delivery: Delivery | None) -> None:
-        seq = record[2]
-        changes = self._note("retained out", at, record, delivery) if self.listening else ()
-        place = {} if delivery is None else self._place_of(seq)
-        # commit
-        if delivery is None:
-            del self.fresh[0]
-            self.taken += 1
-            self.counts.fresh_gone += 1
-        elif seq in place:
-            del place[seq]
-        else:
-            return
-        self.counts.retained_out += 1
-        self.log += changes
 
     def _look_again(self, now: int) -> None:
         """Recompute what the short paths rely on; the door is shut.

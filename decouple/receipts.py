@@ -1,0 +1,60 @@
+"""Ids and receipts: made from a message's number when asked for, read back when one is handed in.
+
+An id has a UUID's shape: a random stem of the queue, then the message's number. A receipt is that and the receive it came
+from, so it differs at every receive, costs nothing until it is asked for, and says where it belongs.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from decouple.core.records import Delivery
+from decouple.errors import NotInFlight, ReceiptInvalid
+
+if TYPE_CHECKING:
+    from decouple.queue import Queue
+
+__all__ = ["id_of", "new_stem", "receipt_of", "seq_of"]
+
+
+def new_stem() -> str:
+    """What the ids of a new queue start with: a UUID's shape, its last twelve digits left to the message."""
+    digits = os.urandom(8).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-8{digits[13:16]}-"
+
+
+def receipt_of(queue: Queue[Any], delivery: Delivery) -> str:
+    """The handle of one delivery as text."""
+    return f"{queue._core.stem}{delivery.record[2]:012x}.{delivery.times_received}"
+
+
+def id_of(queue: Queue[Any], handle: Any, seq: int) -> str:
+    """The id of the message that a handle or receipt stands for."""
+    return queue._core.id_of(handle.record) if isinstance(handle, Delivery) else f"{queue._core.stem}{seq:012x}"
+
+
+def seq_of(queue: Queue[Any], handle: Any) -> int:
+    """The number of the message a handle or receipt of this queue stands for. Raises ReceiptInvalid, NotInFlight, TypeError."""
+    if isinstance(handle, Delivery):
+        if handle.owner is not queue:
+            receipt = receipt_of(handle.owner, handle)
+            raise ReceiptInvalid(queue.name, receipt=receipt, why=f"it is of queue {handle.owner.name!r}")
+        if handle.received_at < 0:
+            raise NotInFlight(queue.name, id=id_of(queue, handle, 0), why="it was only looked at (peek), not received")
+        return handle.record[2]
+    if not isinstance(handle, str):
+        raise TypeError(f"expected a Message or its receipt, not {handle!r:.80}")
+    head, _, count = handle.rpartition(".")
+    stem, number = head[:-12], head[-12:]
+    if stem != queue._core.stem or not (count.isascii() and count.isdecimal() and is_number(number)):
+        raise ReceiptInvalid(queue.name, receipt=handle, why="it is malformed or another queue's")
+    seq = int(number, 16)
+    # Numbers are only ever given out upwards, so any below a new one may have been a message's.
+    if not 0 < seq < queue._core.next_seq():
+        raise ReceiptInvalid(queue.name, receipt=handle, why="no message has had it")
+    return seq
+
+
+def is_number(text: str) -> bool:
+    return len(text) == 12 and all(digit in "0123456789abcdef" for digit in text)
