@@ -119,12 +119,12 @@ class Lobby:
     def end(self, now: int) -> None:
         """Under the lock: end the waits whose time is over, for a clock that is moved by hand."""
         for park in [park for park in self._core.parked if park.until <= now]:
-            self._core.leave(park)
             self._core.filled.append(park)
+            self._core.leave(park)
 
     def drop_gone(self) -> None:
-        """Under the lock: take out of the line the tasks whose loop was closed under them."""
-        for park in [park for park in self._core.parked if cast("Park", park).gone]:
+        """Under the lock: take out of the line the tasks whose loop was closed under them, and whose leaving was interrupted."""
+        for park in [park for park in self._core.parked if park.done or cast("Park", park).gone]:
             self._core.leave(park)
 
     def wake(self) -> None:
@@ -132,12 +132,15 @@ class Lobby:
         filled = self._core.filled
         while filled:
             try:
-                park = cast("Park", filled[0])
+                # commit
+                park = filled[0]
+                del filled[0]
             except IndexError:
                 return  # another thread wakes them too
-            told = park.wake()
-            # commit
-            if filled and filled[0] is park:
-                del filled[0]
+            try:
+                told = cast("Park", park).wake()
+            except BaseException:
+                filled.appendleft(park)
+                raise
             if not told:
-                self.abandon(park)
+                self.abandon(cast("Park", park))

@@ -222,7 +222,7 @@ class Queue(Generic[T]):
         lists every wrong one by position, and nothing is sent. Source: SQS API, SendMessageBatch (no limit of ten here).
         """
         given: Any = entries
-        if given.__class__ is not list and isinstance(given, (str, bytes, Mapping)):
+        if given.__class__ is not list and isinstance(given, (str, bytes, bytearray, Mapping, Entry)):
             raise TypeError(f"entries must be a list of bodies, not one of them, {given!r:.60}: use send(...)")
         core = self._core
         bodies: list[Any] = list(given)
@@ -519,8 +519,8 @@ class Queue(Generic[T]):
 
     def peek(self, n: int = 10) -> list[Message[T]]:
         """The next `n` visible messages, left as they are: not received, so they cannot be settled. Cost: O(n)."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ValueError(f"n must be an int of at least 1, not {n!r}")
+        if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+            raise ValueError(f"n must be an int of at least 0, not {n!r}")
         core = self._core
         try:
             with self._lock:

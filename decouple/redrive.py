@@ -72,7 +72,7 @@ def carry(queue: Queue[Any]) -> None:
 def redrive(queue: Queue[Any], to: Queue[Any] | None, where: Callable[[Message[Any]], object] | None) -> MoveTask:
     """See Queue.redrive. `where` is the user's, so it runs while no lock is held."""
     queue._unfold()
-    letters = queue.peek(max(1, queue.stats().visible))
+    letters = queue.peek(queue.stats().visible)
     moves: list[Move] = []
     for letter in letters:
         target = to if to is not None else letter.source

@@ -1,7 +1,8 @@
-"""Telling observers what happened: every change once, in order, without any lock of the queue.
+"""Telling observers what happened: every change, in order, without any lock of the queue.
 
 The engine leaves changes in its log under the queue's lock; whoever comes by afterwards tells them. One thread does so at
-a time, so the order is that of the changes; an observer may itself use the queue.
+a time, so the order is that of the changes; an observer may itself use the queue. Only an interrupt in the middle of a
+telling (Ctrl-C) tells the same Change object again, rather than not at all.
 """
 
 from __future__ import annotations

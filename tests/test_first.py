@@ -6,7 +6,9 @@ from decouple import Queue
 from decouple.testing import VirtualClock
 
 
-def test_a_message_not_deleted_is_delivered_again_after_its_visibility_timeout(queue: Queue, clock: VirtualClock) -> None:
+def test_a_message_not_deleted_is_delivered_again_after_its_visibility_timeout(
+    queue: Queue, clock: VirtualClock
+) -> None:
     """SQS: the timeout runs from the receive, not from the send."""
     queue.send("order 7")
     clock.advance(100)

@@ -92,7 +92,8 @@ class Places:
     express: whether the two doors may open at all; listening: whether changes are recorded in `log`.
     due: until then a receive need not settle, and 0 while it must take the general path anyway (somebody listens,
     `again` holds messages, the queue is closed); ceiling: up to how many `taken` the cap on messages in flight is no
-    concern; lane_end: the last deadline in `leased`; taken: how many left `fresh`; plain: whether `quick` may be open.
+    concern; lane_end: the last deadline in `leased`; taken: how many left `fresh`; plain: whether `quick` may
+    be open; kept_since: when the retention was set; rescheduled: whether every deadline follows from it.
     """
 
     name: str
@@ -130,6 +131,8 @@ class Places:
     lane_end: int = attrs.field(default=0, init=False)
     lease: int = attrs.field(default=0, init=False)
     retention: int = attrs.field(default=0, init=False)
+    kept_since: int = attrs.field(default=0, init=False)
+    rescheduled: bool = attrs.field(default=True, init=False)
     deadlines: Deadlines = attrs.field(init=False)
     seqs: itertools.count[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
     next_seq: Callable[[], int] = attrs.field(init=False)
@@ -158,6 +161,8 @@ class Places:
 
     def next_at(self) -> int:
         """The next instant at which anything happens by itself; FAR if nothing will. Cost: O(1), and stale entries."""
+        if not self.rescheduled:
+            return self.kept_since
         soonest = self.lane_at()
         if self.fresh:
             soonest = min(soonest, self.fresh[0][1] + self.retention)

@@ -27,7 +27,7 @@ class Settling(Moves):
         if seq not in self.again and delivery.due <= min(now, retired - 1):
             self.show(delivery.due, delivery, "expired")
         if retired <= now:
-            self._retain_out(retired, delivery.record, delivery)
+            self._retain_out(delivery.record, delivery)
             return None
         return delivery
 
@@ -128,8 +128,11 @@ class Settling(Moves):
         if seq in self.again:
             self.again.move_to_end(seq, last=False)
 
-    def _retain_out(self, at: int, record: Record, delivery: Delivery | None) -> None:
-        seq = record[2]
+    def _retain_out(self, record: Record, delivery: Delivery | None) -> None:
+        """Let a message go that has outlived the queue's retention; without a delivery it is the first of `fresh`."""
+        seq, at = record[2], max(record[1] + self.retention, self.kept_since)
+        if seq in self.again and delivery is not None:
+            at = max(at, delivery.due)  # moved in when it was too old already: it cannot be gone before it came
         changes = self._note("retained out", at, record, delivery) if self.listening else ()
         place = {} if delivery is None else self._place_of(seq)
         # commit

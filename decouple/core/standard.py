@@ -43,25 +43,31 @@ class Standard(Settling):
 
     def send(self, now: int, text: str, details: Details | None, delay: int) -> int:
         """Accept one message; its seq. Visible after `delay`. Cost: O(1), with a delay O(log delayed)."""
-        seq = self.next_seq()
-        record: Record = (text, now, seq) if details is None else (text, now, seq, details)
-        until = now + delay if delay else None
-        changes = self._note("sent", now, record, until=until) if self.listening else ()
-        if until is None:
-            self.log += changes
-            self.fresh.append(record)  # commit
-            return seq
-        waiting = self._new(record, now, until, (-1, None))
-        self._at(min(until, now + self.retention), seq)
-        # commit
-        self.delayed[seq] = waiting
-        self.counts.sent_aside += 1
-        self.log += changes
-        return seq
+        return self.send_all(now, [(text, details, delay)])[0]
 
     def send_all(self, now: int, entries: list[tuple[str, Details | None, int]]) -> list[int]:
-        """Accept many messages at one instant; their seqs. Each entry: text, details, delay."""
-        return [self.send(now, *entry) for entry in entries]
+        """Accept many messages at one instant, all or none; their seqs. Each entry: text, details, delay."""
+        seqs: list[int] = []
+        records: list[Record] = []
+        waiting: dict[int, Delivery] = {}
+        changes: list[Change] = []
+        for text, details, delay in entries:
+            seq, until = self.next_seq(), now + delay
+            record: Record = (text, now, seq) if details is None else (text, now, seq, details)
+            changes += self._note("sent", now, record, until=until if delay else None) if self.listening else ()
+            if delay:
+                self._at(min(until, now + self.retention), seq)
+                waiting[seq] = self._new(record, now, until, (-1, None))
+            else:
+                records.append(record)
+            seqs.append(seq)
+        aside = self.counts.sent_aside + len(waiting)
+        # commit
+        self.fresh += records
+        self.delayed |= waiting
+        self.counts.sent_aside = aside
+        self.log += changes
+        return seqs
 
     # -- receiving ---------------------------------------------------------------------------------------------
 
@@ -127,13 +133,11 @@ class Standard(Settling):
         while (found := self._next_visible(now)) is not None:
             record = found if isinstance(found, tuple) else found.record
             if record[1] + self.retention <= now:
-                self._retain_out(record[1] + self.retention, record, None if isinstance(found, tuple) else found)
+                self._retain_out(record, None if isinstance(found, tuple) else found)
             elif isinstance(found, tuple):
                 return self._lease(now, lease, record, None, out)
             elif self._poisonous(found):
-                self.depart(
-                    now, found, self.settings.dead_letter, failure=details_of(record).failure or too_often(found)
-                )
+                self.depart(now, found, self.settings.dead_letter, failure=why_dead(found))
             else:
                 count = found.times_received
                 return self._lease(now, lease, record, (count, found.first_received if count else None), out)
@@ -152,12 +156,13 @@ class Standard(Settling):
         return self.fresh[0] if self.fresh else None
 
     def _lease(self, now: int, lease: int, record: Record, past: Past | None, out: list[Delivery]) -> Delivery:
-        seq, due = record[2], now + lease
+        # A visibility of 0 is one of 1 ns until the receive is complete, lest it finds the same message twice.
+        seq, due = record[2], now + (lease or 1)
         delivery = self._new(record, now, due, past)
         in_lane = lease == self.lease and due >= self.lane_end and due <= record[1] + self.retention
         if not in_lane:
             self._at(min(due, record[1] + self.retention), seq)
-        changes = self._note("received", now, record, delivery, until=due) if self.listening else ()
+        changes = self._note("received", now, record, delivery, until=now + lease) if self.listening else ()
         out.append(delivery)
         # commit
         if past is None:
@@ -245,6 +250,8 @@ class Standard(Settling):
     def _settle(self, now: int) -> None:
         """Let up to STEPS things that are due happen, in the order of their instants; the door is shut."""
         steps = STEPS
+        if not self.rescheduled:
+            self._reschedule()
         while steps > 0:
             lane_at, heap_at = self.lane_at(), self._heap_at()
             fresh_at = self.fresh[0][1] + self.retention if self.fresh else FAR
@@ -256,7 +263,7 @@ class Standard(Settling):
                 self._ring()
                 steps -= 1
             else:
-                self._retain_out(fresh_at, self.fresh[0], None)
+                self._retain_out(self.fresh[0], None)
                 steps -= 1
         self._look_again(now)
 
@@ -292,7 +299,7 @@ class Standard(Settling):
         delivery = self.find(seq) or self.delayed.get(seq)
         if delivery is not None and self._live(at, seq):
             if delivery.record[1] + self.retention <= at:
-                self._retain_out(at, delivery.record, delivery)
+                self._retain_out(delivery.record, delivery)
             elif seq in self.delayed:
                 self.show(at, delivery, "delay ended")
             else:
@@ -327,7 +334,7 @@ class Standard(Settling):
         """Give what is visible to the parked receives, in the order they came; those served go to `filled`."""
         while self.parked:
             receiver = self.parked[0]
-            if not receiver.messages:
+            if not receiver.messages and not receiver.done:
                 self.receive_for(now, receiver.most, receiver.lease, receiver.messages)
                 if not receiver.messages:
                     break
@@ -339,9 +346,9 @@ class Standard(Settling):
 
     def leave(self, receiver: Receiver) -> None:
         """Take a receiver out of the line: its time is over, or its caller is gone."""
+        receiver.done = True  # first, so that an interrupt in between leaves nobody in line who is gone
         if receiver in self.parked:
             self.parked.remove(receiver)
-        receiver.done = True
         self._open()
 
     # -- life ----------------------------------------------------------------------------------------------------
@@ -355,10 +362,12 @@ class Standard(Settling):
         self._shut()
         try:
             self._adopt(settings)
-            self.log += changes
             if "retention" in changed:
-                self._reschedule()
-            self._look_again(now)
+                # commit
+                self.kept_since = now
+                self.rescheduled = False
+            self.log += changes
+            self._settle(now)
         finally:
             self._open()
 
@@ -382,6 +391,7 @@ class Standard(Settling):
                 settled_later = place is self.again or place is self.leased
                 self._at(retired if settled_later else min(delivery.due, retired), seq)
         self.deadlines.prune()
+        self.rescheduled = True
 
     def close(self, now: int) -> None:
         """Give no more: every parked receive ends. Messages stay, and those in flight can still be settled."""
@@ -429,7 +439,9 @@ class Standard(Settling):
             self._open()
 
 
-def too_often(delivery: Delivery) -> Failure:
-    """Why a message is dead that no handler complained about."""
-    count = delivery.times_received
+def why_dead(delivery: Delivery) -> Failure:
+    """What its last handler complained about; without a complaint, that it was received too often."""
+    count, failure = delivery.times_received, details_of(delivery.record).failure
+    if failure is not None and failure.error != "TooManyReceives":
+        return failure
     return Failure("TooManyReceives", f"received {count} times and not deleted", "", count)

@@ -41,10 +41,15 @@ class Ledger:
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self._lock = threading.Lock()
+        self._last: dict[str, Change] = {}
 
     def __call__(self, change: Change) -> None:
         with self._lock:
-            self.changes.append(change)
+            # An interrupt may have come between telling us and noting that we were told: then it is told again.
+            if self._last.get(change.queue) is not change:
+                # commit
+                self.changes += (change,)
+                self._last[change.queue] = change
 
     @property
     def counts(self) -> Counter[Cause]:

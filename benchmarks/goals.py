@@ -1,0 +1,62 @@
+"""What is measured, and how good it has to be: one Goal a figure. Every figure is better when smaller."""
+
+from typing import NamedTuple
+
+
+class Goal(NamedTuple):
+    """unit: what the number counts; must, aim: the most it may be, None where no goal was set."""
+
+    title: str
+    unit: str
+    must: float | None = None
+    aim: float | None = None
+
+
+GOALS = {
+    "w1.floor": Goal("W1 send + receive + ack", "x FLOOR", 1.5),
+    "w1.queue": Goal("W1 send + receive + ack", "x queue.Queue", None, 1.0),
+    "w1.simple": Goal("W1 send + receive + ack", "x SimpleQueue"),
+    "w1.deque": Goal("W1 send + receive + ack", "x deque"),
+    "w2.floor": Goal("W2 the same in tens", "x FLOOR", 1.5, 1.0),
+    "w2.queue": Goal("W2 the same in tens", "x queue.Queue"),
+    "w2.simple": Goal("W2 the same in tens", "x SimpleQueue"),
+    "w3.send": Goal("W3 a send into a backlog", "x at 10 k", 1.3, 1.1),
+    "w3.drain": Goal("W3 draining a backlog", "x at 10 k", 1.3, 1.1),
+    "w3.gc": Goal("W3 full collection, 1 M queued", "x deque of str", 2.0),
+    "w3.bytes": Goal("W3 a queued message, over a deque", "bytes", 130, 100),
+    "w3.flight": Goal("W3 more while in flight", "bytes", 220, 180),
+    "w3.lost": Goal("W3 messages lost of 10 M queued", "messages", 0),
+    "w4.floor": Goal("W4 redelivery after expiry", "x FLOOR", 1.0, 0.5),
+    "w4.pause": Goal("W4 longest call, 100 k expire at once", "ms CPU", 2.0),
+    "w6.threads": Goal("W6 hand-off to a thread, p50", "x SimpleQueue", 1.7, 1.4),
+    "w6.threads99": Goal("W6 hand-off to a thread, p99", "x SimpleQueue"),
+    "w6.tasks": Goal("W6 hand-off to a task, p50", "x asyncio.Queue", 1.8, 1.3),
+    "w6.tasks99": Goal("W6 hand-off to a task, p99", "x asyncio.Queue"),
+    "w7.floor": Goal("W7 1-8 x 1-8 threads", "x FLOOR", 1.3, 0.8),
+    "w7.queue": Goal("W7 1-8 x 1-8 threads", "x queue.Queue"),
+    "w7.lost": Goal("W7 messages lost or doubled", "messages", 0),
+    "w8.asyncio": Goal("W8 a cycle in asyncio", "x asyncio.Queue", 2.5, 1.5),
+    "idle.cpu": Goal("idle: 10 k queues, 1 k waiting tasks, 2 s", "ms CPU", 1.0),
+    "import.ms": Goal("import decouple", "ms", 60),
+    "import.asyncio": Goal("import decouple loads asyncio", "modules", 0),
+    "churn.mib": Goal("churn: memory grown after 10 M, 12 h leases", "MiB", 1.0),
+    "churn.left": Goal("churn: entries left inside", "entries", 100),
+}
+
+CONTROLS = {
+    "FLOOR": "the leanest lease queue (floor.py): no dead letters, delays, retention, attributes, ids, checks, limits, "
+    "observers, statistics, virtual time or asyncio; expiry is not bounded",
+    "queue.Queue": "put + get: no lease, no acknowledgement, no redelivery; a message taken and lost is gone",
+    "SimpleQueue": "put + get in C: no lease, no acknowledgement, no limit, no task_done",
+    "asyncio.Queue": "put + get in one event loop: not for threads; no lease, no acknowledgement",
+    "deque": "append + popleft in C: no lock, no waiting, no lease, no acknowledgement",
+}
+
+
+def verdict(goal: Goal, value: float) -> str:
+    """In one word, how a figure stands to its goals."""
+    if goal.must is not None and value > goal.must:
+        return "MISSED"
+    if goal.aim is None:
+        return "" if goal.must is None else "met"
+    return "aim met" if value <= goal.aim else "met" if goal.must is not None else "aim missed"
