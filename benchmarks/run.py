@@ -37,8 +37,18 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # the package beside this folder, installed or not
 
+from backlog import w3, w4  # noqa: E402
+from common import Figures  # noqa: E402
+from cycles import w1, w2, w8  # noqa: E402
 from goals import CONTROLS, GOALS, Goal, verdict  # noqa: E402
-from workloads import WORKLOADS, Figures  # noqa: E402
+from handoff import w6, w7  # noqa: E402
+from program import churn, idle, imports  # noqa: E402
+
+# Each takes whether the run is a full one, and answers with {figure: (value, note)}.
+WORKLOADS = {
+    "w1": w1, "w2": w2, "w3": w3, "w4": w4, "w6": w6, "w7": w7, "w8": w8,
+    "idle": idle, "import": imports, "churn": churn,
+}  # fmt: skip
 
 RESULTS = HERE / "results.txt"
 WIDTHS = (43, 8, 15, 6, 6, 10)
@@ -55,7 +65,9 @@ def measured(name: str, full: bool) -> Figures:
                 figures = answer.result(timeout=1 if live else 20)
                 break
             except NotYet:
-                print(f"\r{name}: {time.monotonic() - began:.0f} s", end="" if live else "\n", file=sys.stderr, flush=True)
+                print(
+                    f"\r{name}: {time.monotonic() - began:.0f} s", end="" if live else "\n", file=sys.stderr, flush=True
+                )
     print(f"\r{name}: done in {time.monotonic() - began:.0f} s", file=sys.stderr)
     return figures
 
@@ -94,7 +106,16 @@ def report(figures: Figures, full: bool, began: tuple[float, float, float]) -> s
     head = line("figure, smaller is better", "   value", "unit", "  must", "   aim", "", "")
     rows = [row(GOALS[name], *figures[name]) for name in GOALS if name in figures]
     controls = [f"{name}: {text}" for name, text in CONTROLS.items()]
-    parts = [*machine(full, began), "", head.rstrip(" |"), "-" * 130, *rows, "", "What the controls do not do", *controls]
+    parts = [
+        *machine(full, began),
+        "",
+        head.rstrip(" |"),
+        "-" * 130,
+        *rows,
+        "",
+        "What the controls do not do",
+        *controls,
+    ]
     return "\n".join(parts) + "\n"
 
 

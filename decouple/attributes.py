@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 import attrs
 
+from decouple.jsontext import json_text
+
 __all__ = ["Attribute", "Value", "check_attributes", "size_of", "wire_form"]
 
 MOST_ATTRIBUTES = 10
 LONGEST_NAME = 256
 LONGEST_TYPE = 256
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @attrs.frozen
@@ -98,7 +102,7 @@ def kept(name: str, value: Value) -> Any:
         encodable(name, value.type)
         return value
     if isinstance(value, list):
-        return ArrayText(array_text(name, value))
+        return ArrayText(encodable(name, json_text(value, f"attribute {name!r} must be a list of what JSON holds")))
     if isinstance(value, (int, float, Decimal, bytes)):
         return value
     raise TypeError(f"attribute {name!r} must be str, int, float, Decimal, bytes, list or Attribute, not {value!r}")
@@ -108,13 +112,6 @@ class ArrayText(str):
     """A list as the JSON text it is on the wire."""
 
     __slots__ = ()
-
-
-def array_text(name: str, value: list[Any]) -> str:
-    try:
-        return encodable(name, json.dumps(value, allow_nan=False, ensure_ascii=False))
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"attribute {name!r} must be a list of what JSON holds: {error}") from None
 
 
 def encodable(name: str, text: str) -> str:
@@ -128,10 +125,7 @@ def encodable(name: str, text: str) -> str:
 
 
 def is_number(text: str | bytes) -> bool:
-    try:
-        return isinstance(text, str) and Decimal(text).is_finite()
-    except ArithmeticError:
-        return False
+    return isinstance(text, str) and NUMBER.fullmatch(text) is not None
 
 
 def shown_value(value: Any) -> Any:

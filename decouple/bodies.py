@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import (
+    Annotated,
     Any,
     Generic,
     Literal,
@@ -34,7 +35,9 @@ from typing import (
 from uuid import UUID
 
 import attrs
-from typing_extensions import is_typeddict
+from typing_extensions import ReadOnly, is_typeddict
+
+from decouple.jsontext import json_text
 
 __all__ = ["Codec", "check_text", "codec_for", "text_of"]
 
@@ -44,13 +47,13 @@ T = TypeVar("T")
 def text_of(body: object) -> str:
     """The text of an untyped body. Raises TypeError, ValueError."""
     if isinstance(body, str):
-        return check_text(str(body))
+        return check_text(str.__str__(body))
     if isinstance(body, (bytes, bytearray, memoryview)):
         raise TypeError(
             "a body is text, not bytes: decode it, send base64.b64encode(data).decode(), or put it into an attribute"
         )
     if body is None or isinstance(body, (dict, list, int, float)):
-        return check_text(json_text(cast(Any, body)))
+        return check_text(json_text(body, "a body must be JSON"))
     raise TypeError(
         f"a body is str, dict, list, int, float, bool or None, not {type(body).__name__}: "
         f"encode it, or declare the queue with body={type(body).__name__}"
@@ -69,29 +72,6 @@ def check_text(text: str) -> str:
             f"a body must encode to UTF-8, and character {error.start} is the lone surrogate {text[error.start]!r}"
         ) from None
     return text
-
-
-def json_text(value: object) -> str:
-    """JSON in insertion order, refusing what JSON cannot hold instead of bending it."""
-    try:
-        check_keys(value)
-        return json.dumps(value, allow_nan=False, ensure_ascii=False)
-    except RecursionError:
-        raise ValueError("a body must be JSON: it is nested too deep, or holds itself") from None
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"a body must be JSON: {error}") from None
-
-
-def check_keys(value: Any) -> None:
-    """json.dumps would turn the keys 1 and None into "1" and "null"; the receiver would get another body."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise TypeError(f"keys must be str, not {key!r}")
-            check_keys(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            check_keys(inner)
 
 
 @attrs.frozen(eq=False)
@@ -128,7 +108,7 @@ def codec_for(body_type: type[T]) -> Codec[T]:
     if has_fields(wanted):
         return Codec(
             wanted,
-            lambda body: json_text(unstructured(body)),
+            lambda body: json_text(unstructured(body), "a body must be JSON"),
             lambda text: structured(json.loads(text), wanted, "body"),
         )
     raise TypeError(
@@ -147,7 +127,7 @@ def has_fields(wanted: Any) -> bool:
 
 
 def pydantic_text(body: Any) -> str:
-    return str(body.model_dump_json())
+    return str(body.model_dump_json(by_alias=True, round_trip=True))
 
 
 def unstructured(value: Any) -> Any:
@@ -173,7 +153,7 @@ def structured(value: Any, wanted: Any, where: str) -> Any:
     origin, arguments = get_origin(wanted), get_args(wanted)
     if wanted is Any or wanted is object:
         return value
-    if origin in (Required, NotRequired):
+    if origin in (Required, NotRequired, ReadOnly, Annotated):
         return structured(value, arguments[0], where)
     if origin in (Union, types.UnionType):
         return one_of(value, arguments, where)
@@ -226,7 +206,10 @@ def structured_fields(value: Any, wanted: Any, where: str) -> Any:
     given = of_type(value, dict, where)
     hints = get_type_hints(wanted, include_extras=is_typeddict(wanted))
     if is_typeddict(wanted):
-        missing = wanted.__required_keys__ - given.keys()
+        # __required_keys__ cannot see into annotations that are text (from __future__ import annotations).
+        optional = {name for name, hint in hints.items() if get_origin(hint) is NotRequired}
+        required = {name for name, hint in hints.items() if get_origin(hint) is Required}
+        missing = ((wanted.__required_keys__ | required) - optional) - given.keys()
         names = {name: name for name in hints}
     elif attrs.has(wanted):
         fields = [field for field in attrs.fields(wanted) if field.init]

@@ -104,6 +104,8 @@ class Broker:
 
     def delete(self, queue: Queue[Any]) -> None:
         """End a queue: its waits end with QueueClosed, its messages are purged with a record each, its name is free."""
+        if not isinstance(queue, Queue):
+            raise TypeError(f"expected a Queue, not {queue!r}: broker.queues[name] has it")
         with self._lock:
             if self._queues.get(queue.name) is not queue:
                 raise QueueNotFound(queue.name, declared=len(self._queues))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from decouple.attributes import check_attributes, size_of
+from decouple.attributes import check_attributes, encodable, size_of
 from decouple.bodies import text_of
 from decouple.clock import nanoseconds
 from decouple.core.records import Details
@@ -66,4 +66,5 @@ def check_system(system: Mapping[str, str]) -> dict[str, str]:
             raise TypeError(f"system attributes are text by name, not {name!r}: {value!r}")
         if not name or not value:
             raise ValueError(f"system attribute {name!r} must not be empty: leave it out")
+        encodable(name, name + value)
     return dict(system)

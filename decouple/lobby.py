@@ -84,6 +84,8 @@ class Lobby:
         """What the wait brought. Raises QueueClosed."""
         if not park.messages and self._core.closed:
             raise QueueClosed(self._core.name)
+        if not park.messages:
+            self._core.counts.empty_receives += 1
         return park.messages
 
     def abandon(self, park: Park) -> None:

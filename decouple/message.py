@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self
 from typing_extensions import TypeVar
 
 from decouple.attributes import Value, shown_value
+from decouple.bodies import check_text
 from decouple.core.records import Delivery, Failure, details_of
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ class Message(Delivery, Generic[T]):
         """
         if not isinstance(reason, str) or not reason:
             raise ValueError(f"reason must say why, not {reason!r}")
+        check_text(reason)
         self.owner._reject(self, Failure("Rejected", reason, "", self.times_received))
         self.settled = True
 

@@ -86,6 +86,8 @@ class Queue(Generic[T]):
         clock: Clock | None = None,
     ) -> None:
         self.name = check_queue_name(name, fifo)
+        if clock is not None and not callable(getattr(clock, "now", None)):
+            raise TypeError(f"clock must be a Clock, SystemClock() or VirtualClock(), not {clock!r}")
         self.clock: Clock = clock or (dead_letter.clock if isinstance(dead_letter, Queue) else SystemClock())
         self._codec: Codec[T] | None = None if body is str else codec_for(body)
         self._lock = threading.Lock()
@@ -323,7 +325,7 @@ class Queue(Generic[T]):
         out: list[Delivery] = []
         try:
             with self._lock:
-                quiet = self._core.receive(self._now(), most, out)
+                quiet = not self._core.closed and self._core.receive(self._now(), most, out)
         except BaseException:
             self._lobby.give_back(out)
             raise
@@ -367,6 +369,8 @@ class Queue(Generic[T]):
                     self._check_open()
                     now = self._now()
                     core.receive_for(now, most, core.lease if lease is None else lease, out)
+                    if not out and until is None:
+                        core.counts.empty_receives += 1
                     if not out and until is None and core.max_receivable() <= 0:
                         raise TooManyInFlight(self.name, in_flight=core.in_flight, limit=core.settings.max_in_flight)
             finally:
@@ -439,13 +443,12 @@ class Queue(Generic[T]):
             if one.__class__ is not make or one.owner is not self or one.received_at < 0:
                 self._delete([seq_of(self, one) for one in handles], handles)
                 return
-        leased = core.leased
         rest: list[Message[T]] = []
         for message in handles:
             try:
                 # commit
                 if core.quick:
-                    del leased[message.record[2]]
+                    del core.leased[message.record[2]]
                     core.deleted += 1
                     message.settled = True
                 else:
@@ -480,7 +483,7 @@ class Queue(Generic[T]):
             with self._lock:
                 now = self._now()
                 delivery = self._core.find(seq)
-                if delivery is not None and now + nanos - delivery.received_at > LONGEST_IN_FLIGHT:
+                if nanos and delivery is not None and now + nanos - delivery.received_at > LONGEST_IN_FLIGHT:
                     total, limit = (now + nanos - delivery.received_at) / SECOND, LONGEST_IN_FLIGHT / SECOND
                     raise VisibilityTooLong(self.name, total=total, limit=limit)
                 if self._core.change_visibility(now, seq, nanos) is None:
@@ -493,8 +496,10 @@ class Queue(Generic[T]):
         seq = seq_of(self, message)
         try:
             with self._lock:
-                if not self._core.reject(self._now(), seq, failure):
+                now = self._now()
+                if not self._core.reject(now, seq, failure):
                     raise NotInFlight(self.name, id=message.id, why=GONE)
+                self._lobby.serve(now)
         finally:
             self._follow_up()
 
@@ -570,6 +575,9 @@ class Queue(Generic[T]):
             raise ValueError(f"queue {self.name!r} cannot be redriven to itself")
         if to is not None and not isinstance(to, Queue):
             raise TypeError(f"to must be a Queue, not {to!r}")
+        if where is not None and not callable(where):
+            raise TypeError(f"where must be a callable that takes a Message, not {where!r}")
+        self._check_open()
         return redrive(self, to, where)
 
     def _depart(self, letter: Message[Any], target: Queue[Any]) -> Move | None:

@@ -7,6 +7,7 @@ from, so it differs at every receive, costs nothing until it is asked for, and s
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.records import Delivery
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["id_of", "new_stem", "receipt_of", "seq_of"]
 
+NUMBER = re.compile("[0-9a-f]{12}")
+LOOKED_AT = "it was only looked at (peek), not received"
+COUNT = re.compile("[1-9][0-9]{0,18}")
+
 
 def new_stem() -> str:
     """What the ids of a new queue start with: a UUID's shape, its last twelve digits left to the message."""
@@ -25,7 +30,9 @@ def new_stem() -> str:
 
 
 def receipt_of(queue: Queue[Any], delivery: Delivery) -> str:
-    """The handle of one delivery as text."""
+    """The handle of one delivery as text. Raises NotInFlight for a message that was only looked at."""
+    if delivery.received_at < 0:
+        raise NotInFlight(queue.name, id=id_of(queue, delivery, 0), why=LOOKED_AT)
     return f"{queue._core.stem}{delivery.record[2]:012x}.{delivery.times_received}"
 
 
@@ -38,23 +45,19 @@ def seq_of(queue: Queue[Any], handle: Any) -> int:
     """The number of the message a handle or receipt of this queue stands for. Raises ReceiptInvalid, NotInFlight, TypeError."""
     if isinstance(handle, Delivery):
         if handle.owner is not queue:
-            receipt = receipt_of(handle.owner, handle)
+            receipt = handle if handle.received_at < 0 else receipt_of(handle.owner, handle)
             raise ReceiptInvalid(queue.name, receipt=receipt, why=f"it is of queue {handle.owner.name!r}")
         if handle.received_at < 0:
-            raise NotInFlight(queue.name, id=id_of(queue, handle, 0), why="it was only looked at (peek), not received")
+            raise NotInFlight(queue.name, id=id_of(queue, handle, 0), why=LOOKED_AT)
         return handle.record[2]
     if not isinstance(handle, str):
         raise TypeError(f"expected a Message or its receipt, not {handle!r:.80}")
     head, _, count = handle.rpartition(".")
     stem, number = head[:-12], head[-12:]
-    if stem != queue._core.stem or not (count.isascii() and count.isdecimal() and is_number(number)):
+    if stem != queue._core.stem or not (COUNT.fullmatch(count) and NUMBER.fullmatch(number)):
         raise ReceiptInvalid(queue.name, receipt=handle, why="it is malformed or another queue's")
     seq = int(number, 16)
-    # Numbers are only ever given out upwards, so any below a new one may have been a message's.
-    if not 0 < seq < queue._core.next_seq():
+    latest = queue._core.find(seq)
+    if not 0 < seq < queue._core.issued() or (latest is not None and int(count) > latest.times_received):
         raise ReceiptInvalid(queue.name, receipt=handle, why="no message has had it")
     return seq
-
-
-def is_number(text: str) -> bool:
-    return len(text) == 12 and all(digit in "0123456789abcdef" for digit in text)

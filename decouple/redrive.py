@@ -72,11 +72,11 @@ def carry(queue: Queue[Any]) -> None:
 def redrive(queue: Queue[Any], to: Queue[Any] | None, where: Callable[[Message[Any]], object] | None) -> MoveTask:
     """See Queue.redrive. `where` is the user's, so it runs while no lock is held."""
     queue._unfold()
-    letters = queue.peek(queue.stats().visible)
+    letters = [letter for letter in queue.peek(queue.stats().visible) if where is None or where(letter)]
     moves: list[Move] = []
     for letter in letters:
         target = to if to is not None else letter.source
-        if target is not None and (where is None or where(letter)):
+        if target is not None:
             move = queue._depart(letter, target)
             moves += [] if move is None else [move]
     moved = sum(move.arrived for move in moves)

@@ -7,11 +7,10 @@ telling (Ctrl-C) tells the same Change object again, rather than not at all.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
 from decouple.core.changes import Change
 
@@ -49,10 +48,12 @@ class Reporter:
 
 
 def tell(observer: Observer, change: Change) -> None:
-    """An observer's error must not undo what happened: it is shown as Python shows errors that nobody can catch."""
+    """An observer's error must not undo what happened: it is logged, by default to stderr, and the next one is told."""
     try:
         observer(change)
-    except Exception as error:
-        context = f"Exception ignored in observer of {change.cause!r} in queue {change.queue!r}"
-        shown = cast(Any, sys).UnraisableHookArgs((type(error), error, error.__traceback__, context, observer))
-        sys.unraisablehook(shown)
+    except Exception:
+        import logging  # here, because most programs never need it
+
+        logging.getLogger("decouple").exception(
+            "observer %r failed when told that a message was %s in queue %r", observer, change.cause, change.queue
+        )

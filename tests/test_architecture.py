@@ -12,11 +12,12 @@ import decouple
 
 ROOT = Path(decouple.__file__).parent
 
-# Half floors are mezzanines of the core, whose parts stand on each other.
+# Half floors are mezzanines, where parts of one room stand on each other.
 FLOORS = {
     "errors": 0,
-    "attributes": 0,
-    "bodies": 0,
+    "jsontext": 0,
+    "attributes": 0.5,
+    "bodies": 0.5,
     "neighbour": 0,
     "core": 0,
     "core.records": 0,
@@ -27,6 +28,7 @@ FLOORS = {
     "core.books": 1.5,
     "core.moves": 1.5,
     "core.settling": 1.6,
+    "core.due": 1.7,
     "core.standard": 2,
     "clock": 1,
     "message": 1,

@@ -33,7 +33,7 @@ def started(function: Callable[..., T], *args: Any, **options: Any) -> Future[T]
     def run() -> None:
         try:
             outcome.set_result(function(*args, **options))
-        except BaseException as error:  # noqa: BLE001  # the test looks at it
+        except BaseException as error:  # the test looks at it
             outcome.set_exception(error)
 
     threading.Thread(target=run, daemon=True, name=str(options.pop("thread", "waiter"))).start()
@@ -413,9 +413,7 @@ def test_adopt_makes_another_thread_the_one_that_jumps(queue: Queue, clock: Virt
 
 
 @pytest.mark.slow
-def test_the_former_owner_no_longer_jumps(
-    queue: Queue, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_former_owner_no_longer_jumps(queue: Queue, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("decouple.clock.STUCK_AFTER", 0.05)
     started(clock.adopt).result(5)
     start = clock.time
@@ -694,7 +692,11 @@ def test_an_interrupt_when_the_message_was_on_its_way_puts_it_back_at_the_front_
     assert queue.stats().parked == 0
     assert queue.stats().given_back == 2
     messages = queue.receive(max_messages=10)
-    assert [(message.body, message.receive_count) for message in messages] == [("first", 1), ("second", 1), ("third", 1)]
+    assert [(message.body, message.receive_count) for message in messages] == [
+        ("first", 1),
+        ("second", 1),
+        ("third", 1),
+    ]
 
 
 def test_what_is_given_back_goes_to_the_next_who_waits(

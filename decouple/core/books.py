@@ -57,8 +57,8 @@ def faults_of(state: Places) -> Iterator[str]:
         yield "the deadlines in the lane are out of order"
     if dues and dues[-1] > state.lane_end:
         yield "a deadline in the lane is later than the lane's end"
-    if state.due > state.next_at():
-        yield f"due {state.due} is later than the next deadline {state.next_at()}"
+    if state.due > state._next_at():
+        yield f"due {state.due} is later than the next deadline {state._next_at()}"
     scheduled = state.deadlines.entries()
     for where in ("odd", "delayed"):
         for seq, delivery in places[where].items():

@@ -28,19 +28,24 @@ Entry: TypeAlias = tuple[int, int]
 class Deadlines:
     """Instants with the key of what is due then. `live(at, key)` tells whether an entry still means something."""
 
-    __slots__ = ("_aside", "_heap", "_live")
+    __slots__ = ("_aside", "_entries", "_heap", "_live")
 
     def __init__(self, live: Callable[[int, int], bool]) -> None:
         self._live = live
         self._heap: list[Entry] = []
         self._aside: list[Entry] = []
+        self._entries: set[Entry] = set()
 
     def __len__(self) -> int:
         return len(self._heap) + len(self._aside)
 
     def push(self, at: int, key: int, *, live: int) -> None:
-        """Add a deadline. `live`: how many are live, at least. Cost: O(log n), and a few entries of pruning."""
-        heappush(self._heap, (at, key))
+        """Add a deadline, once. `live`: how many are live, at least. Cost: O(log n), and a few entries of pruning."""
+        entry = (at, key)
+        if entry in self._entries:
+            return
+        heappush(self._heap, entry)
+        self._entries.add(entry)
         if self._aside:
             self._carry(CARRIED_AT_A_PUSH)
         elif len(self._heap) > 2 * live + SLACK:
@@ -57,6 +62,7 @@ class Deadlines:
         """Remove `entry` if it is (still) the soonest: handle it first, then drop it, so an interrupt loses nothing."""
         for heap in (self._heap, self._aside):
             if heap and heap[0] is entry:
+                self._entries.discard(entry)
                 heappop(heap)
                 return
 
@@ -77,4 +83,6 @@ class Deadlines:
             entry = aside[-1]
             if self._live(*entry):
                 heappush(heap, entry)
+            else:
+                self._entries.discard(entry)
             del aside[-1]

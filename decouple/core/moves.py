@@ -30,11 +30,16 @@ class Moves(Places):
         past: Past = (-1, None)
         if move.as_new:
             sent_at = now
-            details = attrs.evolve(details, id=None, source=None, failure=None)
+            details = attrs.evolve(details, id=None, source=None, failure=None, brought=0)
         else:
             past = (delivery.times_received - 1, delivery.first_received if delivery.times_received else None)
-            kept = move.source.id_of(delivery.record)
-            details = attrs.evolve(details, id=kept, source=move.source.owner, failure=move.failure or details.failure)
+            details = attrs.evolve(
+                details,
+                id=move.source.id_of(delivery.record),
+                source=move.source.owner,
+                failure=move.failure or details.failure,
+                brought=delivery.times_received,
+            )
         arrived = self._new((text, sent_at, seq, details), now, now, past)
         changes = self._note("moved in", now, arrived.record, arrived, other=move.source.name)
         self._at(sent_at + self.retention, seq)

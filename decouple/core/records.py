@@ -46,7 +46,10 @@ class Failure:
 
 @attrs.frozen(eq=False)
 class Details:
-    """What a message has beyond its body. `id` only where it is not the queue's own (a dead letter keeps its id)."""
+    """What a message has beyond its body. `id` only where it is not the queue's own (a dead letter keeps its id).
+
+    brought: how often it had been received in other queues before it was moved here.
+    """
 
     attributes: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     system: Mapping[str, str] = attrs.field(factory=dict[str, str])
@@ -54,6 +57,7 @@ class Details:
     id: str | None = None
     source: Any = None
     failure: Failure | None = None
+    brought: int = 0
 
 
 PLAIN = Details()

@@ -10,26 +10,21 @@ Order is a courtesy: oldest visible first. The promise is at least once, in any 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 import attrs
 
 from decouple.core.books import faults_of, numbers_of, oldest_sent
 from decouple.core.changes import Change
-from decouple.core.deadlines import FAR
+from decouple.core.due import Due
 from decouple.core.places import Receiver
 from decouple.core.records import Delivery, Details, Failure, Past, Record, details_of
 from decouple.core.settings import Settings
-from decouple.core.settling import Settling
 
 __all__ = ["Standard"]
 
-# What one operation settles on its way: 64 expiries take about 40 us, so no call pays for 100,000 of them.
-STEPS = 64
 
-
-class Standard(Settling):
+class Standard(Due):
     """One standard queue. Callers hold its lock, but for the two doors of core/places.py."""
 
     __slots__ = ()
@@ -56,7 +51,7 @@ class Standard(Settling):
             record: Record = (text, now, seq) if details is None else (text, now, seq, details)
             changes += self._note("sent", now, record, until=until if delay else None) if self.listening else ()
             if delay:
-                self._at(min(until, now + self.retention), seq)
+                self._at(min(until, now + self.retention), seq, one_of_many=True)
                 waiting[seq] = self._new(record, now, until, (-1, None))
             else:
                 records.append(record)
@@ -114,8 +109,11 @@ class Standard(Settling):
     def _receive(self, now: int, most: int, lease: int, out: list[Delivery]) -> None:
         """A receive in any circumstance; the door is shut."""
         self._settle(now)
+        most = min(most, self.max_receivable())
+        if lease == self.lease and not self.listening:
+            self._retake(now, most, out)
         shown: list[Delivery] = []
-        for _ in range(min(most, self.max_receivable())):
+        while len(out) < most:
             delivery = self._take(now, lease, out)
             if delivery is None:
                 break
@@ -124,9 +122,35 @@ class Standard(Settling):
         for delivery in shown:
             # A visibility of 0 shows the message and leaves it visible, one receive older (SQS).
             self.show(now, delivery, "nacked")
-        if not out:
-            self.counts.empty_receives += 1
         self._look_again(now)
+
+    def _retake(self, now: int, most: int, out: list[Delivery]) -> None:
+        """The short path of a redelivery: `again` in its order, until something is out of the ordinary."""
+        again, leased, make, owner = self.again, self.leased, self.make, self.owner
+        due, limit = now + self.lease, self.settings.max_receives
+        if due < self.lane_end:
+            return
+        while len(out) < most:
+            old = next(iter(again.values()), None)
+            if old is None or (self.fresh and old.due > self.fresh[0][1]):
+                return
+            record, past = old.record, old.past
+            count = 1 if past is None else past[0] + 1
+            if record[1] + self.retention < due or (limit is not None and count >= limit):
+                return
+            delivery = make()
+            delivery.owner = owner
+            delivery.record = record
+            delivery.received_at = now
+            delivery.due = due
+            delivery.past = (count, old.first_received if count else None)
+            delivery.settled = False
+            out.append(delivery)
+            # commit
+            del again[record[2]]
+            leased[record[2]] = delivery
+            self.lane_end = due
+            self.counts.redelivered += 1
 
     def _take(self, now: int, lease: int, out: list[Delivery]) -> Delivery | None:
         """Put the next visible message in flight and into `out`; dead letters and the too old leave on the way."""
@@ -146,7 +170,7 @@ class Standard(Settling):
     def _next_visible(self, now: int) -> Record | Delivery | None:
         """The message that became visible first, left where it is. Settles on until one is found or nothing is due."""
         while not self.fresh and not self.again and not self.closed:
-            if self.next_at() > now:
+            if self._next_at() > now:
                 return None
             self._settle(now)
         for delivery in self.again.values():
@@ -181,7 +205,10 @@ class Standard(Settling):
 
     def _poisonous(self, delivery: Delivery) -> bool:
         most = self.settings.max_receives
-        return most is not None and self.settings.dead_letter is not None and delivery.times_received >= most
+        if most is None or self.settings.dead_letter is None:
+            return False
+        # In a chain of dead-letter queues the count goes on, but each queue gives its own number of tries.
+        return delivery.times_received - details_of(delivery.record).brought >= most
 
     # -- all at once -------------------------------------------------------------------------------------------
 
@@ -189,6 +216,8 @@ class Standard(Settling):
         """Remove every message but those already moving; how many. Cost: O(messages)."""
         self._shut()
         try:
+            while self._next_at() <= now:
+                self._settle(now)
             gone = 0
             while self.fresh:
                 record = self.fresh[0]
@@ -208,6 +237,7 @@ class Standard(Settling):
                     self.counts.purged += 1
                     self.log += changes
                     gone += 1
+            self.deadlines.prune()
             return gone
         finally:
             self._open()
@@ -227,101 +257,6 @@ class Standard(Settling):
                 self.again[record[2]] = unfolded
         finally:
             self._open()
-
-    # -- what happens by itself ----------------------------------------------------------------------------------
-
-    def settle(self, now: int) -> None:
-        """Let some of what is due happen. Cost: O(STEPS * log n)."""
-        self._shut()
-        try:
-            self._settle(now)
-        finally:
-            self._open()
-
-    def settle_all(self, now: int) -> None:
-        """Let everything that is due happen."""
-        self._shut()
-        try:
-            while self.next_at() <= now:
-                self._settle(now)
-        finally:
-            self._open()
-
-    def _settle(self, now: int) -> None:
-        """Let up to STEPS things that are due happen, in the order of their instants; the door is shut."""
-        steps = STEPS
-        if not self.rescheduled:
-            self._reschedule()
-        while steps > 0:
-            lane_at, heap_at = self.lane_at(), self._heap_at()
-            fresh_at = self.fresh[0][1] + self.retention if self.fresh else FAR
-            if min(lane_at, heap_at, fresh_at) > now:
-                break
-            if lane_at <= heap_at and lane_at <= fresh_at:
-                steps -= self._expire_lane(min(now, heap_at, fresh_at), steps)
-            elif heap_at <= fresh_at:
-                self._ring()
-                steps -= 1
-            else:
-                self._retain_out(self.fresh[0], None)
-                steps -= 1
-        self._look_again(now)
-
-    def _heap_at(self) -> int:
-        entry = self.deadlines.first()
-        return FAR if entry is None else entry[0]
-
-    def _expire_lane(self, limit: int, steps: int) -> int:
-        """Expire what is due in the lane up to `limit`; how many."""
-        again, leased, counts, listening = self.again, self.leased, self.counts, self.listening
-        done = 0
-        for seq, delivery in list(islice(leased.items(), steps)):
-            at = delivery.due
-            if at > limit:
-                break
-            changes = self._note("expired", at, delivery.record, delivery) if listening else ()
-            if delivery.past is None:
-                # Only the first return needs it: the heap then knows this message's retention for as long as it lives.
-                self._at(delivery.record[1] + self.retention, seq)
-            # commit
-            del leased[seq]
-            again[seq] = delivery
-            counts.expired += 1
-            self.log += changes
-            done += 1
-        return done
-
-    def _ring(self) -> None:
-        """Handle the soonest entry of the heap, then drop it: an interrupt between the two loses nothing."""
-        entry = self.deadlines.first()
-        assert entry is not None
-        at, seq = entry
-        delivery = self.find(seq) or self.delayed.get(seq)
-        if delivery is not None and self._live(at, seq):
-            if delivery.record[1] + self.retention <= at:
-                self._retain_out(delivery.record, delivery)
-            elif seq in self.delayed:
-                self.show(at, delivery, "delay ended")
-            else:
-                self.show(at, delivery, "expired")
-        self.deadlines.drop(entry)
-
-    def _look_again(self, now: int) -> None:
-        """Recompute what the short paths rely on; the door is shut.
-
-        due: until then a receive need not settle, because nothing happens, and no message taken from `fresh` outlives its
-        retention while in flight; ceiling: up to how many `taken` the cap on messages in flight is no concern.
-        """
-        if not self.leased:
-            self.leased.clear()  # an emptied dict keeps its table, which a backlog may have made large
-        self.ceiling = self.taken + self.max_receivable()
-        if self.listening or self.closed or self.again or self.outgoing:
-            self.due = 0
-            return
-        # Whatever is leased or sent from now on ends later than this, so a plain send or receive need not touch `due`.
-        later = now + min(self.lease, self.retention // 2, self.retention - self.lease)
-        fresh_at = self.fresh[0][1] + self.retention - self.lease if self.fresh else FAR
-        self.due = min(self.lane_at(), self._heap_at(), fresh_at, later)
 
     # -- parked receives -----------------------------------------------------------------------------------------
 
@@ -377,21 +312,6 @@ class Standard(Settling):
         self.lease = settings.visibility_timeout
         self.retention = settings.retention
         self.due = 0
-
-    def _reschedule(self) -> None:
-        """Put every deadline right after the retention changed. Cost: O(messages not fresh * log)."""
-        for seq, delivery in list(self.leased.items()):
-            if delivery.due > delivery.record[1] + self.retention:
-                # commit
-                del self.leased[seq]
-                self.odd[seq] = delivery
-        for place in (self.odd, self.again, self.delayed, self.leased):
-            for seq, delivery in place.items():
-                retired = delivery.record[1] + self.retention
-                settled_later = place is self.again or place is self.leased
-                self._at(retired if settled_later else min(delivery.due, retired), seq)
-        self.deadlines.prune()
-        self.rescheduled = True
 
     def close(self, now: int) -> None:
         """Give no more: every parked receive ends. Messages stay, and those in flight can still be settled."""

@@ -62,11 +62,11 @@ class Ledger:
 
     def check(self) -> dict[State, int]:
         """How many messages are in which state by the records; LawBroken where the records contradict themselves."""
-        states: dict[tuple[str, int], State] = {}
+        states: dict[tuple[str, str], State] = {}
         for change in list(self.changes):
-            if change.seq is None:
+            if change.id is None:
                 continue
-            key = (change.queue, change.seq)
+            key = (change.queue, change.id)
             before = states.get(key)
             if change.cause in ("sent", "moved in"):
                 allowed, after = (before is None), after_arrival(change)
