@@ -1,7 +1,7 @@
 """decouple as a peer of peerbench, the comparison with other libraries: copy this file to its `peers/decouple.py`.
 
-    cp benchmarks/peerbench_adapter.py PEERBENCH/peers/decouple.py
-    python PEERBENCH/bench.py --out results.json --peers "decouple;decouple-async;FLOOR;queue.Queue;asyncio.Queue"
+cp benchmarks/peerbench_adapter.py PEERBENCH/peers/decouple.py
+python PEERBENCH/bench.py --out results.json --peers "decouple;decouple-async;FLOOR;queue.Queue;asyncio.Queue"
 """
 
 from operator import methodcaller

@@ -6,26 +6,24 @@ Only waiting differs between a thread and a task, so only `receive` has anything
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic
-
-from typing_extensions import TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Unpack
 
 from decouple.errors import QueueClosed
+from decouple.generic import T
 
 if TYPE_CHECKING:
     from decouple.attributes import Value
     from decouple.clock import Seconds
     from decouple.core.records import Delivery
+    from decouple.generic import Json
     from decouple.message import Entry, Message, Sent
     from decouple.parking import TaskPark
-    from decouple.queue import Json, Queue
+    from decouple.queue import Queue
     from decouple.redrive import MoveTask
     from decouple.settings import QueueSettings
     from decouple.stats import QueueStats
 
 __all__ = ["AsyncQueue"]
-
-T = TypeVar("T", default=str)
 
 
 class AsyncQueue(Generic[T]):
@@ -75,8 +73,9 @@ class AsyncQueue(Generic[T]):
             return batch
         most, lease, until = queue._asked(max_messages, wait, visibility_timeout, attempt_id)
         while True:
-            out = queue._receive_now(most, lease, until)
-            if not out and until is not None:
+            if until is None:
+                out = queue._receive_now(most, lease)
+            else:
                 out = await self._wait(queue._task_park(most, lease, until))
             good = queue._decodable(out)
             if good or not out:
@@ -86,18 +85,21 @@ class AsyncQueue(Generic[T]):
         """Stay parked until messages come or the time is over; Queue._wait for a task."""
         lobby, clock = self._queue._lobby, self._queue.clock
         try:
-            lobby.enter(park)
-            while not park.done:
-                park.arm()
-                until = lobby.alarm_for(park)
-                if until is None:
-                    break
+            until = lobby.enter(park)
+            while until is not None and not park.done:
                 timer = clock.call_at(park.loop, until, park.look, park.fail, park.describe)
                 try:
                     await park.future
                 finally:
                     timer.cancel()
+                if not park.done:
+                    park.arm()
+                    until = lobby.alarm_for(park)
             return lobby.outcome(park)
+        except GeneratorExit:
+            # The task is being garbage-collected, perhaps while this very thread holds the queue's lock.
+            lobby.left.append(park)
+            raise
         except BaseException:
             lobby.abandon(park)
             raise

@@ -7,16 +7,16 @@ Source: SQS developer guide, "Amazon SQS message metadata".
 
 from __future__ import annotations
 
-import json
 import math
 import re
+import sys
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, TypeAlias
-
-import attrs
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard
 
 from decouple.jsontext import json_text
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 __all__ = ["Attribute", "Value", "check_attributes", "size_of", "wire_form"]
 
@@ -26,38 +26,63 @@ LONGEST_TYPE = 256
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
-@attrs.frozen
 class Attribute:
     """A value with its wire type, `String`, `Number` or `Binary`, each optionally with a label: `Number.cents`.
 
     Binary takes bytes, the others text. Nothing is converted: "007" stays "007".
     """
 
+    __slots__ = ("type", "value")
+    __match_args__ = ("type", "value")
+
     type: str
     value: str | bytes
 
-    def __attrs_post_init__(self) -> None:
-        if not isinstance(self.type, str):
-            raise TypeError(f"an attribute's type must be text, not {self.type!r}")
-        base = self.type.partition(".")[0]
-        if base not in ("String", "Number", "Binary"):
-            raise ValueError(
-                f"an attribute's type must be String, Number or Binary, with or without .label, not {self.type!r}"
-            )
-        if len(self.type) > LONGEST_TYPE:
-            raise ValueError(f"an attribute's type may have {LONGEST_TYPE} characters, not {len(self.type)}")
-        wanted = bytes if base == "Binary" else str
-        if not isinstance(self.value, wanted):
-            raise TypeError(f"an attribute of type {self.type!r} takes {wanted.__name__}, not {self.value!r}")
-        if not self.value:
-            raise ValueError(f"an attribute of type {self.type!r} must not be empty")
-        if base == "Number" and not is_number(self.value):
-            raise ValueError(
-                f"an attribute of type {self.type!r} takes the text of a finite number, not {self.value!r}"
-            )
+    def __init__(self, type: str, value: str | bytes) -> None:
+        check_typed(type, value)
+        object.__setattr__(self, "type", type)
+        object.__setattr__(self, "value", value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"an Attribute never changes, so {name!r} cannot be set: make another one")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"an Attribute never changes, so {name!r} cannot be deleted: make another one")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Attribute):
+            return NotImplemented
+        return (self.type, self.value) == (other.type, other.value)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.value))
+
+    def __repr__(self) -> str:
+        return f"Attribute(type={self.type!r}, value={self.value!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Attribute, (self.type, self.value)
 
 
-Value: TypeAlias = str | int | float | Decimal | bytes | list[Any] | Attribute
+Value: TypeAlias = "str | int | float | Decimal | bytes | list[Any] | Attribute"
+
+
+def check_typed(type: str, value: str | bytes) -> None:
+    """What an Attribute may be. Raises TypeError, ValueError."""
+    if not isinstance(type, str):
+        raise TypeError(f"an attribute's type must be text, not {type!r}")
+    base = type.partition(".")[0]
+    if base not in ("String", "Number", "Binary"):
+        raise ValueError(f"an attribute's type must be String, Number or Binary, with or without .label, not {type!r}")
+    if len(type) > LONGEST_TYPE:
+        raise ValueError(f"an attribute's type may have {LONGEST_TYPE} characters, not {len(type)}")
+    wanted = bytes if base == "Binary" else str
+    if not isinstance(value, wanted):
+        raise TypeError(f"an attribute of type {type!r} takes {wanted.__name__}, not {value!r}")
+    if not value:
+        raise ValueError(f"an attribute of type {type!r} must not be empty")
+    if base == "Number" and not is_number(value):
+        raise ValueError(f"an attribute of type {type!r} takes the text of a finite number, not {value!r}")
 
 
 def check_attributes(attributes: Mapping[str, Value]) -> dict[str, Any]:
@@ -90,7 +115,7 @@ def kept(name: str, value: Value) -> Any:
     """The value as stored: immutable, checked."""
     if isinstance(value, bool):
         raise TypeError(f"attribute {name!r} is the bool {value!r}, which AWS has no type for: send 'true' or 1")
-    if isinstance(value, (float, Decimal)) and not math.isfinite(value):
+    if (isinstance(value, float) or is_decimal(value)) and not math.isfinite(value):
         raise ValueError(f"attribute {name!r} must be a finite number, not {value!r}")
     if isinstance(value, (str, bytes)) and not value:
         raise ValueError(f"attribute {name!r} must not be empty: leave it out")
@@ -103,7 +128,7 @@ def kept(name: str, value: Value) -> Any:
         return value
     if isinstance(value, list):
         return ArrayText(encodable(name, json_text(value, f"attribute {name!r} must be a list of what JSON holds")))
-    if isinstance(value, (int, float, Decimal, bytes)):
+    if isinstance(value, (int, float, bytes)) or is_decimal(value):
         return value
     raise TypeError(f"attribute {name!r} must be str, int, float, Decimal, bytes, list or Attribute, not {value!r}")
 
@@ -124,13 +149,23 @@ def encodable(name: str, text: str) -> str:
     return text
 
 
+def is_decimal(value: object) -> TypeGuard[Decimal]:
+    # Whoever has a Decimal has imported the module; importing it here would cost everybody else 5 ms.
+    decimal = sys.modules.get("decimal")
+    return decimal is not None and isinstance(value, decimal.Decimal)
+
+
 def is_number(text: str | bytes) -> bool:
     return isinstance(text, str) and NUMBER.fullmatch(text) is not None
 
 
 def shown_value(value: Any) -> Any:
     """A stored value as the receiver sees it: what the sender gave, lists as new lists."""
-    return json.loads(value) if isinstance(value, ArrayText) else value
+    if not isinstance(value, ArrayText):
+        return value
+    import json  # here, because few attributes are lists
+
+    return json.loads(value)
 
 
 def wire_form(value: Any) -> Attribute:

@@ -10,20 +10,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any, Self, cast
-
-from typing_extensions import TypeVar, Unpack
+from typing import Any, Self, Unpack, cast
 
 from decouple.clock import Clock, SystemClock
 from decouple.core.changes import Change
 from decouple.errors import DecoupleError, QueueExists, QueueNotFound
+from decouple.generic import T
 from decouple.queue import Queue
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.stats import QueueStats
 
 __all__ = ["Broker"]
-
-T = TypeVar("T", default=str)
 
 
 class Broker:

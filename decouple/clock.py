@@ -157,7 +157,8 @@ class VirtualClock:
         self._now = 0
         self._reads = 0
         self._owner = threading.get_ident()
-        self._mover: object | None = None
+        self._mover: int | None = None
+        self._moving = threading.Lock()
         self._lock = threading.Lock()
         self._attached: dict[int, weakref.ref[Timed]] = {}
         self._count = 0
@@ -204,7 +205,8 @@ class VirtualClock:
             attached[number] = weakref.ref(timed, lambda _: attached.pop(number, None))
 
     def sleep(self, waiter: Waiter, until: int) -> None:
-        if threading.get_ident() == self._owner and self._mover is None:
+        me = threading.get_ident()
+        if me == self._owner and self._mover != me:
             self._run(until, stop=lambda: waiter.done)
             return
         seen = self._reads
@@ -232,22 +234,21 @@ class VirtualClock:
         return loop.call_later(STUCK_AFTER, look)
 
     def _run(self, target: int, stop: Callable[[], bool] = lambda: False) -> None:
-        mine = object()
-        try:
-            with self._lock:
-                if self._mover is not None:
-                    raise RuntimeError("the clock is being moved already: due work must not call advance()")
-                self._mover = mine
-            self._reads += 1
-            while not stop():
-                at, timed = self._soonest()
-                if timed is None or at > target:
-                    self._now = target
-                    return
-                self._now = max(self._now, at)
-                timed.settle()
-        finally:
-            if self._mover is mine:
+        me = threading.get_ident()
+        if self._mover == me:
+            raise RuntimeError("the clock is being moved already: due work must not call advance()")
+        with self._moving:
+            try:
+                self._mover = me
+                self._reads += 1
+                while not stop():
+                    at, timed = self._soonest()
+                    if timed is None or at > target:
+                        self._now = max(self._now, target)
+                        return
+                    self._now = max(self._now, at)
+                    timed.settle()
+            finally:
                 self._mover = None
 
     def _soonest(self) -> tuple[int, Timed | None]:

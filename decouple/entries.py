@@ -15,7 +15,7 @@ from decouple.core.records import Details
 from decouple.errors import MessageTooLarge
 
 if TYPE_CHECKING:
-    from decouple.bodies import Codec
+    from decouple.codecs import Codec
     from decouple.core.settings import Settings
     from decouple.message import Entry
 

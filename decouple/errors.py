@@ -23,6 +23,7 @@ no program needs to read the sentence.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 __all__ = [
     "BodyNotDecoded",
@@ -44,7 +45,16 @@ __all__ = [
 
 
 class DecoupleError(Exception):
-    """The root of all errors of this library."""
+    """The root of all errors of this library. They survive pickle, as long as what their attributes hold does."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception's own way calls __init__ with `args`, which is the sentence and not what __init__ takes.
+        return without_init, (type(self), *self.args), self.__dict__
+
+
+def without_init(kind: type[DecoupleError], *args: object) -> DecoupleError:
+    """An error of that class with these `args`; its attributes are for the caller to fill."""
+    return kind.__new__(kind, *args)
 
 
 class QueueError(DecoupleError):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 __all__ = ["json_text"]
@@ -13,6 +12,8 @@ __all__ = ["json_text"]
 
 def json_text(value: Any, what: str) -> str:
     """The JSON of `value`; `what` says in errors what it must be. Raises TypeError, ValueError."""
+    import json  # here, because most programs send text
+
     try:
         check_keys(value)
         return json.dumps(value, allow_nan=False, ensure_ascii=False)

@@ -6,26 +6,21 @@ asked for, because most receivers read the body and acknowledge.
 
 from __future__ import annotations
 
-import json
-import traceback
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self
 
-from typing_extensions import TypeVar
-
 from decouple.attributes import Value, shown_value
 from decouple.bodies import check_text
 from decouple.core.records import Delivery, Failure, details_of
+from decouple.generic import T
 
 if TYPE_CHECKING:
     from decouple.clock import Seconds
     from decouple.queue import Queue
 
 __all__ = ["Entry", "Message", "Sent", "TypedMessage", "failure_of", "new_sent"]
-
-T = TypeVar("T", default=str)
 
 
 class Sent:
@@ -100,6 +95,8 @@ class Message(Delivery, Generic[T]):
 
     def json(self) -> Any:
         """The body decoded as JSON. Raises ValueError (json.JSONDecodeError)."""
+        import json
+
         return json.loads(self.record[0])
 
     @property
@@ -173,7 +170,9 @@ class Message(Delivery, Generic[T]):
                 self.settled = True
                 return
         except KeyError:
-            pass
+            if core.quick_delete_older(self.record[2]):
+                self.settled = True
+                return
         self.owner.delete(self)
 
     def nack(self, delay: Seconds = 0) -> None:
@@ -240,6 +239,8 @@ class TypedMessage(Message[T]):
 
 def failure_of(error: Exception, attempts: int) -> Failure:
     """A handler's error as the message keeps it."""
+    import traceback
+
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return Failure(name, str(error), "".join(traceback.format_exception(error)), attempts)

@@ -36,6 +36,11 @@ class Park:
         self.done = False
 
     @property
+    def place(self) -> Any:
+        """Where it waits: the loop of a task, None for all threads."""
+        return None
+
+    @property
     def gone(self) -> bool:
         """Whether nobody can be told any more."""
         return False
@@ -90,6 +95,10 @@ class TaskPark(Park):
         """From now on a wake is remembered until the future is next awaited."""
         if self.future.done():
             self.future = self.loop.create_future()
+
+    @property
+    def place(self) -> Any:
+        return self.loop
 
     @property
     def gone(self) -> bool:

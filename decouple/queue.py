@@ -14,14 +14,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice, repeat
-from typing import Any, Generic, cast
-
-import attrs
-from typing_extensions import TypeAliasType, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Unpack, cast
 
 from decouple.aio import AsyncQueue
 from decouple.attributes import Value
-from decouple.bodies import Codec, codec_for
 from decouple.clock import Clock, Seconds, SystemClock, datetime_at, nanoseconds
 from decouple.core.places import Move
 from decouple.core.records import Delivery, Details, Failure, Record, new_delivery
@@ -38,6 +34,7 @@ from decouple.errors import (
     TooManyInFlight,
     VisibilityTooLong,
 )
+from decouple.generic import Json, T
 from decouple.lobby import Lobby
 from decouple.message import Entry, Message, Sent, TypedMessage, new_sent
 from decouple.parking import TaskPark, ThreadPark
@@ -47,10 +44,10 @@ from decouple.reporting import Observer, Reporter
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.stats import QueueStats, stats_of
 
-__all__ = ["Json", "Queue"]
+__all__ = ["Queue"]
 
-T = TypeVar("T", default=str)
-Json = TypeAliasType("Json", "str | int | float | bool | list[Json] | dict[str, Json] | None")
+if TYPE_CHECKING:
+    from decouple.codecs import Codec
 
 # The lock-free doors of the engine rely on the steps of an interpreter with a GIL.
 HAS_GIL = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -89,7 +86,11 @@ class Queue(Generic[T]):
         if clock is not None and not callable(getattr(clock, "now", None)):
             raise TypeError(f"clock must be a Clock, SystemClock() or VirtualClock(), not {clock!r}")
         self.clock: Clock = clock or (dead_letter.clock if isinstance(dead_letter, Queue) else SystemClock())
-        self._codec: Codec[T] | None = None if body is str else codec_for(body)
+        self._codec: Codec[T] | None = None
+        if body is not str:
+            from decouple.codecs import codec_for  # here, because most queues are of text
+
+            self._codec = codec_for(body)
         self._lock = threading.Lock()
         self._now = self.clock.now
         given = {
@@ -115,7 +116,7 @@ class Queue(Generic[T]):
             express=HAS_GIL,
         )
         self._lobby = Lobby(self._core, self._lock, self._now, self._follow_up)
-        self._reporter = Reporter(self._core.log)
+        self._reporter = Reporter(self._core.log, self._lock)
         self._limit = 0
         self._adopt(settings)
         self.aio: AsyncQueue[T] = AsyncQueue(self)
@@ -142,9 +143,7 @@ class Queue(Generic[T]):
     @property
     def settings(self) -> dict[str, Any]:
         """The current settings by name, durations in seconds."""
-        return {
-            name: shown_setting(name, value) for name, value in attrs.asdict(self._core.settings, recurse=False).items()
-        }
+        return {name: shown_setting(name, value) for name, value in self._core.settings._asdict().items()}
 
     def configure(self, **settings: Unpack[QueueSettings]) -> None:
         """Change a live queue. Raises TypeError, ValueError; then nothing is changed.
@@ -198,24 +197,30 @@ class Queue(Generic[T]):
             text: Any = body
             # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
             if text.isascii() and 0 < len(text) <= self._limit and deduplication_id is None:
-                seq = core.next_seq()
-                record = (text, self._now(), seq)
                 if core.quick_send:
-                    core.fresh.append(record)  # commit
-                    sent = Sent()
-                    sent._stem = core.stem
-                    sent._seq = seq
-                    return sent
-        entry = self._checked(Entry(body, delay, attributes, group, deduplication_id, system))
+                    seq = core.next_seq()
+                    record = (text, self._now(), seq)
+                    if core.quick_send:
+                        core.fresh.append(record)  # commit
+                        sent = Sent()
+                        sent._stem = core.stem
+                        sent._seq = seq
+                        return sent
+                return self._send([(text, None, core.settings.delay)])[0]
+        return self._send([self._checked(Entry(body, delay, attributes, group, deduplication_id, system))])[0]
+
+    def _send(self, entries: list[tuple[str, Details | None, int]]) -> list[Sent]:
+        """Accept what has been checked, and hand it to those who wait."""
+        core = self._core
         try:
             with self._lock:
                 self._check_open()
                 now = self._now()
-                seq = core.send(now, *entry)
+                seqs = core.send_all(now, entries)
                 self._lobby.serve(now)
         finally:
             self._follow_up()
-        return new_sent(core.stem, seq)
+        return [new_sent(core.stem, seq) for seq in seqs]
 
     def send_batch(self, entries: Iterable[T | Json | Entry]) -> list[Sent]:
         """Add any number of messages, all or none; their ids in the same order.
@@ -241,24 +246,16 @@ class Queue(Generic[T]):
                     sent._seq = seq
                     answers.append(sent)
                 return answers
-        checked: list[tuple[str, Details | None, int]] = []
+        entries_checked: list[tuple[str, Details | None, int]] = []
         errors: dict[int, Exception] = {}
         for position, entry in enumerate(bodies):
             try:
-                checked.append(self._checked(entry if isinstance(entry, Entry) else Entry(entry)))
+                entries_checked.append(self._checked(entry if isinstance(entry, Entry) else Entry(entry)))
             except (TypeError, ValueError, DecoupleError) as error:
                 errors[position] = error
         if errors:
             raise InvalidBatch(self.name, errors=errors, entries=len(bodies))
-        try:
-            with self._lock:
-                self._check_open()
-                now = self._now()
-                seqs = core.send_all(now, checked)
-                self._lobby.serve(now)
-        finally:
-            self._follow_up()
-        return [new_sent(core.stem, seq) for seq in seqs]
+        return self._send(entries_checked)
 
     def _checked(self, entry: Entry) -> tuple[str, Details | None, int]:
         return checked(entry, self._core.settings, self._codec, self.name)
@@ -351,15 +348,14 @@ class Queue(Generic[T]):
 
     def _receive(self, most: int, lease: int | None, until: int | None) -> list[Delivery]:
         """What is visible now; if nothing is, what comes before `until`."""
-        out = self._receive_now(most, lease, until)
-        if out or until is None:
-            return out
+        if until is None:
+            return self._receive_now(most, lease)
         return self._wait(ThreadPark(self.name, most, self._core.lease if lease is None else lease, until))
 
     def _task_park(self, most: int, lease: int | None, until: int) -> TaskPark:
         return TaskPark(self.name, most, self._core.lease if lease is None else lease, until)
 
-    def _receive_now(self, most: int, lease: int | None, until: int | None) -> list[Delivery]:
+    def _receive_now(self, most: int, lease: int | None) -> list[Delivery]:
         """What is visible now. With nobody willing to wait, too many in flight is an error."""
         core = self._core
         out: list[Delivery] = []
@@ -369,9 +365,9 @@ class Queue(Generic[T]):
                     self._check_open()
                     now = self._now()
                     core.receive_for(now, most, core.lease if lease is None else lease, out)
-                    if not out and until is None:
+                    if not out:
                         core.counts.empty_receives += 1
-                    if not out and until is None and core.max_receivable() <= 0:
+                    if not out and core.max_receivable() <= 0:
                         raise TooManyInFlight(self.name, in_flight=core.in_flight, limit=core.settings.max_in_flight)
             finally:
                 self._follow_up()
@@ -384,12 +380,13 @@ class Queue(Generic[T]):
         """Stay parked until messages come or the time is over; aio.py has the same for a task."""
         lobby = self._lobby
         try:
-            lobby.enter(park)
-            while not park.done:
-                park.arm()
-                until = lobby.alarm_for(park)
-                if until is not None:
-                    self.clock.sleep(park, until)
+            park.arm()
+            until = lobby.enter(park)
+            while until is not None and not park.done:
+                self.clock.sleep(park, until)
+                if not park.done:
+                    park.arm()
+                    until = lobby.alarm_for(park)
             return lobby.outcome(park)
         except BaseException:
             lobby.abandon(park)
@@ -454,7 +451,10 @@ class Queue(Generic[T]):
                 else:
                     rest.append(message)
             except KeyError:
-                rest.append(message)
+                if core.quick_delete_older(message.record[2]):
+                    message.settled = True
+                else:
+                    rest.append(message)
         if rest:
             self._delete([message.record[2] for message in rest], rest)
 
@@ -529,7 +529,9 @@ class Queue(Generic[T]):
         core = self._core
         try:
             with self._lock:
-                core.settle_all(self._now())
+                now = self._now()
+                core.settle_all(now)
+                self._lobby.serve(now)
                 waiting = list(islice(core.in_line(), n))
         finally:
             self._follow_up()
@@ -553,8 +555,10 @@ class Queue(Generic[T]):
         core = self._core
         try:
             with self._lock:
-                numbers, faults = core.audit(self._now())
-                self._lobby.serve(self._now())
+                now = self._now()
+                core.settle_all(now)
+                self._lobby.serve(now)
+                numbers, faults = core.audit(now)
         finally:
             self._follow_up()
         if numbers["accepted"] != sum(numbers.values()) - numbers["accepted"]:
@@ -596,6 +600,7 @@ class Queue(Generic[T]):
         with self._lock:
             now = self._now()
             self._core.settle_all(now)
+            self._lobby.serve(now)
             self._core.unfold(now)
 
     def deliver(self, move: Move) -> None:

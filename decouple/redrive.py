@@ -7,9 +7,7 @@ here, and then finished, or undone when the target refuses.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-import attrs
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.errors import DecoupleError
 
@@ -21,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["MoveTask", "carry", "redrive"]
 
 
-@attrs.frozen
-class MoveTask:
+class MoveTask(NamedTuple):
     """What became of a redrive: how many messages were moved, how many their target refused, how many are left here."""
 
     moved: int

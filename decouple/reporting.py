@@ -20,31 +20,40 @@ Observer: TypeAlias = Callable[[Change], object]
 
 
 class Reporter:
-    """Tells `observers` what is in `log`."""
+    """Tells `observers` what is in `log`. `lock` is the queue's, held only to say who is telling."""
 
-    __slots__ = ("_lock", "_log", "_reporting", "observers")
+    __slots__ = ("_lock", "_log", "_teller", "observers")
 
-    def __init__(self, log: deque[Change]) -> None:
+    def __init__(self, log: deque[Change], lock: threading.Lock) -> None:
         self.observers: tuple[Observer, ...] = ()
         self._log = log
-        self._lock = threading.Lock()
-        self._reporting: int | None = None
+        self._lock = lock
+        self._teller: object | None = None
 
     def report(self) -> None:
-        """Tell what is there to tell, also if another thread left it. Interrupted, the next one goes on."""
-        me = threading.get_ident()
-        if self._reporting == me:
-            return  # an observer uses the queue: the loop that called it goes on
-        log = self._log
-        with self._lock:
-            try:
-                self._reporting = me
-                while log:
-                    for observer in self.observers:
-                        tell(observer, log[0])
-                    del log[0]
-            finally:
-                self._reporting = None
+        """Tell what is there to tell. Whoever finds another thread (or itself, in an observer) at it leaves it to that one.
+
+        So nobody waits for somebody else's observer, and two queues whose observers use each other cannot block.
+        """
+        while self._log and self._tell_all():
+            pass  # what came after the last look, before the telling was over
+
+    def _tell_all(self) -> bool:
+        """Tell until the log is empty; False if somebody else is at it. Interrupted, the next one goes on."""
+        log, me = self._log, object()
+        try:
+            with self._lock:
+                if self._teller is not None:
+                    return False
+                self._teller = me
+            while log:
+                for observer in self.observers:
+                    tell(observer, log[0])
+                del log[0]
+            return True
+        finally:
+            if self._teller is me:
+                self._teller = None
 
 
 def tell(observer: Observer, change: Change) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, NamedTuple
 
 from decouple.core.settings import SECOND
 
@@ -14,8 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["QueueStats", "stats_of"]
 
 
-@attrs.frozen(kw_only=True)
-class QueueStats:
+class QueueStats(NamedTuple):
     """What is in a queue now, and what has gone through it. Ages in seconds.
 
     sent + moved_in = deleted + retained_out + purged + rejected + moved_out + moving + visible + in_flight + delayed.

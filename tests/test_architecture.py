@@ -15,9 +15,11 @@ ROOT = Path(decouple.__file__).parent
 # Half floors are mezzanines, where parts of one room stand on each other.
 FLOORS = {
     "errors": 0,
+    "generic": 0,
     "jsontext": 0,
     "attributes": 0.5,
     "bodies": 0.5,
+    "codecs": 0.6,
     "neighbour": 0,
     "core": 0,
     "core.records": 0,

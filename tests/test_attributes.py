@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 import math
+import pickle
 from decimal import Decimal
 from typing import Any
 
@@ -183,6 +185,21 @@ def test_an_attribute_with_its_own_type_is_checked_when_it_is_made(
 def test_the_longest_type_is_accepted() -> None:
     """SQS: the whole type has up to 256 characters."""
     assert Attribute("String." + "l" * 249, "x").value == "x"
+
+
+def test_an_attribute_with_its_own_type_is_a_value() -> None:
+    price = Attribute("Number.cents", "007")
+
+    with pytest.raises(AttributeError, match="'value' cannot be set"):
+        price.value = "8"
+    with pytest.raises(AttributeError, match="'type' cannot be deleted"):
+        del price.type
+
+    assert repr(price) == "Attribute(type='Number.cents', value='007')"
+    assert price == Attribute("Number.cents", "007") == copy.copy(price) == pickle.loads(pickle.dumps(price))
+    assert price != Attribute("Number.cents", "7")
+    assert price != ("Number.cents", "007")
+    assert {price, Attribute("Number.cents", "007")} == {price}
 
 
 def test_a_number_that_is_an_enum_is_sent_as_the_number(queue: Queue) -> None:

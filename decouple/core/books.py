@@ -15,8 +15,7 @@ __all__ = ["faults_of", "numbers_of", "oldest_sent"]
 def oldest_sent(state: Places) -> int | None:
     """When the oldest message here was sent. Cost: O(messages not fresh)."""
     first = [state.fresh[0][1]] if state.fresh else []
-    aside = (state.leased, state.odd, state.again, state.delayed)
-    return min([*first, *(one.record[1] for place in aside for one in place.values())], default=None)
+    return min([*first, *(one.record[1] for _, place in state.places() for one in place.values())], default=None)
 
 
 def numbers_of(state: Places) -> dict[str, int]:
@@ -38,34 +37,31 @@ def numbers_of(state: Places) -> dict[str, int]:
 
 def faults_of(state: Places) -> Iterator[str]:
     """Each internal invariant that does not hold, in words. Cost: O(messages)."""
-    places = {"leased": state.leased, "odd": state.odd, "again": state.again, "delayed": state.delayed}
     seen: dict[int, str] = {record[2]: "fresh" for record in state.fresh}
+    scheduled = state.deadlines.entries()
     if len(seen) != len(state.fresh):
         yield "a record is twice in fresh"
-    for where, place in places.items():
+    for where, place in state.places():
         for seq, delivery in place.items():
+            retired = delivery.record[1] + state.retention
             if seq in seen:
                 yield f"message {seq} is in {seen[seq]} and in {where}"
             if delivery.record[2] != seq:
                 yield f"message {delivery.record[2]} is filed as {seq} in {where}"
+            if where in ("odd", "delayed") and (min(delivery.due, retired), seq) not in scheduled:
+                yield f"message {seq} in {where} has no deadline in the heap"
+            if (where == "again" or delivery.kept) and (retired, seq) not in scheduled:
+                yield f"message {seq} in {where} has no retention in the heap"
             seen[seq] = where
     for seq in state.moving:
         if seq in seen:
             yield f"message {seq} is moving and in {seen[seq]}"
-    dues = [delivery.due for delivery in state.leased.values()]
+    dues = [delivery.due for page in (*state.older, state.leased) for delivery in page.values()]
     if dues != sorted(dues):
         yield "the deadlines in the lane are out of order"
     if dues and dues[-1] > state.lane_end:
         yield "a deadline in the lane is later than the lane's end"
     if state.due > state._next_at():
         yield f"due {state.due} is later than the next deadline {state._next_at()}"
-    scheduled = state.deadlines.entries()
-    for where in ("odd", "delayed"):
-        for seq, delivery in places[where].items():
-            if (min(delivery.due, delivery.record[1] + state.retention), seq) not in scheduled:
-                yield f"message {seq} in {where} has no deadline in the heap"
-    for seq, delivery in state.again.items():
-        if (delivery.record[1] + state.retention, seq) not in scheduled:
-            yield f"message {seq} in again has no retention in the heap"
     if state.parked and state.visible and state.max_receivable() > 0:
         yield f"{len(state.parked)} receives are parked while {state.visible} messages are visible"

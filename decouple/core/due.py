@@ -6,25 +6,28 @@ at the instant it was due.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from decouple.core.deadlines import FAR
+from decouple.core.places import PAGE
 from decouple.core.settling import Settling
 
-__all__ = ["Due"]
+__all__ = ["ENOUGH", "Due"]
 
-# What one operation settles on its way: 64 expiries take about 40 us, so no call pays for 100,000 of them.
+# What one operation settles on its way: 64 expiries take about 60 us, so no call pays for 100,000 of them.
 STEPS = 64
+# So many that are visible again are enough: more expire when those are received.
+ENOUGH = 1_024
 
 
 class Due(Settling):
     """The transitions that nobody asks for."""
 
-    __slots__ = ()
-
     def settle(self, now: int) -> None:
         """Let some of what is due happen. Cost: O(STEPS * log n)."""
         self._shut()
         try:
-            self._settle(now)
+            self._settle(now, ENOUGH)
         finally:
             self._open()
 
@@ -32,13 +35,19 @@ class Due(Settling):
         """Let everything that is due happen."""
         self._shut()
         try:
-            while self._next_at() <= now:
-                self._settle(now)
+            self._settle_all(now)
         finally:
             self._open()
 
-    def _settle(self, now: int) -> None:
-        """Let up to STEPS things that are due happen, in the order of their instants; the door is shut."""
+    def _settle_all(self, now: int) -> None:
+        while self._next_at() <= now:
+            self._settle(now, FAR)
+
+    def _settle(self, now: int, enough: int) -> None:
+        """Let up to STEPS things that are due happen, in the order of their instants; the door is shut.
+
+        Leases stop expiring when `enough` messages are visible again.
+        """
         steps = STEPS
         if not self.rescheduled:
             self._reschedule()
@@ -48,6 +57,8 @@ class Due(Settling):
             if min(lane_at, heap_at, fresh_at) > now:
                 break
             if lane_at <= heap_at and lane_at <= fresh_at:
+                if len(self.again) >= enough:
+                    break
                 steps -= self._expire_lane(min(now, heap_at, fresh_at), steps)
             elif heap_at <= fresh_at:
                 self._ring()
@@ -62,19 +73,17 @@ class Due(Settling):
         return FAR if entry is None else entry[0]
 
     def _expire_lane(self, limit: int, steps: int) -> int:
-        """Expire what is due in the lane up to `limit`; how many."""
-        again, lane, counts, listening = self.again, self.lane, self.counts, self.listening
+        """Expire what is due up to `limit` on the lane's first page; how many."""
+        again, counts, listening, page = self.again, self.counts, self.listening, self._lane()
         done = 0
-        while done < steps and self._lane_at() <= limit:
-            at, seq = lane[0]
-            delivery = self.leased[seq]
+        for seq, delivery in list(islice(page.items(), steps)):
+            at = delivery.due
+            if at > limit:
+                break
             changes = self._note("expired", at, delivery.record, delivery) if listening else ()
-            if delivery.past is None:
-                # Only the first return needs it: the heap then knows this message's retention for as long as it lives.
-                self._at(delivery.record[1] + self.retention, seq)
+            self._keep(delivery)
             # commit
-            del self.leased[seq]
-            del lane[0]
+            del page[seq]
             again[seq] = delivery
             counts.expired += 1
             self.log += changes
@@ -86,7 +95,7 @@ class Due(Settling):
         entry = self.deadlines.first()
         assert entry is not None
         at, seq = entry
-        delivery = self.find(seq) or self.delayed.get(seq)
+        delivery = self._place_of(seq).get(seq)
         if delivery is not None and self._live(at, seq):
             if delivery.record[1] + self.retention <= at:
                 self._retain_out(delivery.record, delivery)
@@ -100,9 +109,14 @@ class Due(Settling):
         """Recompute what the short paths rely on; the door is shut.
 
         due: until then a receive need not settle, because nothing happens, and no message taken from `fresh` outlives its
-        retention while in flight; ceiling: up to how many `taken` the cap on messages in flight is no concern.
+        retention while in flight; 0 sends every receive on the general path. ceiling: up to how many `taken` neither the
+        cap on messages in flight nor the size of a page is a concern.
         """
-        self.ceiling = self.taken + self.max_receivable()
+        inserted = self.taken + self.counts.redelivered
+        if inserted - self.page_at >= PAGE:
+            self._turn_page()
+            self.page_at = inserted
+        self.ceiling = self.taken + min(self.max_receivable(), PAGE - (inserted - self.page_at))
         if self.listening or self.closed or self.again or self.outgoing:
             self.due = 0
             return
@@ -111,17 +125,34 @@ class Due(Settling):
         fresh_at = self.fresh[0][1] + self.retention - self.lease if self.fresh else FAR
         self.due = min(self._lane_at(), self._heap_at(), fresh_at, later)
 
+    def _turn_page(self) -> None:
+        """Begin a new page of leases; what is left of the last one is joined to its neighbour, or copied without its gaps."""
+        joined = bool(self.older) and len(self.older[-1]) + len(self.leased) <= PAGE // 2
+        page = self.older[-1] | self.leased if joined else dict(self.leased)
+        # commit
+        if joined:
+            self.older[-1] = page
+        else:
+            self.older += (page,)
+        self.leased = {}
+        for _ in range(len(self.older)):  # pages that were emptied are of no use
+            if self.older[0]:
+                self.older.rotate(-1)
+            else:
+                del self.older[0]
+
     def _reschedule(self) -> None:
         """Put every deadline right after the retention changed. Cost: O(messages not fresh * log)."""
-        for seq, delivery in list(self.leased.items()):
-            if delivery.due > delivery.record[1] + self.retention:
-                # commit
-                del self.leased[seq]
-                self.odd[seq] = delivery
-        for place in (self.odd, self.again, self.delayed, self.leased):
-            for seq, delivery in place.items():
+        for where, place in self.places():
+            for seq, delivery in list(place.items()):
                 retired = delivery.record[1] + self.retention
-                settled_later = place is self.again or place is self.leased
-                self._at(retired if settled_later else min(delivery.due, retired), seq)
+                if delivery.kept:
+                    self._at(retired, seq)
+                if where in ("odd", "delayed") or (where == "leased" and delivery.due > retired):
+                    self._at(min(delivery.due, retired), seq)
+                if where == "leased" and delivery.due > retired:
+                    # commit
+                    del place[seq]
+                    self.odd[seq] = delivery
         self.deadlines.prune()
         self.rescheduled = True

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from decouple.core.deadlines import FAR
 from decouple.core.places import Move, Places
 from decouple.core.records import Delivery, Failure, Past, details_of
 from decouple.core.settings import SECOND
@@ -21,20 +18,17 @@ __all__ = ["Moves"]
 class Moves(Places):
     """What a queue does with messages that come from another one, or go to one."""
 
-    __slots__ = ()
-
     def accept(self, now: int, move: Move) -> None:
         """Take a message that another queue moves here. Cost: O(log messages not fresh)."""
         delivery, seq = move.delivery, self.next_seq()
         text, sent_at, details = delivery.record[0], delivery.record[1], details_of(delivery.record)
-        past: Past = (-1, None)
+        past: Past = (-1, None, True)
         if move.as_new:
             sent_at = now
-            details = attrs.evolve(details, id=None, source=None, failure=None, brought=0)
+            details = details._replace(id=None, source=None, failure=None, brought=0)
         else:
-            past = (delivery.times_received - 1, delivery.first_received if delivery.times_received else None)
-            details = attrs.evolve(
-                details,
+            past = (delivery.times_received - 1, delivery.first_received if delivery.times_received else None, True)
+            details = details._replace(
                 id=move.source.id_of(delivery.record),
                 source=move.source.owner,
                 failure=move.failure or details.failure,
@@ -84,7 +78,9 @@ class Moves(Places):
         delivery, record = move.delivery, move.delivery.record
         seq, due = record[2], now if move.as_new else now + max(self.lease, SECOND)
         changes = self._note("refused", now, record, delivery, until=due, other=move.target.name, reason=why)
-        self._at(min(due if due > now else FAR, record[1] + self.retention), seq)
+        retired = record[1] + self.retention
+        if retired <= now or not move.as_new:
+            self._at(min(retired, due) if due > now else retired, seq)
         place = self.again if move.as_new else self.odd
         # commit
         if seq in self.moving:

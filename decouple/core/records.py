@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
-
-import attrs
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 __all__ = [
     "EPOCH",
@@ -30,8 +29,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen
-class Failure:
+class Failure(NamedTuple):
     """Why a message is dead, or why its last handler gave it back.
 
     error: the exception's type as `module.Name`, or a word for what was not an exception; text: its message;
@@ -44,20 +42,28 @@ class Failure:
     attempts: int
 
 
-@attrs.frozen(eq=False)
-class Details:
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Details(NamedTuple):
     """What a message has beyond its body. `id` only where it is not the queue's own (a dead letter keeps its id).
 
     brought: how often it had been received in other queues before it was moved here.
     """
 
-    attributes: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
-    system: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    attributes: Mapping[str, Any] = NOTHING
+    system: Mapping[str, str] = NOTHING
     group: str | None = None
     id: str | None = None
     source: Any = None
     failure: Failure | None = None
     brought: int = 0
+
+    def __hash__(self) -> int:
+        return hash((self.group, self.id, self.source, self.failure, self.brought))  # without what has no hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Details, (dict(self.attributes), dict(self.system), *self[2:])  # NOTHING cannot be pickled
 
 
 PLAIN = Details()
@@ -65,8 +71,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Record: TypeAlias = tuple[str, int, int] | tuple[str, int, int, Details]
 
-# (how often it was received before this delivery, the instant of the first receive)
-Past: TypeAlias = tuple[int, int | None]
+# how often it was received before this delivery; the instant of the first receive; whether the heap knows its retention
+Past: TypeAlias = tuple[int, int | None, bool]
 
 
 def details_of(record: Record) -> Details:
@@ -76,7 +82,7 @@ def details_of(record: Record) -> Details:
 
 def with_details(record: Record, **changes: Any) -> Record:
     """The same record with some details changed."""
-    return (record[0], record[1], record[2], attrs.evolve(details_of(record), **changes))
+    return (record[0], record[1], record[2], details_of(record)._replace(**changes))
 
 
 class Delivery:
@@ -102,6 +108,11 @@ class Delivery:
     def times_received(self) -> int:
         """How often the message has been received, this delivery included."""
         return 1 if self.past is None else self.past[0] + 1
+
+    @property
+    def kept(self) -> bool:
+        """Whether the heap knows when the message outlives the queue's retention; it does once it has come back."""
+        return self.past is not None and self.past[2]
 
     @property
     def first_received(self) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 __all__ = ["LONGEST_IN_FLIGHT", "SECOND", "Settings"]
 
@@ -12,8 +10,7 @@ SECOND = 1_000_000_000
 LONGEST_IN_FLIGHT = 12 * 3600 * SECOND
 
 
-@attrs.frozen
-class Settings:
+class Settings(NamedTuple):
     """What `configure` can change. Durations in nanoseconds; `dead_letter` is whatever takes a Move."""
 
     visibility_timeout: int = 30 * SECOND

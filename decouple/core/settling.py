@@ -16,8 +16,6 @@ __all__ = ["Settling"]
 class Settling(Moves):
     """The transitions of a message that is in flight, or was."""
 
-    __slots__ = ()
-
     def _current(self, now: int, seq: int) -> Delivery | None:
         """The message's latest delivery, after what has happened to it by itself until now; None if it is gone."""
         delivery = self.find(seq)
@@ -59,7 +57,8 @@ class Settling(Moves):
             return delivery
         record, due = delivery.record, now + timeout
         changes = self._note("visibility changed", now, record, delivery, until=due)
-        self._at(min(due, record[1] + self.retention), seq)
+        if delivery.due != due or seq not in self.odd:
+            self._at(min(due, record[1] + self.retention), seq)
         place = self._place_of(seq)
         # commit
         if seq in place:
@@ -73,7 +72,7 @@ class Settling(Moves):
         """Make a message that is in flight or delayed visible, at the back of the line. Cost: O(log n)."""
         seq, record = delivery.record[2], delivery.record
         changes = self._note(cause, at, record, delivery) if self.listening else ()
-        self._at(record[1] + self.retention, seq)
+        self._keep(delivery)
         place, counts = self._place_of(seq), self.counts
         # commit
         if seq in place:
@@ -111,13 +110,13 @@ class Settling(Moves):
     def give_back(self, now: int, delivery: Delivery) -> None:
         """Undo a receive nobody got the answer of: first in line again, its count restored. Cost: O(log n)."""
         seq, past = delivery.record[2], delivery.past
-        if self.leased.get(seq) is not delivery and self.odd.get(seq) is not delivery:
+        place = self._place_of(seq)
+        if place.get(seq) is not delivery or place is self.again:
             return
-        restored: Past = (-1, None) if past is None else (past[0] - 1, past[1])
+        self._keep(delivery)
+        restored: Past = (-1, None, True) if past is None else (past[0] - 1, past[1], True)
         back = self._new(delivery.record, now, delivery.record[1], restored)
         changes = self._note("given back", now, back.record, back)
-        self._at(back.record[1] + self.retention, seq)
-        place = self.leased if seq in self.leased else self.odd
         # commit
         if seq in place:
             del place[seq]

@@ -10,13 +10,12 @@ Order is a courtesy: oldest visible first. The promise is at least once, in any 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
-
-import attrs
 
 from decouple.core.books import faults_of, numbers_of, oldest_sent
 from decouple.core.changes import Change
-from decouple.core.due import Due
+from decouple.core.due import ENOUGH, Due
 from decouple.core.places import Receiver
 from decouple.core.records import Delivery, Details, Failure, Past, Record, details_of
 from decouple.core.settings import Settings
@@ -27,11 +26,9 @@ __all__ = ["Standard"]
 class Standard(Due):
     """One standard queue. Callers hold its lock, but for the two doors of core/places.py."""
 
-    __slots__ = ()
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        self._adopt(self.settings)
+    def __init__(self, name: str, settings: Settings, **more: Any) -> None:
+        """Make an empty queue; see Places."""
+        super().__init__(name, settings, **more)
         self._open()
 
     # -- sending -----------------------------------------------------------------------------------------------
@@ -52,7 +49,7 @@ class Standard(Due):
             changes += self._note("sent", now, record, until=until if delay else None) if self.listening else ()
             if delay:
                 self._at(min(until, now + self.retention), seq, one_of_many=True)
-                waiting[seq] = self._new(record, now, until, (-1, None))
+                waiting[seq] = self._new(record, now, until, (-1, None, False))
             else:
                 records.append(record)
             seqs.append(seq)
@@ -75,7 +72,9 @@ class Standard(Due):
         try:
             self.quick = False
             fresh, due = self.fresh, now + self.lease
-            if now < self.due and fresh and self.taken + most <= self.ceiling and due >= self.lane_end:
+            if now < self.due and not fresh:
+                return True
+            if now < self.due and self.taken + most <= self.ceiling and due >= self.lane_end:
                 leased, make, owner = self.leased, self.make, self.owner
                 self.lane_end = due
                 while fresh and most:
@@ -106,11 +105,17 @@ class Standard(Due):
         finally:
             self.quick = self.plain
 
-    def _receive(self, now: int, most: int, lease: int, out: list[Delivery]) -> None:
+    def _receive(self, now: int, asked: int, lease: int, out: list[Delivery]) -> None:
         """A receive in any circumstance; the door is shut."""
-        self._settle(now)
-        most = min(most, self.max_receivable())
-        if lease == self.lease and not self.listening:
+        if not self.rescheduled:
+            self._reschedule()
+        short = lease == self.lease > 0 and not self.listening and not self.closed
+        if short and not self.again and self._heap_at() > now:
+            self._renew(now, asked, out)
+        if len(out) < asked:
+            self._settle(now, ENOUGH)
+        most = min(asked, len(out) + self.max_receivable())
+        if short:
             self._retake(now, most, out)
         shown: list[Delivery] = []
         while len(out) < most:
@@ -124,33 +129,41 @@ class Standard(Due):
             self.show(now, delivery, "nacked")
         self._look_again(now)
 
-    def _retake(self, now: int, most: int, out: list[Delivery]) -> None:
-        """The short path of a redelivery: `again` in its order, until something is out of the ordinary."""
-        again, leased, make, owner = self.again, self.leased, self.make, self.owner
-        due, limit = now + self.lease, self.settings.max_receives
-        if due < self.lane_end:
-            return
-        while len(out) < most:
-            old = next(iter(again.values()), None)
-            if old is None or (self.fresh and old.due > self.fresh[0][1]):
+    def _renew(self, now: int, most: int, out: list[Delivery]) -> None:
+        """The short path of a redelivery while all that is visible are leases that ran out: they are leased again at once."""
+        page, due = self._lane(), now + self.lease
+        for seq, old in list(islice(page.items(), most)):
+            waits = self.fresh and self.fresh[0][1] < old.due
+            if old.due > now or waits or due < self.lane_end or not self._may_go_on(old, due):
                 return
-            record, past = old.record, old.past
-            count = 1 if past is None else past[0] + 1
-            if record[1] + self.retention < due or (limit is not None and count >= limit):
-                return
-            delivery = make()
-            delivery.owner = owner
-            delivery.record = record
-            delivery.received_at = now
-            delivery.due = due
-            delivery.past = (count, old.first_received if count else None)
-            delivery.settled = False
+            delivery = self._new(old.record, now, due, (old.times_received, old.first_received, old.kept))
             out.append(delivery)
             # commit
-            del again[record[2]]
-            leased[record[2]] = delivery
+            del page[seq]
+            self.leased[seq] = delivery
+            self.lane_end = due
+            self.counts.expired += 1
+            self.counts.redelivered += 1
+
+    def _retake(self, now: int, most: int, out: list[Delivery]) -> None:
+        """The short path of a redelivery of what is visible again, until something is out of the ordinary."""
+        again, due = self.again, now + self.lease
+        while len(out) < most and due >= self.lane_end:
+            old = next(iter(again.values()), None)
+            if old is None or (self.fresh and old.due > self.fresh[0][1]) or not self._may_go_on(old, due):
+                return
+            count = old.times_received
+            delivery = self._new(old.record, now, due, (count, old.first_received if count else None, True))
+            out.append(delivery)
+            # commit
+            del again[old.record[2]]
+            self.leased[old.record[2]] = delivery
             self.lane_end = due
             self.counts.redelivered += 1
+
+    def _may_go_on(self, old: Delivery, due: int) -> bool:
+        """Whether it may be in flight until `due`: it is no dead letter, and does not outlive its retention."""
+        return old.record[1] + self.retention >= due and not self._poisonous(old)
 
     def _take(self, now: int, lease: int, out: list[Delivery]) -> Delivery | None:
         """Put the next visible message in flight and into `out`; dead letters and the too old leave on the way."""
@@ -164,7 +177,9 @@ class Standard(Due):
                 self.depart(now, found, self.settings.dead_letter, failure=why_dead(found))
             else:
                 count = found.times_received
-                return self._lease(now, lease, record, (count, found.first_received if count else None), out)
+                return self._lease(
+                    now, lease, record, (count, found.first_received if count else None, found.kept), out
+                )
         return None
 
     def _next_visible(self, now: int) -> Record | Delivery | None:
@@ -172,7 +187,7 @@ class Standard(Due):
         while not self.fresh and not self.again and not self.closed:
             if self._next_at() > now:
                 return None
-            self._settle(now)
+            self._settle(now, ENOUGH)
         for delivery in self.again.values():
             if not self.fresh or delivery.due <= self.fresh[0][1]:
                 return delivery
@@ -216,8 +231,7 @@ class Standard(Due):
         """Remove every message but those already moving; how many. Cost: O(messages)."""
         self._shut()
         try:
-            while self._next_at() <= now:
-                self._settle(now)
+            self._settle_all(now)
             gone = 0
             while self.fresh:
                 record = self.fresh[0]
@@ -229,7 +243,7 @@ class Standard(Due):
                 self.counts.purged += 1
                 self.log += changes
                 gone += 1
-            for place in (self.again, self.leased, self.odd, self.delayed):
+            for _, place in self.places():
                 for seq, delivery in list(place.items()):
                     changes = self._note("purged", now, delivery.record, delivery) if self.listening else ()
                     # commit
@@ -248,13 +262,16 @@ class Standard(Due):
         try:
             while self.fresh:
                 record = self.fresh[0]
-                unfolded = self._new(record, now, record[1], (-1, None))
+                unfolded = self._new(record, now, record[1], (-1, None, True))
                 self._at(record[1] + self.retention, record[2])
                 # commit
                 del self.fresh[0]
                 self.taken += 1
                 self.counts.fresh_gone += 1
                 self.again[record[2]] = unfolded
+                self.due = 0
+            for seq, _ in sorted(self.again.items(), key=lambda item: item[1].due):
+                self.again.move_to_end(seq)
         finally:
             self._open()
 
@@ -270,7 +287,10 @@ class Standard(Due):
         while self.parked:
             receiver = self.parked[0]
             if not receiver.messages and not receiver.done:
-                self.receive_for(now, receiver.most, receiver.lease, receiver.messages)
+                if receiver.lease == self.lease:
+                    self.receive(now, receiver.most, receiver.messages)
+                else:
+                    self.receive_for(now, receiver.most, receiver.lease, receiver.messages)
                 if not receiver.messages:
                     break
             # commit
@@ -290,7 +310,7 @@ class Standard(Due):
 
     def configure(self, now: int, changed: Mapping[str, Any], words: Mapping[str, Any]) -> None:
         """Change settings; `words` are the changes as the user sees them. Retention applies to what is stored too."""
-        settings = attrs.evolve(self.settings, **changed)
+        settings = self.settings._replace(**changed)
         changes: tuple[Change, ...] = ()
         if self.listening:
             changes = (Change(cause="configured", queue=self.name, at=now + self.epoch, settings=dict(words)),)
@@ -302,7 +322,7 @@ class Standard(Due):
                 self.kept_since = now
                 self.rescheduled = False
             self.log += changes
-            self._settle(now)
+            self._settle(now, ENOUGH)
         finally:
             self._open()
 

@@ -1,0 +1,145 @@
+"""Errors: one tree, a sentence for people, numbers for programs, and they survive pickle."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from decouple import errors
+from decouple.errors import (
+    BodyNotDecoded,
+    ClockStuck,
+    DecoupleError,
+    InvalidBatch,
+    InvalidName,
+    LawBroken,
+    MessageTooLarge,
+    NotInFlight,
+    QueueClosed,
+    QueueError,
+    QueueExists,
+    QueueNotFound,
+    ReceiptInvalid,
+    TooManyInFlight,
+    VisibilityTooLong,
+)
+
+WRONG = {0: ValueError("no"), 2: TypeError("nor this"), 5: ValueError("five"), 7: ValueError("seven")}
+
+# an error of each class, its attributes, and what its sentence must hold
+EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
+    (DecoupleError("the broker is closed"), {}, ["the broker is closed"]),
+    (QueueError("queue 'q' is odd", queue="q"), {"queue": "q"}, ["queue 'q' is odd"]),
+    (QueueNotFound("q", declared=3), {"queue": "q"}, ["'q'", "3", "broker.queue('q')"]),
+    (
+        QueueExists("q", setting="delay", current=30, asked=40),
+        {"queue": "q", "setting": "delay", "current": 30, "asked": 40},
+        ["'q'", "delay=30", "40", "configure(delay=...)"],
+    ),
+    (QueueClosed("q"), {"queue": "q"}, ["queue 'q' is closed"]),
+    (
+        TooManyInFlight("q", in_flight=11, limit=10),
+        {"queue": "q", "in_flight": 11, "limit": 10},
+        ["'q'", "11 of at most 10", "configure(max_in_flight=...)"],
+    ),
+    (
+        MessageTooLarge("q", size=300, limit=256),
+        {"queue": "q", "size": 300, "limit": 256},
+        ["'q'", "300 bytes", "256 bytes", "max_message_size"],
+    ),
+    (NotInFlight("q", id="m-81", why="it is gone"), {"queue": "q", "id": "m-81"}, ["'m-81'", "'q'", "it is gone"]),
+    (
+        ReceiptInvalid("q", receipt="r.1", why="it is malformed"),
+        {"queue": "q", "receipt": "r.1"},
+        ["'r.1'", "'q'", "it is malformed"],
+    ),
+    (
+        VisibilityTooLong("q", total=43_210.0, limit=43_200.0),
+        {"queue": "q", "total": 43_210.0, "limit": 43_200.0},
+        ["'q'", "43210 s", "43200 s", "10 s less"],
+    ),
+    (
+        InvalidBatch("q", errors=WRONG, entries=9),
+        {"queue": "q", "errors": WRONG},
+        ["4 of 9", "'q'", "[0] no; [2] nor this; [5] five; and 1 more"],
+    ),
+    (
+        BodyNotDecoded("q", text="five!", wanted="Order", why="no JSON"),
+        {"queue": "q", "text": "five!", "wanted": "Order"},
+        ["'q'", "Order", "no JSON", "5 characters"],
+    ),
+    (InvalidName("a b", kind="queue", rule="letters only"), {"name": "a b"}, ["'a b'", "queue", "letters only"]),
+    (
+        LawBroken("queue 'q' is out of balance", numbers={"accepted": 2, "deleted": 1}),
+        {"numbers": {"accepted": 2, "deleted": 1}},
+        ["queue 'q' is out of balance", "accepted 2, deleted 1"],
+    ),
+    (
+        ClockStuck("a receive waits", seconds=2.5),
+        {"waiting": "a receive waits", "seconds": 2.5},
+        ["a receive waits", "2.5 real seconds", "clock.advance(...)"],
+    ),
+]
+EACH = pytest.mark.parametrize(
+    ("error", "attributes", "words"), EXAMPLES, ids=[type(error).__name__ for error, *_ in EXAMPLES]
+)
+
+
+def tree(kind: type[DecoupleError], depth: int = 0) -> Iterator[tuple[int, str]]:
+    yield depth, kind.__name__
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from tree(child, depth + 1)
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_classes_and_all_are_exported() -> None:
+    drawn = re.findall(r"^    ([ |`-]*)([A-Z]\w+)", errors.__doc__ or "", re.MULTILINE)
+
+    assert sorted((len(branch) // 4, name) for branch, name in drawn) == sorted(tree(DecoupleError))
+    assert sorted(name for _, name in drawn) == errors.__all__
+
+
+def test_there_is_an_example_of_every_error() -> None:
+    assert sorted(type(error).__name__ for error, *_ in EXAMPLES) == errors.__all__
+
+
+@EACH
+def test_an_error_has_its_numbers_as_attributes_and_in_its_sentence(
+    error: DecoupleError, attributes: dict[str, Any], words: list[str]
+) -> None:
+    assert vars(error) == attributes
+    assert [word for word in words if word not in str(error)] == []
+    assert error.args == (str(error),)
+
+
+@EACH
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_an_error_survives_pickle(
+    error: DecoupleError, attributes: dict[str, Any], words: list[str], protocol: int
+) -> None:
+    again = pickle.loads(pickle.dumps(error, protocol))
+
+    assert type(again) is type(error)
+    assert again.args == error.args
+    assert {name: repr(value) for name, value in vars(again).items()} == {
+        name: repr(value) for name, value in attributes.items()
+    }
+
+
+def test_a_copied_error_keeps_its_notes() -> None:
+    error = NotInFlight("q", id="m-81", why="it is gone")
+    error.add_note("while settling")
+
+    again = copy.copy(error)
+
+    assert (again.id, again.__notes__) == ("m-81", ["while settling"])
+
+
+@pytest.mark.parametrize("kind", [ReceiptInvalid, VisibilityTooLong, InvalidBatch, InvalidName])
+def test_an_error_about_an_argument_is_a_value_error_too(kind: type[DecoupleError]) -> None:
+    assert issubclass(kind, ValueError)

@@ -1,0 +1,55 @@
+"""The import: light, because every program and every test run pays for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import decouple
+
+HEAVY = (
+    "asyncio",
+    "attr",
+    "attrs",
+    "concurrent.futures",
+    "dataclasses",
+    "decimal",
+    "inspect",
+    "json",
+    "logging",
+    "typing_extensions",
+)
+ADDED = "import sys; before = set(sys.modules); import decouple; print(*(set(sys.modules) - before))"
+
+
+def printed(program: str) -> list[str]:
+    """The words a program prints, in an interpreter that starts nothing by itself."""
+    root = str(Path(decouple.__file__).parent.parent)
+    program = f"import sys; sys.path[:0] = [{root!r}, *{sys.path!r}]\n{program}"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_importing_decouple_imports_nothing_heavy() -> None:
+    assert set(printed(ADDED)).isdisjoint(HEAVY)
+
+
+def test_a_queue_of_text_needs_no_codecs_and_a_typed_queue_of_a_dataclass_no_attrs() -> None:
+    program = """
+from decouple import Queue
+Queue("text").send("order 7")
+print("decouple.codecs" in sys.modules, "json" in sys.modules)
+from dataclasses import dataclass
+@dataclass
+class Order:
+    id: int
+orders = Queue("orders", body=Order)
+orders.send(Order(7))
+print(orders.receive()[0].body.id, "attr" in sys.modules)
+"""
+
+    assert printed(program) == ["False", "False", "7", "False"]
