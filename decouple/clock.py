@@ -54,6 +54,12 @@ def nanoseconds(value: Seconds, name: str, *, least: float = 0, most: float = ma
     return nanos
 
 
+class Timer(Protocol):
+    """What `call_at` started, to be cancelled."""
+
+    def cancel(self) -> None: ...
+
+
 class Waiter(Protocol):
     """A parked thread, as far as a clock needs to know it."""
 
@@ -96,7 +102,7 @@ class Clock(Protocol):
         wake: Callable[[], object],
         fail: Callable[[Exception], None],
         who: Callable[[], str],
-    ) -> asyncio.TimerHandle:
+    ) -> Timer:
         """Call `wake` on the loop at that instant, or `fail` with the reason why it will not come."""
         ...
 
@@ -130,7 +136,7 @@ class SystemClock:
         wake: Callable[[], object],
         fail: Callable[[Exception], None],
         who: Callable[[], str],
-    ) -> asyncio.TimerHandle:
+    ) -> Timer:
         return loop.call_later(max(0.0, min((until - self.now()) / SECOND, 86_400.0)), wake)
 
 
@@ -222,16 +228,8 @@ class VirtualClock:
         wake: Callable[[], object],
         fail: Callable[[Exception], None],
         who: Callable[[], str],
-    ) -> asyncio.TimerHandle:
-        seen = self._reads
-
-        def look() -> None:
-            if self._reads == seen:
-                fail(ClockStuck(who(), seconds=STUCK_AFTER))
-            else:
-                wake()
-
-        return loop.call_later(STUCK_AFTER, look)
+    ) -> Timer:
+        return Lookout(loop, lambda: self._reads, lambda: fail(ClockStuck(who(), seconds=STUCK_AFTER)))
 
     def _run(self, target: int, stop: Callable[[], bool] = lambda: False) -> None:
         me = threading.get_ident()
@@ -259,6 +257,34 @@ class VirtualClock:
             if timed is not None and (at := timed.next_at()) < best:
                 best, whose = at, timed
         return best, whose
+
+
+class Lookout:
+    """For a waiting task on a virtual clock: calls `stuck` when `signs` have been the same for five real seconds.
+
+    The message, the advance or the close that ends the wait wakes the task by itself.
+    """
+
+    __slots__ = ("_handle", "_loop", "_seen", "_signs", "_stuck")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, signs: Callable[[], int], stuck: Callable[[], None]) -> None:
+        self._loop = loop
+        self._signs = signs
+        self._stuck = stuck
+        self._seen = signs()
+        self._handle = loop.call_later(STUCK_AFTER, self._look)
+
+    def _look(self) -> None:
+        signs = self._signs()
+        if signs == self._seen:
+            self._stuck()
+        else:
+            self._seen = signs
+            self._handle = self._loop.call_later(STUCK_AFTER, self._look)
+
+    def cancel(self) -> None:
+        """Stop looking."""
+        self._handle.cancel()
 
 
 def datetime_at(clock: Clock, instant: int) -> datetime:
