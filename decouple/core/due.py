@@ -6,8 +6,6 @@ at the instant it was due.
 
 from __future__ import annotations
 
-from itertools import islice
-
 from decouple.core.deadlines import FAR
 from decouple.core.places import PAGE
 from decouple.core.settling import Settling
@@ -74,9 +72,12 @@ class Due(Settling):
 
     def _expire_lane(self, limit: int, steps: int) -> int:
         """Expire what is due up to `limit` on the lane's first page; how many."""
-        again, counts, listening, page = self.again, self.counts, self.listening, self._lane()
+        again, counts, listening, (page, oldest) = self.again, self.counts, self.listening, self._oldest(steps)
         done = 0
-        for seq, delivery in list(islice(page.items(), steps)):
+        for seq in oldest:
+            delivery = page.get(seq)
+            if delivery is None:
+                continue
             at = delivery.due
             if at > limit:
                 break

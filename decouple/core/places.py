@@ -25,6 +25,7 @@ import itertools
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from heapq import merge
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -138,6 +139,8 @@ class Places:
         self.again: OrderedDict[int, Delivery] = OrderedDict()
         self.leased: dict[int, Delivery] = {}
         self.older: deque[dict[int, Delivery]] = deque()
+        self.front: deque[int] = deque()
+        self.front_of: dict[int, Delivery] | None = None
         self.odd: dict[int, Delivery] = {}
         self.delayed: dict[int, Delivery] = {}
         self.moving: dict[int, Move] = {}
@@ -241,18 +244,36 @@ class Places:
         return soonest
 
     def _lane(self) -> dict[int, Delivery]:
-        """The page with the oldest leases; the door is shut."""
+        """The page with the oldest leases; the door is shut.
+
+        A dict finds its first entry only by passing the gaps before it, so the keys of an older page, to which nothing is
+        added any more, are read once into `front`.
+        """
         while self.older:
-            if self.older[0]:
-                return self.older[0]
+            page = self.older[0]
+            if page:
+                if self.front_of is not page:
+                    self.front_of, self.front = page, deque(page)
+                while self.front[0] not in page:
+                    del self.front[0]
+                return page
             del self.older[0]
+        self.front_of = None
         return self.leased
 
     def _lane_at(self) -> int:
         """When the first lease in the lane ends; the door is shut."""
-        for delivery in self._lane().values():
+        page = self._lane()
+        if page is self.front_of:
+            return page[self.front[0]].due
+        for delivery in page.values():
             return delivery.due
         return FAR
+
+    def _oldest(self, most: int) -> tuple[dict[int, Delivery], list[int]]:
+        """The page with the oldest leases, and up to `most` of their seqs in order (some may be gone); the door is shut."""
+        page = self._lane()
+        return page, list(islice(self.front if page is self.front_of else page, most))
 
     def _live(self, at: int, seq: int) -> bool:
         """Whether something happens to message `seq` at that instant."""

@@ -10,13 +10,12 @@ Order is a courtesy: oldest visible first. The promise is at least once, in any 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 from decouple.core.books import faults_of, numbers_of, oldest_sent
 from decouple.core.changes import Change
 from decouple.core.due import ENOUGH, Due
-from decouple.core.places import Receiver
+from decouple.core.places import PAGE, Receiver
 from decouple.core.records import Delivery, Details, Failure, Past, Record, details_of
 from decouple.core.settings import Settings
 
@@ -93,7 +92,7 @@ class Standard(Due):
                     most -= 1
                 return True
             self._receive(now, most, self.lease, out)
-            return False
+            return not (self.log or self.outgoing)
         finally:
             self.quick = self.plain
 
@@ -112,6 +111,8 @@ class Standard(Due):
         short = lease == self.lease > 0 and not self.listening and not self.closed
         if short and not self.again and self._heap_at() > now:
             self._renew(now, asked, out)
+            if len(out) == asked and self.taken + self.counts.redelivered - self.page_at < PAGE:
+                return  # more may be due, so `due` can stay as it is
         if len(out) < asked:
             self._settle(now, ENOUGH)
         most = min(asked, len(out) + self.max_receivable())
@@ -131,19 +132,34 @@ class Standard(Due):
 
     def _renew(self, now: int, most: int, out: list[Delivery]) -> None:
         """The short path of a redelivery while all that is visible are leases that ran out: they are leased again at once."""
-        page, due = self._lane(), now + self.lease
-        for seq, old in list(islice(page.items(), most)):
-            waits = self.fresh and self.fresh[0][1] < old.due
-            if old.due > now or waits or due < self.lane_end or not self._may_go_on(old, due):
+        fresh, counts, make, owner = self.fresh, self.counts, self.make, self.owner
+        due, limited = now + self.lease, self.settings.max_receives is not None
+        if due < self.lane_end:
+            return
+        page, oldest = self._oldest(most)
+        for seq in oldest:
+            old = page.get(seq)
+            if old is None:
+                continue
+            record, past, at = old.record, old.past, old.due
+            if at > now or (fresh and fresh[0][1] < at) or record[1] + self.retention < due:
                 return
-            delivery = self._new(old.record, now, due, (old.times_received, old.first_received, old.kept))
+            if limited and self._poisonous(old):
+                return
+            delivery = make()
+            delivery.owner = owner
+            delivery.record = record
+            delivery.received_at = now
+            delivery.due = due
+            delivery.past = (1, old.received_at, False) if past is None else (past[0] + 1, old.first_received, past[2])
+            delivery.settled = False
             out.append(delivery)
             # commit
             del page[seq]
             self.leased[seq] = delivery
             self.lane_end = due
-            self.counts.expired += 1
-            self.counts.redelivered += 1
+            counts.expired += 1
+            counts.redelivered += 1
 
     def _retake(self, now: int, most: int, out: list[Delivery]) -> None:
         """The short path of a redelivery of what is visible again, until something is out of the ordinary."""
