@@ -124,7 +124,7 @@ class Lobby:
         while core.parked and (core.parked[0].done or cast("Park", core.parked[0]).gone):
             core.leave(core.parked[0])
         core.serve(now)
-        if core.parked:
+        if core.parked and self._watch:
             self._appoint(awake)
 
     def _appoint(self, awake: Park | None) -> None:

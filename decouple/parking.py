@@ -11,7 +11,6 @@ Nothing here reads the time. asyncio is imported when the first task waits, so s
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.records import Delivery
@@ -69,8 +68,10 @@ class ThreadPark(Park):
         return self._gate.acquire(timeout=seconds)
 
     def wake(self) -> bool:
-        with suppress(RuntimeError):  # woken already, and not yet looked: one wake is enough
+        try:  # noqa: SIM105  # suppress() would cost a hand-off 1 us
             self._gate.release()
+        except RuntimeError:
+            pass  # woken already, and not yet looked: one wake is enough
         return True
 
     def describe(self) -> str:

@@ -206,8 +206,25 @@ class Queue(Generic[T]):
                         sent._stem = core.stem
                         sent._seq = seq
                         return sent
+                if core.parked:
+                    return self._hand_over(text)
                 return self._send([(text, None, core.settings.delay)])[0]
         return self._send([self._checked(Entry(body, delay, attributes, group, deduplication_id, system))])[0]
+
+    def _hand_over(self, text: str) -> Sent:
+        """Send while somebody waits: straight to the first in line, where nothing is out of the ordinary."""
+        core = self._core
+        seq = core.next_seq()
+        try:
+            with self._lock:
+                now = self._now()
+                handed = core.hand_over(now, (text, now, seq))
+                if handed:
+                    self._lobby.serve(now)
+        finally:
+            if core.filled:
+                self._lobby.wake()
+        return new_sent(core.stem, seq) if handed else self._send([(text, None, core.settings.delay)])[0]
 
     def _send(self, entries: list[tuple[str, Details | None, int]]) -> list[Sent]:
         """Accept what has been checked, and hand it to those who wait."""

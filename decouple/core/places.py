@@ -49,6 +49,9 @@ class Receiver(Protocol):
     messages: list[Delivery]
     done: bool
 
+    @property
+    def gone(self) -> bool: ...
+
 
 class Move:
     """A message on its way to another queue: taken here, given there, then finished or undone.

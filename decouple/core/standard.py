@@ -315,6 +315,25 @@ class Standard(Due):
             self.filled += (receiver,)
         self._open()
 
+    def hand_over(self, now: int, record: Record) -> bool:
+        """The short path of a send while somebody waits: straight to the first in line. False where there is more to it."""
+        if not (self.parked and self.plain and now < self.due) or self.fresh or self.settings.delay:
+            return False
+        receiver, due = self.parked[0], now + self.lease
+        ready = not (receiver.done or receiver.gone or receiver.messages) and receiver.lease == self.lease
+        if not ready or due < self.lane_end or self.taken >= self.ceiling:
+            return False
+        delivery = self._new(record, now, due, None)
+        # commit
+        receiver.messages += (delivery,)
+        receiver.done = True
+        del self.parked[0]
+        self.filled += (receiver,)
+        self.leased[record[2]] = delivery
+        self.lane_end = due
+        self.taken += 1
+        return True
+
     def leave(self, receiver: Receiver) -> None:
         """Take a receiver out of the line: its time is over, or its caller is gone."""
         receiver.done = True  # first, so that an interrupt in between leaves nobody in line who is gone
