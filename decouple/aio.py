@@ -69,8 +69,11 @@ class AsyncQueue(Generic[T]):
         Cancelled while a message was on its way, it puts the message back at the front, its count restored.
         """
         queue = self._queue
-        if visibility_timeout is None and attempt_id is None and (batch := queue._take(max_messages, wait)):
-            return batch
+        given: Any = wait
+        one = visibility_timeout is None and attempt_id is None and max_messages == 1 and max_messages.__class__ is int
+        plain = given is None or (given.__class__ is int and 0 <= given < 1_000_000)
+        if one and plain and (message := queue._take_one()) is not None:
+            return [message]
         most, lease, until = queue._asked(max_messages, wait, visibility_timeout, attempt_id)
         while True:
             if until is None:
