@@ -8,6 +8,7 @@ and repeatable; then real signals by the thousand look for what the list of poin
 from __future__ import annotations
 
 import dis
+import gc
 import signal
 import sys
 import threading
@@ -683,10 +684,12 @@ def responds(*queues: Queue) -> bool:
 
 @pytest.fixture
 def untraced_thread() -> Iterator[None]:
-    """A tracer written in Python (coverage's bookkeeping) would be interrupted too, with its own lock in hand."""
-    trace = sys.gettrace()
+    """What others have hung into the interpreter would be interrupted too, with coverage's lock or hypothesis's clock in hand."""
+    trace, callbacks = sys.gettrace(), gc.callbacks[:]
     sys.settrace(None)
+    gc.callbacks.clear()
     yield
+    gc.callbacks[:] = callbacks
     sys.settrace(trace)
 
 
