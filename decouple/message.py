@@ -196,6 +196,8 @@ class Message(Delivery, Generic[T]):
         self.settled = True
 
     def __enter__(self) -> Self:
+        if self.received_at < 0:
+            self.owner._receipt_of(self)  # raises NotInFlight now, not over the block's own error at its end
         return self
 
     def __exit__(
@@ -210,7 +212,7 @@ class Message(Delivery, Generic[T]):
             self.owner._give_up(self, failure_of(error, self.times_received) if isinstance(error, Exception) else None)
 
     async def __aenter__(self) -> Self:
-        return self
+        return self.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -228,8 +228,9 @@ def at_each_point(
             tracer.run(partial(operation, this))
         hit += tracer.fired
         after(this, tracer.where)
-    # From 3.13 on the interpreter rewrites its instructions as it goes, and the last points of one run may be none of the next.
-    assert hit >= len(points) // 2
+    if sys.version_info >= (3, 13) and hit < len(points):
+        pytest.skip(f"{hit} of {len(points)} points were hit: tracing by instruction is not repeatable from 3.13 on")
+    assert hit == len(points)
     return len(points)
 
 

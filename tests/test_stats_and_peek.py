@@ -344,3 +344,13 @@ def test_a_receive_that_is_parked_in_vain_is_found_by_the_audit(queue: Queue) ->
 
     assert faults == ["1 receives are parked while 1 messages are visible"]
     queue._core.parked.clear()
+
+
+def test_a_message_only_looked_at_is_refused_where_its_block_begins(queue: Queue) -> None:
+    """At its end the refusal would stand in place of the block's own error."""
+    queue.send("here")
+    [look] = queue.peek()
+
+    with pytest.raises(NotInFlight, match="only looked at"), look:
+        pytest.fail("the block must not begin")
+    assert queue.stats().visible == 1
