@@ -74,7 +74,13 @@ class AsyncQueue(Generic[T]):
         plain = given is None or (given.__class__ is int and 0 <= given < 1_000_000)
         if one and plain and (message := queue._take_one()) is not None:
             return [message]
-        most, lease, until = queue._asked(max_messages, wait, visibility_timeout, attempt_id)
+        if attempt_id is not None:
+            batch = queue._attempted(max_messages, wait, visibility_timeout, attempt_id)
+            if batch is None:
+                batch = await self.receive(max_messages=max_messages, wait=wait, visibility_timeout=visibility_timeout)
+                queue._remember(attempt_id, batch)
+            return batch
+        most, lease, until = queue._asked(max_messages, wait, visibility_timeout)
         while True:
             if until is None:
                 out = queue._receive_now(most, lease)

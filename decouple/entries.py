@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from decouple.core.settings import Settings
     from decouple.message import Entry
 
-__all__ = ["checked", "plain"]
+__all__ = ["check_id", "checked", "deduplication_id_for", "plain"]
 
 
 def plain(bodies: list[Any], limit: int) -> bool:
@@ -30,31 +30,61 @@ def plain(bodies: list[Any], limit: int) -> bool:
     return True
 
 
-def checked(entry: Entry, settings: Settings, codec: Codec[Any] | None, queue: str) -> tuple[str, Details | None, int]:
+def checked(
+    entry: Entry, settings: Settings, codec: Codec[Any] | None, queue: str, fifo: bool
+) -> tuple[str, Details | None, int]:
     """The entry as the engine takes it. Raises TypeError, ValueError, MessageTooLarge."""
     text = text_of(entry.body) if codec is None else codec.text_of(entry.body)
     delay = settings.delay if entry.delay is None else nanoseconds(entry.delay, "delay", most=900)
-    if entry.deduplication_id is not None:
+    if entry.deduplication_id is not None and not fifo:
         raise ValueError(f"deduplication_id is for FIFO queues, and {queue!r} is a standard queue: leave it out")
     attributes = {} if entry.attributes is None else check_attributes(entry.attributes)
     system = {} if entry.system is None else check_system(entry.system)
-    group = check_group(entry.group)
+    group = None if entry.group is None else check_id("group", entry.group)
     size = (len(text) if text.isascii() else len(text.encode())) + size_of(attributes)
     if size > settings.max_message_size:
         raise MessageTooLarge(queue, size=size, limit=settings.max_message_size)
+    if fifo:
+        return text, fifo_details(entry, settings, queue, text, attributes, system), settings.delay
     details = Details(attributes, system, group) if attributes or system or group else None
     return text, details, delay
 
 
-def check_group(group: str | None) -> str | None:
-    """A message group's id as AWS allows it: 1 to 128 printable ASCII characters without a space."""
-    if group is None:
-        return None
-    if not isinstance(group, str):
-        raise TypeError(f"group must be text, not {group!r}")
-    if not 1 <= len(group) <= 128 or not all("!" <= character <= "~" for character in group):
-        raise ValueError(f"group must be 1 to 128 letters, digits and punctuation marks, not {group!r:.80}")
-    return group
+def fifo_details(
+    entry: Entry, settings: Settings, queue: str, text: str, attributes: dict[str, Any], system: dict[str, str]
+) -> Details:
+    """A FIFO message has a group and a deduplication id, and no delay of its own (0 is taken for the queue's, as in SQS)."""
+    if entry.delay is not None and nanoseconds(entry.delay, "delay"):
+        raise ValueError(
+            f"a message of FIFO queue {queue!r} has no delay of its own, not {entry.delay!r}: use the queue's"
+        )
+    if entry.group is None:
+        raise ValueError(f"group is missing: FIFO queue {queue!r} keeps the order within each group")
+    identity = deduplication_id_for(text, entry.deduplication_id, settings, queue)
+    return Details(attributes, system, entry.group, deduplication_id=identity)
+
+
+def deduplication_id_for(text: str, given: str | None, settings: Settings, queue: str) -> str:
+    """The id given, or where the queue makes it from the content the SHA-256 of the body. Raises TypeError, ValueError."""
+    if given is not None:
+        return check_id("deduplication_id", given)
+    if not settings.content_based_deduplication:
+        raise ValueError(
+            f"deduplication_id is missing: FIFO queue {queue!r} does not make it from the body; "
+            f"give one, or declare the queue with content_based_deduplication=True"
+        )
+    from hashlib import sha256  # here, because standard queues never need it
+
+    return sha256(text.encode()).hexdigest()
+
+
+def check_id(name: str, value: str) -> str:
+    """A group's or deduplication id as AWS allows it: 1 to 128 printable ASCII characters without a space."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, not {value!r}")
+    if not (0 < len(value) <= 128 and value.isascii() and value.isprintable() and " " not in value):
+        raise ValueError(f"{name} must be 1 to 128 letters, digits and punctuation marks, not {value!r:.80}")
+    return value
 
 
 def check_system(system: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@
     |   |-- TooManyInFlight        .in_flight of .limit
     |   |-- MessageTooLarge        .size over .limit bytes
     |   |-- NotInFlight            .id: gone, or never received through this handle
+    |   |-- ReceiptExpired         .receipts: of a FIFO queue, their time in flight is over
     |   |-- ReceiptInvalid         .receipt: not one that this queue gave out
     |   |-- VisibilityTooLong      .total over .limit seconds since the receive
     |   |-- InvalidBatch           .errors: {position: error}; nothing was sent
@@ -22,7 +23,7 @@ no program needs to read the sentence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "QueueError",
     "QueueExists",
     "QueueNotFound",
+    "ReceiptExpired",
     "ReceiptInvalid",
     "TooManyInFlight",
     "VisibilityTooLong",
@@ -138,6 +140,18 @@ class ReceiptInvalid(QueueError, ValueError):
             f"{receipt!r} is not a receipt of queue {queue!r}: {why}; use message.receipt as it came", queue=queue
         )
         self.receipt = receipt
+
+
+class ReceiptExpired(QueueError, ValueError):
+    """A message of a FIFO queue was no longer in flight by this receipt, so it stays (AWS: the receipt handle has expired)."""
+
+    def __init__(self, queue: str, *, receipts: Iterable[str]) -> None:
+        self.receipts = tuple(receipts)
+        super().__init__(
+            f"{len(self.receipts)} receipt(s) of FIFO queue {queue!r} expired before they were used, the first "
+            f"{self.receipts[0]!r}: the message comes or came again; extend() in time, or raise visibility_timeout",
+            queue=queue,
+        )
 
 
 class VisibilityTooLong(QueueError, ValueError):

@@ -21,8 +21,8 @@ from decouple.errors import QueueClosed
 if TYPE_CHECKING:
     import threading
 
+    from decouple.core.machine import Machine
     from decouple.core.records import Delivery
-    from decouple.core.standard import Standard
     from decouple.parking import Park
 
 __all__ = ["Lobby"]
@@ -34,7 +34,7 @@ class Lobby:
     __slots__ = ("_core", "_follow_up", "_lock", "_now", "_watch", "left")
 
     def __init__(
-        self, core: Standard, lock: threading.Lock, now: Callable[[], int], follow_up: Callable[[], None]
+        self, core: Machine, lock: threading.Lock, now: Callable[[], int], follow_up: Callable[[], None]
     ) -> None:
         self._core = core
         self._lock = lock

@@ -13,14 +13,24 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self
 
 from decouple.attributes import Value, shown_value
 from decouple.bodies import check_text
-from decouple.core.records import Delivery, Failure, details_of
+from decouple.core.records import Delivery, Failure, details_of, group_of
 from decouple.generic import T
 
 if TYPE_CHECKING:
     from decouple.clock import Seconds
     from decouple.queue import Queue
 
-__all__ = ["Entry", "Message", "Sent", "TypedMessage", "failure_of", "new_sent"]
+__all__ = [
+    "Entry",
+    "FifoMessage",
+    "FifoSent",
+    "Message",
+    "Sent",
+    "TypedFifoMessage",
+    "TypedMessage",
+    "failure_of",
+    "new_sent",
+]
 
 
 class Sent:
@@ -46,9 +56,28 @@ class Sent:
         return f"Sent(id={self.id!r})"
 
 
-def new_sent(stem: str, seq: int) -> Sent:
+class FifoSent(Sent):
+    """The answer to a send to a FIFO queue; for a duplicate it is that of the first send."""
+
+    __slots__ = ()
+
+    @property
+    def sequence(self) -> str:
+        """20 digits, increasing in the order in which the queue accepted its messages."""
+        return sequence_of(self._seq)
+
+    def __repr__(self) -> str:
+        return f"Sent(id={self.id!r}, sequence={self.sequence!r})"
+
+
+def sequence_of(seq: int) -> str:
+    """A message's number within its queue as its sequence number."""
+    return f"{seq:020d}"
+
+
+def new_sent(kind: type[Sent], stem: str, seq: int) -> Sent:
     """The answer for message `seq` of the queue whose ids start with `stem`."""
-    sent = Sent()
+    sent = kind()
     sent._stem = stem
     sent._seq = seq
     return sent
@@ -116,13 +145,13 @@ class Message(Delivery, Generic[T]):
 
     @property
     def sequence(self) -> str | None:
-        """The sequence number; None on a standard queue."""
-        return None
+        """The sequence number: 20 digits, increasing; None on a standard queue."""
+        return sequence_of(self.record[2]) if self.owner.fifo else None
 
     @property
     def deduplication_id(self) -> str | None:
         """The deduplication id; None on a standard queue."""
-        return None
+        return details_of(self.record).deduplication_id if self.owner.fifo else None
 
     # -- where it has been -------------------------------------------------------------------------------------
 
@@ -237,6 +266,52 @@ class TypedMessage(Message[T]):
         except AttributeError:
             self._body = self.owner._decode(self.record[0])
             return self._body
+
+
+class FifoMessage(Message[T]):
+    """A message of a FIFO queue: settled in time, or not at all."""
+
+    __slots__ = ()
+
+    def ack(self) -> None:
+        """Done: delete the message. Raises ReceiptExpired when its time in flight is over. Cost: O(1)."""
+        owner, record = self.owner, self.record
+        core: Any = owner._core
+        name: Any = record[3]  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]  # there is always a group
+        if name.__class__ is not str:
+            name = group_of(record)
+        seq, leased, groups, now = record[2], core.leased, core.groups, owner._now()
+        # commit (without the lock: see core/groups.py)
+        if core.quick and not core.touched and now < self.due and seq in leased and leased[seq] is self:
+            group = groups[name]
+            if group is seq or group == seq:
+                del leased[seq]
+                del groups[name]
+                core.deleted += 1
+                self.settled = True
+                return
+            if group.__class__ is not int:
+                line, at = group.line, group.head
+                if line[at] == seq and (line[-1] == seq or (line[at + 1] in core.fresh and not group.parked)):
+                    del leased[seq]
+                    core.deleted += 1
+                    self.settled = True
+                    if line[-1] == seq:
+                        del groups[name]
+                    else:
+                        group.head = at + 1
+                        group.ready = True
+                        core.ring += (name,)
+                        if at & 255 == 255:
+                            core.touched += (record,)  # so what is gone from the line is forgotten
+                    return
+        owner.delete(self)
+
+
+class TypedFifoMessage(FifoMessage[T], TypedMessage[T]):
+    """A message of a typed FIFO queue."""
+
+    __slots__ = ()
 
 
 def failure_of(error: Exception, attempts: int) -> Failure:

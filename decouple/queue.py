@@ -19,11 +19,15 @@ from typing import TYPE_CHECKING, Any, Generic, Unpack, cast
 from decouple.aio import AsyncQueue
 from decouple.attributes import Value
 from decouple.clock import Clock, Seconds, SystemClock, datetime_at, nanoseconds
+from decouple.core.dedup import Key
+from decouple.core.fifo import Fifo
+from decouple.core.groups import Group
+from decouple.core.machine import Machine
 from decouple.core.places import Move
 from decouple.core.records import Delivery, Details, Failure, Record, new_delivery
 from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND, Settings
 from decouple.core.standard import Standard
-from decouple.entries import checked, plain
+from decouple.entries import check_id, checked, deduplication_id_for, plain
 from decouple.errors import (
     BodyNotDecoded,
     DecoupleError,
@@ -31,30 +35,38 @@ from decouple.errors import (
     LawBroken,
     NotInFlight,
     QueueClosed,
+    ReceiptExpired,
     TooManyInFlight,
     VisibilityTooLong,
 )
 from decouple.generic import Json, T
 from decouple.lobby import Lobby
-from decouple.message import Entry, Message, Sent, TypedMessage, new_sent
+from decouple.message import Entry, FifoMessage, FifoSent, Message, Sent, TypedFifoMessage, TypedMessage, new_sent
 from decouple.parking import TaskPark, ThreadPark
-from decouple.receipts import id_of, new_stem, receipt_of, seq_of
+from decouple.receipts import count_of, id_of, new_stem, receipt_of, seq_of, text_of_receipt
 from decouple.redrive import MoveTask, carry, redrive
 from decouple.reporting import Observer, Reporter
-from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
-from decouple.stats import QueueStats, stats_of
+from decouple.settings import FIFO, QueueSettings, check_queue_name, read_settings, shown_setting
+from decouple.stats import GroupStats, QueueStats, groups_of, stats_of
 
 __all__ = ["Queue"]
 
 if TYPE_CHECKING:
     from decouple.codecs import Codec
 
+# by: FIFO, typed
+MESSAGES = {
+    (False, False): Message,
+    (False, True): TypedMessage,
+    (True, False): FifoMessage,
+    (True, True): TypedFifoMessage,
+}
 # The lock-free doors of the engine rely on the steps of an interpreter with a GIL.
 HAS_GIL = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class Queue(Generic[T]):
-    """A standard queue: at least once, in any order, oldest visible first in calm times.
+    """A queue: standard (at least once, in any order, oldest visible first in calm times) or FIFO.
 
     A received message is invisible for the visibility timeout and then comes back, unless it was deleted. Threads and
     asyncio tasks of any number of loops may share one queue; `queue.aio` has the same methods, awaitable.
@@ -64,6 +76,12 @@ class Queue(Generic[T]):
     dead_letter, max_receives: where a message goes at the receive after the last allowed one (dead_letter alone: only
     rejected messages and bodies that do not decode); max_in_flight (120,000); body: what is sent and received, str or
     a class; clock: SystemClock, or the dead-letter queue's. Source: SQS developer guide.
+
+    fifo (None: a name that ends in .fifo): order within each group of messages, and one send counted once: a send with a
+    deduplication id used in the last 5 minutes is accepted and not enqueued. content_based_deduplication: the id is the
+    SHA-256 of the body where none is given; deduplication_scope: "queue", or "messageGroup" for ids per group; on_poison:
+    what becomes of a group whose first message was received max_receives times: "dead_letter" it and go on (AWS's, where
+    there is such a queue), "block" the group behind it (AWS's without one), or "park" the group until `release`.
     """
 
     def __init__(
@@ -79,10 +97,14 @@ class Queue(Generic[T]):
         dead_letter: Queue[Any] | None = None,
         max_receives: int | None = None,
         max_in_flight: int = 120_000,
+        content_based_deduplication: bool = False,
+        deduplication_scope: str = "queue",
+        on_poison: str | None = None,
         body: type[T] = str,  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # T is str by default
         clock: Clock | None = None,
     ) -> None:
         self.name = check_queue_name(name, fifo)
+        self.fifo: bool = name.endswith(".fifo") if fifo is None else fifo
         if clock is not None and not callable(getattr(clock, "now", None)):
             raise TypeError(f"clock must be a Clock, SystemClock() or VirtualClock(), not {clock!r}")
         self.clock: Clock = clock or (dead_letter.clock if isinstance(dead_letter, Queue) else SystemClock())
@@ -102,11 +124,18 @@ class Queue(Generic[T]):
             "dead_letter": dead_letter,
             "max_receives": max_receives,
             "max_in_flight": max_in_flight,
+            "content_based_deduplication": content_based_deduplication,
+            "deduplication_scope": deduplication_scope,
+            "on_poison": on_poison,
         }
+        if not self.fifo:  # what only FIFO queues have is no news while it says nothing
+            plain_settings = Settings()._asdict()
+            given = {name: value for name, value in given.items() if name not in FIFO or value != plain_settings[name]}
         settings = Settings(**read_settings(given, Settings(), self))
-        make: Any = Message if self._codec is None else TypedMessage
+        make: Any = MESSAGES[self.fifo, self._codec is not None]
         self._make: Callable[[], Message[T]] = make
-        self._core = Standard(
+        kind: type[Machine] = Fifo if self.fifo else Standard
+        self._core: Machine = kind(
             self.name,
             settings,
             stem=new_stem(),
@@ -115,8 +144,11 @@ class Queue(Generic[T]):
             owner=self,
             express=HAS_GIL,
         )
+        self._order = self._core if isinstance(self._core, Fifo) else None
         self._lobby = Lobby(self._core, self._lock, self._now, self._follow_up)
         self._reporter = Reporter(self._core.log, self._lock)
+        if self.fifo and self._codec is None:
+            self._take_one = self._take_one_in_turn  # type: ignore[method-assign]  # a call less than asking each time
         self._limit = 0
         self._adopt(settings)
         self.aio: AsyncQueue[T] = AsyncQueue(self)
@@ -124,7 +156,7 @@ class Queue(Generic[T]):
 
     def __repr__(self) -> str:
         core = self._core
-        state = "closed, " if core.closed else ""
+        state = ("FIFO, " if self.fifo else "") + ("closed, " if core.closed else "")
         return f"<Queue {self.name!r}: {state}{core.visible} visible, {core.in_flight} in flight, {len(core.delayed)} delayed>"
 
     # -- settings ----------------------------------------------------------------------------------------------
@@ -143,7 +175,8 @@ class Queue(Generic[T]):
     @property
     def settings(self) -> dict[str, Any]:
         """The current settings by name, durations in seconds."""
-        return {name: shown_setting(name, value) for name, value in self._core.settings._asdict().items()}
+        settings = self._core.settings._asdict().items()
+        return {name: shown_setting(name, value) for name, value in settings if self.fifo or name not in FIFO}
 
     def configure(self, **settings: Unpack[QueueSettings]) -> None:
         """Change a live queue. Raises TypeError, ValueError; then nothing is changed.
@@ -193,10 +226,15 @@ class Queue(Generic[T]):
         sent. Cost: O(1), with a delay O(log delayed). Source: SQS API, SendMessage.
         """
         core = self._core
-        if body.__class__ is str and delay is None and attributes is None and group is None and system is None:
+        if body.__class__ is str and delay is None and attributes is None and system is None:
             text: Any = body
             # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
-            if text.isascii() and 0 < len(text) <= self._limit and deduplication_id is None:
+            if not (text.isascii() and 0 < len(text) <= self._limit):
+                pass
+            elif self._order is not None:
+                if group is not None:
+                    return self._send_in_order(self._order, text, group, deduplication_id)
+            elif group is None and deduplication_id is None:
                 if core.quick_send:
                     seq = core.next_seq()
                     record = (text, self._now(), seq)
@@ -224,7 +262,43 @@ class Queue(Generic[T]):
         finally:
             if core.filled:
                 self._lobby.wake()
-        return new_sent(core.stem, seq) if handed else self._send([(text, None, core.settings.delay)])[0]
+        return new_sent(Sent, core.stem, seq) if handed else self._send([(text, None, core.settings.delay)])[0]
+
+    def _send_in_order(self, core: Fifo, text: str, group: str, deduplication_id: str | None) -> Sent:
+        """Send to a FIFO queue what has nothing more to it."""
+        given = deduplication_id
+        if given is None:
+            given = deduplication_id_for(text, None, core.settings, self.name)
+        # What check_id says in more calls, of both ids at once.
+        both = group + given if group.__class__ is given.__class__ is str else ""
+        if not (both.isascii() and both.isprintable() and group and given and len(both) <= 128) or " " in both:
+            check_id("group", group)
+            check_id("deduplication_id", given)
+        key: Key = given if core.by_queue else (group, given)
+        groups, sent = core.groups, FifoSent()
+        sent._stem = core.stem
+        sent._seq = seq = core.next_seq()
+        now = self._now()
+        seen = (now, seq, key)
+        line = groups.get(group)
+        if line.__class__ is int:
+            line = core.line_of(group)  # from now on more than one message
+        # commit (without the lock: see core/groups.py)
+        if core.quick_send and not core.touched and key not in core.seen:
+            if line is None and group not in groups:
+                groups[group] = seq
+                core.ring += (group,)
+                core.fresh[seq] = (text, now, seq, group, given)
+                core.seen[key] = seen
+                core.window += (seen,)
+                return sent
+            if line.__class__ is Group and group in groups and groups[group] is line and line.line[-1] < seq:
+                line.line += (seq,)
+                core.fresh[seq] = (text, now, seq, group, given)
+                core.seen[key] = seen
+                core.window += (seen,)
+                return sent
+        return self._send([(text, Details(group=group, deduplication_id=given), core.settings.delay)])[0]
 
     def _send(self, entries: list[tuple[str, Details | None, int]]) -> list[Sent]:
         """Accept what has been checked, and hand it to those who wait."""
@@ -237,7 +311,8 @@ class Queue(Generic[T]):
                 self._lobby.serve(now)
         finally:
             self._follow_up()
-        return [new_sent(core.stem, seq) for seq in seqs]
+        kind = FifoSent if self.fifo else Sent
+        return [new_sent(kind, core.stem, seq) for seq in seqs]
 
     def send_batch(self, entries: Iterable[T | Json | Entry]) -> list[Sent]:
         """Add any number of messages, all or none; their ids in the same order.
@@ -250,7 +325,7 @@ class Queue(Generic[T]):
             raise TypeError(f"entries must be a list of bodies, not one of them, {given!r:.60}: use send(...)")
         core = self._core
         bodies: list[Any] = list(given)
-        if core.quick_send and plain(bodies, self._limit):
+        if core.quick_send and not self.fifo and plain(bodies, self._limit):
             seqs = list(islice(core.seqs, len(bodies)))
             records: list[Record] = list(zip(bodies, repeat(self._now()), seqs))
             if core.quick_send:
@@ -275,7 +350,7 @@ class Queue(Generic[T]):
         return self._send(entries_checked)
 
     def _checked(self, entry: Entry) -> tuple[str, Details | None, int]:
-        return checked(entry, self._core.settings, self._codec, self.name)
+        return checked(entry, self._core.settings, self._codec, self.name, self.fifo)
 
     # -- receiving ---------------------------------------------------------------------------------------------
 
@@ -290,13 +365,17 @@ class Queue(Generic[T]):
         """Take up to `max_messages` visible messages, oldest first; [] if none came.
 
         wait: seconds to stay parked for the first message, >= 0; None = the queue's own wait; the call returns as soon as
-        one is here. visibility_timeout: how long each stays invisible, 0 to 43,200 s; None = the queue's. Raises
-        QueueClosed, TooManyInFlight (when it does not wait), ClockStuck. Cost: O(max_messages * log in flight).
+        one is here. visibility_timeout: how long each stays invisible, 0 to 43,200 s; None = the queue's. attempt_id (FIFO):
+        the same id within 5 minutes gives the same messages and receipts again, for a new timeout, unless one of them was
+        settled, changed or expired since: then it is an ordinary receive. Raises QueueClosed, TooManyInFlight (a
+        standard queue, when it does not wait), ClockStuck. Cost: O(max_messages * log in flight).
         Source: SQS API, ReceiveMessage.
         """
         if visibility_timeout is None and attempt_id is None and (batch := self._take(max_messages, wait)):
             return batch
-        most, lease, until = self._asked(max_messages, wait, visibility_timeout, attempt_id)
+        if attempt_id is not None:
+            return self._attempt(max_messages, wait, visibility_timeout, attempt_id)
+        most, lease, until = self._asked(max_messages, wait, visibility_timeout)
         while True:
             out = self._receive(most, lease, until)
             good = self._decodable(out)
@@ -334,6 +413,45 @@ class Queue(Generic[T]):
                 return message
         return None
 
+    def _take_one_in_turn(self) -> Message[T] | None:
+        """`_take_one` of a FIFO queue: the head of the group whose turn it is, if it was not received before."""
+        core: Any = self._core
+        ring, groups, fresh, now = core.ring, core.groups, core.fresh, self._now()
+        if now >= core.due:
+            return None
+        at = 0
+        try:
+            name = ring[0]
+            group = seq = groups[name]
+            if group.__class__ is not int:
+                at = group.head
+                seq = group.line[at]
+            record = fresh[seq]
+        except (IndexError, KeyError):
+            return None  # there is nothing, or more to it
+        message = self._make()
+        message.owner = self
+        message.record = record
+        message.received_at = now
+        message.due = due = now + core.lease
+        message.past = None
+        message.settled = False
+        # commit
+        if not core.quick or core.touched or due < core.lane_end or core.taken >= core.ceiling or core.ring is not ring:
+            return None
+        if seq not in fresh or not ring or ring[0] is not name or groups[name] is not group:
+            return None
+        if group is not seq:
+            if group.head != at or group.line[at] != seq:
+                return None
+            group.ready = False
+        del ring[0]
+        del fresh[seq]
+        core.leased[seq] = message
+        core.taken += 1
+        core.lane_end = due
+        return message
+
     def _take_many(self, most: int) -> list[Message[T]]:
         """The next messages in the common case; [] when there are none, or there is more to it."""
         out: list[Delivery] = []
@@ -348,15 +466,13 @@ class Queue(Generic[T]):
         return self._decodable(out)
 
     def _asked(
-        self, max_messages: int, wait: Seconds | None, visibility_timeout: Seconds | None, attempt_id: str | None
+        self, max_messages: int, wait: Seconds | None, visibility_timeout: Seconds | None
     ) -> tuple[int, int | None, int | None]:
         """A receive's arguments as the engine takes them: how many, for how long each (None: the queue's), until when to wait."""
         if isinstance(max_messages, bool) or not isinstance(max_messages, int):
             raise TypeError(f"max_messages must be an int, not {max_messages!r}")
         if max_messages < 1:
             raise ValueError(f"max_messages must be at least 1, not {max_messages!r}")
-        if attempt_id is not None:
-            raise ValueError(f"attempt_id is for FIFO queues, and {self.name!r} is a standard queue: leave it out")
         lease = (
             None if visibility_timeout is None else nanoseconds(visibility_timeout, "visibility_timeout", most=43_200)
         )
@@ -368,6 +484,37 @@ class Queue(Generic[T]):
         if until is None:
             return self._receive_now(most, lease)
         return self._wait(ThreadPark(self.name, most, self._core.lease if lease is None else lease, until))
+
+    def _attempt(
+        self, most: int, wait: Seconds | None, visibility_timeout: Seconds | None, attempt_id: str
+    ) -> list[Message[T]]:
+        """A receive that can be asked for again."""
+        if (batch := self._attempted(most, wait, visibility_timeout, attempt_id)) is None:
+            batch = self.receive(max_messages=most, wait=wait, visibility_timeout=visibility_timeout)
+            self._remember(attempt_id, batch)
+        return batch
+
+    def _attempted(
+        self, most: int, wait: Seconds | None, visibility_timeout: Seconds | None, attempt_id: str
+    ) -> list[Message[T]] | None:
+        """What the receive of that name got before; None if there was none, or its messages went on since."""
+        order = self._in_order("attempt_id")
+        check_id("attempt_id", attempt_id)
+        _, lease, _ = self._asked(most, wait, visibility_timeout)
+        out: list[Delivery] = []
+        try:
+            with self._lock:
+                self._check_open()
+                now = self._now()
+                again = order.attempted(now, attempt_id, order.lease if lease is None else lease, out)
+                self._lobby.serve(now)
+        finally:
+            self._follow_up()
+        return self._decodable(out) if again else None
+
+    def _remember(self, attempt_id: str, batch: list[Message[T]]) -> None:
+        with self._lock:
+            self._in_order("attempt_id").remember_attempt(self._now(), attempt_id, batch)
 
     def _task_park(self, most: int, lease: int | None, until: int) -> TaskPark:
         return TaskPark(self.name, most, self._core.lease if lease is None else lease, until)
@@ -384,7 +531,7 @@ class Queue(Generic[T]):
                     core.receive_for(now, most, core.lease if lease is None else lease, out)
                     if not out:
                         core.counts.empty_receives += 1
-                    if not out and core.max_receivable() <= 0:
+                    if not out and not self.fifo and core.max_receivable() <= 0:
                         raise TooManyInFlight(self.name, in_flight=core.in_flight, limit=core.settings.max_in_flight)
             finally:
                 self._follow_up()
@@ -447,11 +594,13 @@ class Queue(Generic[T]):
     # -- settling ----------------------------------------------------------------------------------------------
 
     def delete(self, *messages_or_receipts: Message[T] | str) -> None:
-        """Acknowledge messages, by handle or receipt: also late, also twice. All are checked first.
+        """Acknowledge messages, by handle or receipt: also twice, and on a standard queue also late. All are checked first.
 
-        Raises ReceiptInvalid for a receipt that this queue did not give out. Source: SQS API, DeleteMessage.
+        Raises ReceiptInvalid for a receipt that this queue did not give out, ReceiptExpired where a FIFO queue has the message
+        still but no longer in flight by that receipt (the others are deleted). Source: SQS API, DeleteMessage.
         """
-        core, make = self._core, self._make
+        core = self._core
+        make: Any = None if self.fifo else self._make  # a FIFO queue looks at each receipt
         handles: tuple[Any, ...] = messages_or_receipts
         for one in handles:
             if one.__class__ is not make or one.owner is not self or one.received_at < 0:
@@ -476,29 +625,42 @@ class Queue(Generic[T]):
             self._delete([message.record[2] for message in rest], rest)
 
     def _delete(self, seqs: list[int], handles: Iterable[Message[T] | str]) -> None:
+        late: list[Message[T] | str] = []
         try:
             with self._lock:
                 now = self._now()
-                for seq in seqs:
-                    self._core.delete(now, seq)
+                for seq, handle in zip(seqs, handles, strict=True):
+                    if self._order is not None and self._order.expired(now, seq, count_of(handle)):
+                        late.append(handle)
+                    else:
+                        self._core.delete(now, seq)
                 self._lobby.serve(now)
         finally:
             self._follow_up()
         for handle in handles:
-            if isinstance(handle, Message):
+            if isinstance(handle, Message) and handle not in late:
                 handle.settled = True
+        if late:
+            raise ReceiptExpired(self.name, receipts=map(text_of_receipt, late))
+
+    def _check_current(self, now: int, seq: int, handle: Message[T] | str) -> None:
+        """Under the lock: a FIFO queue takes nothing from a receipt whose time is over."""
+        if self._order is not None and self._order.expired(now, seq, count_of(handle)):
+            raise ReceiptExpired(self.name, receipts=[text_of_receipt(handle)])
 
     def change_visibility(self, message_or_receipt: Message[T] | str, timeout: Seconds) -> None:
         """Keep a message in flight for `timeout` seconds from now instead, 0 to 43,200; 0 makes it visible.
 
-        A late call on an expired message hides it again. Raises NotInFlight when it is gone, VisibilityTooLong when it
-        would be in flight for over 12 hours since its receive. Source: SQS API, ChangeMessageVisibility.
+        A late call on an expired message hides it again, on a FIFO queue it raises ReceiptExpired. Raises NotInFlight when
+        it is gone, VisibilityTooLong when it would be in flight for over 12 hours since its receive. Source: SQS API,
+        ChangeMessageVisibility.
         """
         nanos = nanoseconds(timeout, "timeout", most=43_200)
         seq = seq_of(self, message_or_receipt)
         try:
             with self._lock:
                 now = self._now()
+                self._check_current(now, seq, message_or_receipt)
                 delivery = self._core.find(seq)
                 if nanos and delivery is not None and now + nanos - delivery.received_at > LONGEST_IN_FLIGHT:
                     total, limit = (now + nanos - delivery.received_at) / SECOND, LONGEST_IN_FLIGHT / SECOND
@@ -514,6 +676,7 @@ class Queue(Generic[T]):
         try:
             with self._lock:
                 now = self._now()
+                self._check_current(now, seq, message)
                 if not self._core.reject(now, seq, failure):
                     raise NotInFlight(self.name, id=message.id, why=GONE)
                 self._lobby.serve(now)
@@ -526,7 +689,8 @@ class Queue(Generic[T]):
         try:
             with self._lock:
                 core, now = self._core, self._now()
-                if core.find(seq) is message:
+                late = self._order is not None and self._order.expired(now, seq, message.times_received)
+                if core.find(seq) is message and not late:
                     if failure is not None:
                         core.remember(message, failure)
                     core.change_visibility(now, seq, 0)
@@ -566,6 +730,40 @@ class Queue(Generic[T]):
                 return stats
         finally:
             self._follow_up()
+
+    def groups(self) -> list[GroupStats]:
+        """The groups of a FIFO queue that have messages: how many, what each waits behind and for how long. Cost: O(messages)."""
+        order = self._in_order("groups()")
+        try:
+            with self._lock:
+                now = self._now()
+                groups = groups_of(order, now)
+                self._lobby.serve(now)
+                return groups
+        finally:
+            self._follow_up()
+
+    def release(self, group: str) -> None:
+        """Give the messages of a parked group again (on_poison="park"), its first with a new number of tries.
+
+        Raises ValueError if the group is not parked.
+        """
+        order = self._in_order("release()")
+        try:
+            with self._lock:
+                now = self._now()
+                if not order.release(now, group):
+                    raise ValueError(
+                        f"group {group!r} of queue {self.name!r} is not parked: groups() lists those that are"
+                    )
+                self._lobby.serve(now)
+        finally:
+            self._follow_up()
+
+    def _in_order(self, what: str) -> Fifo:
+        if self._order is None:
+            raise ValueError(f"{what} is for FIFO queues, and {self.name!r} is a standard queue")
+        return self._order
 
     def check(self) -> dict[str, int]:
         """Prove that nothing was lost: the numbers of the law, which balance, or LawBroken. Cost: O(messages)."""

@@ -16,7 +16,7 @@ from decouple.errors import NotInFlight, ReceiptInvalid
 if TYPE_CHECKING:
     from decouple.queue import Queue
 
-__all__ = ["id_of", "new_stem", "receipt_of", "seq_of"]
+__all__ = ["count_of", "id_of", "new_stem", "receipt_of", "seq_of", "text_of_receipt"]
 
 NUMBER = re.compile("[0-9a-f]{12}")
 LOOKED_AT = "it was only looked at (peek), not received"
@@ -39,6 +39,16 @@ def receipt_of(queue: Queue[Any], delivery: Delivery) -> str:
 def id_of(queue: Queue[Any], handle: Any, seq: int) -> str:
     """The id of the message that a handle or receipt stands for."""
     return queue._core.id_of(handle.record) if isinstance(handle, Delivery) else f"{queue._core.stem}{seq:012x}"
+
+
+def count_of(handle: Any) -> int:
+    """Of which receive of the message a handle or checked receipt is."""
+    return handle.times_received if isinstance(handle, Delivery) else int(handle.rpartition(".")[2])
+
+
+def text_of_receipt(handle: Any) -> str:
+    """A handle or receipt as its receipt."""
+    return receipt_of(handle.owner, handle) if isinstance(handle, Delivery) else handle
 
 
 def seq_of(queue: Queue[Any], handle: Any) -> int:

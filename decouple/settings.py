@@ -30,6 +30,9 @@ class QueueSettings(TypedDict, total=False):
     dead_letter: Queue[Any] | None
     max_receives: int | None
     max_in_flight: int
+    content_based_deduplication: bool
+    deduplication_scope: str
+    on_poison: str | None
 
 
 # name: (least, most) seconds, AWS's limits; a wait has none, because the 20 s are the wire's
@@ -40,6 +43,12 @@ DURATIONS: dict[str, tuple[float, float]] = {
     "wait": (0, float("inf")),
 }
 NUMBERS = ("max_message_size", "max_receives", "max_in_flight")
+# of FIFO queues only: what each may be
+FIFO: dict[str, tuple[Any, ...]] = {
+    "content_based_deduplication": (False, True),
+    "deduplication_scope": ("queue", "messageGroup"),
+    "on_poison": (None, "block", "dead_letter", "park"),
+}
 
 
 def check_queue_name(name: str, fifo: bool | None) -> str:
@@ -52,8 +61,6 @@ def check_queue_name(name: str, fifo: bool | None) -> str:
         raise TypeError(f"fifo must be True, False or None, not {fifo!r}")
     if name.endswith(".fifo") and fifo is False:
         raise InvalidName(name, kind="standard queue", rule="a name that ends in .fifo is a FIFO queue's")
-    if fifo or name.endswith(".fifo"):
-        raise NotImplementedError(f"queue {name!r}: FIFO queues are not part of this version; standard queues are")
     return name
 
 
@@ -68,15 +75,34 @@ def read_settings(given: Mapping[str, Any], current: Settings, queue: Queue[Any]
             read[name] = check_number(name, value)
         elif name == "dead_letter":
             read[name] = check_dead_letter(value, queue)
+        elif name in FIFO:
+            read[name] = check_choice(name, value, queue)
         else:
             raise TypeError(
-                f"{name!r} is not a setting of a queue; there are {', '.join((*DURATIONS, *NUMBERS, 'dead_letter'))}"
+                f"{name!r} is not a setting of a queue; there are {', '.join((*DURATIONS, *NUMBERS, 'dead_letter', *FIFO))}"
             )
     dead_letter = read.get("dead_letter", current.dead_letter)
     max_receives = read.get("max_receives", current.max_receives)
-    if max_receives is not None and dead_letter is None:
+    on_poison = read.get("on_poison", current.on_poison)
+    if on_poison in ("dead_letter", "park") and max_receives is None:
+        raise ValueError(f"on_poison={on_poison!r} needs max_receives, to tell when a message fails for good")
+    if on_poison == "dead_letter" and dead_letter is None:
+        raise ValueError("on_poison='dead_letter' needs a dead_letter queue to move messages to")
+    if max_receives is not None and dead_letter is None and on_poison is None:
         raise ValueError(f"max_receives={max_receives} needs a dead_letter queue to move messages to")
     return read
+
+
+def check_choice(name: str, value: Any, queue: Queue[Any]) -> Any:
+    """A setting of FIFO queues."""
+    choices = FIFO[name]
+    if value == "message_group":
+        value = "messageGroup"  # as AWS spells it
+    if not any(value is choice or (isinstance(choice, str) and value == choice) for choice in choices):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    if not queue.fifo:
+        raise ValueError(f"{name} is for FIFO queues, and {queue.name!r} is a standard queue: leave it out")
+    return value
 
 
 def check_number(name: str, value: Any) -> int | None:
@@ -103,6 +129,9 @@ def check_dead_letter(target: Any, queue: Queue[Any]) -> Any:
         if step is queue:
             raise ValueError(f"dead-letter queues must not form a cycle: {' -> '.join(chain)}")
         step = step.dead_letter
+    if queue.fifo != wanted.fifo:
+        kinds = ["FIFO" if one.fifo else "standard" for one in (queue, wanted)]
+        raise ValueError(f"the dead-letter queue of {kinds[0]} queue {queue.name!r} must be one too, not {kinds[1]}")
     if not same_time(queue.clock, target.clock):
         raise ValueError(
             f"dead_letter queue {target.name!r} is on another clock than {queue.name!r}: make both with the same clock="

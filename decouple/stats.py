@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from decouple.core.settings import SECOND
 
 if TYPE_CHECKING:
-    from decouple.core.standard import Standard
+    from decouple.core.fifo import Fifo
+    from decouple.core.machine import Machine
 
-__all__ = ["QueueStats", "stats_of"]
+__all__ = ["GroupStats", "QueueStats", "groups_of", "stats_of"]
 
 
 class QueueStats(NamedTuple):
@@ -37,9 +38,10 @@ class QueueStats(NamedTuple):
     moved_out: int
     refused: int
     empty_receives: int
+    duplicates: int
 
 
-def stats_of(core: Standard, now: int) -> QueueStats:
+def stats_of(core: Machine, now: int) -> QueueStats:
     """The numbers after settling what is due; the caller holds the lock. Cost: O(messages that are not fresh)."""
     numbers, oldest = core.balance(now)
     counts = core.counts
@@ -63,4 +65,36 @@ def stats_of(core: Standard, now: int) -> QueueStats:
         moved_out=counts.moved_out,
         refused=counts.refused,
         empty_receives=counts.empty_receives,
+        duplicates=counts.duplicates,
     )
+
+
+class GroupStats(NamedTuple):
+    """One group of a FIFO queue.
+
+    visible, in_flight: how many messages; parked: set aside until `release(group)`; blocker: the id of the message
+    in flight or delayed that the group waits behind, None if it waits behind none; blocked_for: seconds since
+    that was received (or sent, if delayed); receives: how often the blocker was received.
+    """
+
+    group: str
+    visible: int
+    in_flight: int
+    parked: bool
+    blocker: str | None
+    blocked_for: float | None
+    receives: int
+
+
+def groups_of(core: Fifo, now: int) -> list[GroupStats]:
+    """The groups, those blocked for longest first; the caller holds the lock. Cost: O(messages)."""
+    groups: list[GroupStats] = []
+    for view in core.views(now):
+        one = view.blocker
+        identity, seconds, receives = (
+            (None, None, 0)
+            if one is None
+            else (core.id_of(one.record), (now - one.received_at) / SECOND, one.times_received)
+        )
+        groups.append(GroupStats(view.id, view.visible, view.in_flight, view.parked, identity, seconds, receives))
+    return sorted(groups, key=lambda group: -(group.blocked_for or 0))

@@ -31,7 +31,11 @@ FLOORS = {
     "core.moves": 1.5,
     "core.settling": 1.6,
     "core.due": 1.7,
+    "core.machine": 1.8,
     "core.standard": 2,
+    "core.groups": 1.9,
+    "core.dedup": 1.95,
+    "core.fifo": 2,
     "clock": 1,
     "message": 1,
     "entries": 2,
@@ -123,7 +127,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
 
 
 # The public surface with its docstrings: long, but one idea.
-LONGEST = {"queue": 700}
+LONGEST = {"queue": 900}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:

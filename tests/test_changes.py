@@ -199,7 +199,30 @@ def test_the_stories_and_the_queues_own_changes_are_all_causes_there_are(clock: 
             story(broker.queue("orders", dead_letter=dead, max_receives=2), dead, clock)
         told |= set(ledger.counts)
 
+    told |= set(fifo_story(VirtualClock()))
+
     assert told == set(get_args(Cause))
+
+
+def fifo_story(clock: VirtualClock) -> list[str]:
+    """What only happens in FIFO queues."""
+    ledger = Ledger()
+    entries = Broker(clock=clock, observers=[ledger]).queue("entries.fifo", max_receives=1, on_poison="park")
+    entries.send("failing", group="a", deduplication_id="1")
+    entries.send("failing", group="a", deduplication_id="1")
+    entries.receive()[0].nack()
+    entries.receive()
+    entries.release("a")
+    entries.send("late", group="b", deduplication_id="2")
+    entries.configure(delay=5)
+    ledger.check()
+    return [change.cause for change in ledger.changes]
+
+
+def test_what_happens_in_a_fifo_queue_alone_is_recorded_too(clock: VirtualClock) -> None:
+    assert fifo_story(clock) == [
+        "sent", "duplicate", "received", "nacked", "group parked", "group released", "sent", "configured", "delay changed",
+    ]  # fmt: skip
 
 
 def test_a_change_carries_what_is_needed_to_repeat_it(orders: Queue, clock: VirtualClock, ledger: Ledger) -> None:

@@ -24,6 +24,7 @@ from decouple.errors import (
     QueueError,
     QueueExists,
     QueueNotFound,
+    ReceiptExpired,
     ReceiptInvalid,
     TooManyInFlight,
     VisibilityTooLong,
@@ -51,6 +52,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         MessageTooLarge("q", size=300, limit=256),
         {"queue": "q", "size": 300, "limit": 256},
         ["'q'", "300 bytes", "256 bytes", "max_message_size"],
+    ),
+    (
+        ReceiptExpired("q", receipts=["r-1", "r-2"]),
+        {"queue": "q", "receipts": ("r-1", "r-2")},
+        ["2 receipt", "'q'", "r-1"],
     ),
     (NotInFlight("q", id="m-81", why="it is gone"), {"queue": "q", "id": "m-81"}, ["'m-81'", "'q'", "it is gone"]),
     (

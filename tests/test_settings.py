@@ -55,12 +55,6 @@ def test_a_fifo_name_is_not_a_standard_queues(clock: VirtualClock) -> None:
         Queue("orders.fifo", fifo=False, clock=clock)
 
 
-@pytest.mark.parametrize(("name", "fifo"), [("orders.fifo", None), ("orders.fifo", True), ("orders", True)])
-def test_fifo_queues_are_refused_clearly_until_they_exist(clock: VirtualClock, name: str, fifo: bool | None) -> None:
-    with pytest.raises((NotImplementedError, InvalidName)):
-        Queue(name, fifo=fifo, clock=clock)
-
-
 @pytest.mark.parametrize("fifo", [0, 1, "yes"])
 def test_fifo_is_a_bool_or_none(clock: VirtualClock, fifo: Any) -> None:
     with pytest.raises(TypeError, match="fifo must be True, False or None"):

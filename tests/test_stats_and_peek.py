@@ -32,6 +32,7 @@ NOTHING = {
     "moved_out": 0,
     "refused": 0,
     "empty_receives": 0,
+    "duplicates": 0,
 }
 
 

@@ -14,7 +14,8 @@ __all__ = ["faults_of", "numbers_of", "oldest_sent"]
 
 def oldest_sent(state: Places) -> int | None:
     """When the oldest message here was sent. Cost: O(messages not fresh)."""
-    first = [state.fresh[0][1]] if state.fresh else []
+    eldest = state._eldest()
+    first = [] if eldest is None else [eldest[1]]
     return min([*first, *(one.record[1] for _, place in state.places() for one in place.values())], default=None)
 
 
@@ -37,7 +38,7 @@ def numbers_of(state: Places) -> dict[str, int]:
 
 def faults_of(state: Places) -> Iterator[str]:
     """Each internal invariant that does not hold, in words. Cost: O(messages)."""
-    seen: dict[int, str] = {record[2]: "fresh" for record in state.fresh}
+    seen: dict[int, str] = {record[2]: "fresh" for record in state._fresh_records()}
     scheduled = state.deadlines.entries()
     if len(seen) != len(state.fresh):
         yield "a record is twice in fresh"
@@ -63,5 +64,6 @@ def faults_of(state: Places) -> Iterator[str]:
         yield "a deadline in the lane is later than the lane's end"
     if state.due > state._next_at():
         yield f"due {state.due} is later than the next deadline {state._next_at()}"
-    if state.parked and state.visible and state.max_receivable() > 0:
+    if state.parked and state.deliverable and state.max_receivable() > 0:
         yield f"{len(state.parked)} receives are parked while {state.visible} messages are visible"
+    yield from state.own_faults()

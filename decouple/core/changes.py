@@ -16,8 +16,10 @@ __all__ = ["Cause", "Change"]
 
 Cause: TypeAlias = Literal[
     "sent",  # accepted; visible at once, or at `until` when delayed
+    "duplicate",  # a send that was accepted and not enqueued: its id was used in the last five minutes; `reason` has it
     "moved in",  # a dead letter or a redriven message arrived; `other` is where it came from
     "delay ended",  # became visible
+    "delay changed",  # visible at `until` now: the delay of a FIFO queue holds for what is stored and not received yet
     "received",  # in flight until `until`
     "given back",  # the receive that took it was cancelled or interrupted: count restored, at the front
     "visibility changed",  # in flight until `until` instead
@@ -30,6 +32,8 @@ Cause: TypeAlias = Literal[
     "deleted",  # gone, acknowledged
     "retained out",  # gone, older than the queue's retention
     "purged",  # gone, by purge() or with its queue
+    "group parked",  # nothing of the group `reason` is given until it is released: its first message keeps failing
+    "group released",  # given again
     "configured",  # `settings` of the queue changed
     "closed",  # the queue takes and gives no more
 ]

@@ -51,7 +51,7 @@ class Due(Settling):
             self._reschedule()
         while steps > 0:
             lane_at, heap_at = self._lane_at(), self._heap_at()
-            fresh_at = self.fresh[0][1] + self.retention if self.fresh else FAR
+            eldest, fresh_at = self._eldest(), self._fresh_at()
             if min(lane_at, heap_at, fresh_at) > now:
                 break
             if lane_at <= heap_at and lane_at <= fresh_at:
@@ -62,7 +62,8 @@ class Due(Settling):
                 self._ring()
                 steps -= 1
             else:
-                self._retain_out(self.fresh[0], None)
+                assert eldest is not None
+                self._retain_out(eldest, None)
                 steps -= 1
         self._look_again(now)
 
@@ -73,7 +74,7 @@ class Due(Settling):
     def _expire_lane(self, limit: int, steps: int) -> int:
         """Expire what is due up to `limit` on the lane's first page; how many."""
         again, counts, listening, (page, oldest) = self.again, self.counts, self.listening, self._oldest(steps)
-        done = 0
+        done, grouped = 0, self.grouped
         for seq in oldest:
             delivery = page.get(seq)
             if delivery is None:
@@ -83,6 +84,8 @@ class Due(Settling):
                 break
             changes = self._note("expired", at, delivery.record, delivery) if listening else ()
             self._keep(delivery)
+            if grouped:
+                self.touched.append(delivery.record)
             # commit
             del page[seq]
             again[seq] = delivery
@@ -118,13 +121,16 @@ class Due(Settling):
             self._turn_page()
             self.page_at = inserted
         self.ceiling = self.taken + min(self.max_receivable(), PAGE - (inserted - self.page_at))
-        if self.listening or self.closed or self.again or self.outgoing:
+        if self.listening or self.closed or self.outgoing or self._in_doubt():
             self.due = 0
             return
         # Whatever is leased or sent from now on ends later than this, so a plain send or receive need not touch `due`.
         later = now + min(self.lease, self.retention // 2, self.retention - self.lease)
-        fresh_at = self.fresh[0][1] + self.retention - self.lease if self.fresh else FAR
-        self.due = min(self._lane_at(), self._heap_at(), fresh_at, later)
+        self.due = min(self._lane_at(), self._heap_at(), self._fresh_at() - self.lease, later)
+
+    def _in_doubt(self) -> bool:
+        """Whether the next receive has to choose between messages that wait in different places."""
+        return bool(self.again)
 
     def _turn_page(self) -> None:
         """Begin a new page of leases; what is left of the last one is joined to its neighbour, or copied without its gaps."""

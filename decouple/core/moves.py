@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from decouple.core.places import Move, Places
-from decouple.core.records import Delivery, Failure, Past, details_of
+from decouple.core.records import Delivery, Details, Failure, Past, details_of
 from decouple.core.settings import SECOND
 
 __all__ = ["Moves"]
@@ -34,15 +34,22 @@ class Moves(Places):
                 failure=move.failure or details.failure,
                 brought=delivery.times_received,
             )
+        sent_at, details = self._arriving(now, move, sent_at, seq, details)
         arrived = self._new((text, sent_at, seq, details), now, now, past)
         changes = self._note("moved in", now, arrived.record, arrived, other=move.source.name)
         self._at(sent_at + self.retention, seq)
+        if self.grouped:
+            self.touched.append(arrived.record)
         # commit
         self.again[seq] = arrived
         self.counts.moved_in += 1
         self.due = 0
         move.arrived = True
         self.log += changes
+
+    def _arriving(self, now: int, move: Move, sent_at: int, seq: int, details: Details) -> tuple[int, Details]:
+        """Since when the message counts as sent here, and what it has beyond its body."""
+        return sent_at, details
 
     def depart(
         self, now: int, delivery: Delivery, target: Any, *, failure: Failure | None = None, as_new: bool = False
@@ -53,6 +60,8 @@ class Moves(Places):
         reason = None if failure is None else failure.text
         changes = self._note("moving", now, delivery.record, delivery, other=target.name, reason=reason)
         place = self._place_of(seq)
+        if self.grouped:
+            self.touched.append(delivery.record)
         # commit
         if seq in place:
             del place[seq]
@@ -82,6 +91,8 @@ class Moves(Places):
         if retired <= now or not move.as_new:
             self._at(min(retired, due) if due > now else retired, seq)
         place = self.again if move.as_new else self.odd
+        if self.grouped:
+            self.touched.append(record)
         # commit
         if seq in self.moving:
             del self.moving[seq]

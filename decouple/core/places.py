@@ -78,6 +78,7 @@ class Counts:
     """Lifetime totals of one queue: how many messages came, went, and why (with `taken` and `deleted` of Places)."""
 
     __slots__ = (
+        "duplicates",
         "empty_receives",
         "expired",
         "fresh_gone",
@@ -106,6 +107,7 @@ class Counts:
         self.moved_out = 0
         self.refused = 0
         self.empty_receives = 0
+        self.duplicates = 0
         self.fresh_gone = 0
 
 
@@ -138,7 +140,7 @@ class Places:
         self.listening = False  # every change is recorded in `log`
         self.closed = False
 
-        self.fresh: deque[Record] = deque()
+        self.fresh: Any = deque()  # of records; a FIFO queue's is an OrderedDict by seq
         self.again: OrderedDict[int, Delivery] = OrderedDict()
         self.leased: dict[int, Delivery] = {}
         self.older: deque[dict[int, Delivery]] = deque()
@@ -148,6 +150,8 @@ class Places:
         self.delayed: dict[int, Delivery] = {}
         self.moving: dict[int, Move] = {}
         self.deadlines = Deadlines(self._live)
+        self.grouped = False  # messages have groups that must hear of every step: `touched`
+        self.touched: deque[Record] = deque()
 
         self.outgoing: deque[Move] = deque()  # moves to be carried
         self.parked: deque[Receiver] = deque()  # receives that wait
@@ -180,6 +184,15 @@ class Places:
     def visible(self) -> int:
         """Messages a receive could have now, as far as settled."""
         return len(self.fresh) + len(self.again)
+
+    @property
+    def deliverable(self) -> bool:
+        """Whether a receive would get something now, as far as settled and but for the cap."""
+        return self.visible > 0
+
+    def own_faults(self) -> Iterator[str]:
+        """What contradicts itself in the state that only this kind of queue has, in words."""
+        return iter(())
 
     @property
     def in_flight(self) -> int:
@@ -223,7 +236,7 @@ class Places:
             (one.due, one.record, (one.times_received - 1, one.first_received if one.times_received else None, True))
             for one in self.again.values()
         )
-        fresh = ((record[1], record, (-1, None, False)) for record in list(self.fresh))
+        fresh = ((record[1], record, (-1, None, False)) for record in self._fresh_records())
         return merge(again, fresh, key=itemgetter(0))
 
     def next_at(self) -> int:
@@ -238,13 +251,29 @@ class Places:
         if not self.rescheduled:
             return self.kept_since
         soonest = self._lane_at()
-        if self.fresh:
-            soonest = min(soonest, self.fresh[0][1] + self.retention)
+        soonest = min(soonest, self._fresh_at())
         while (entry := self.deadlines.first()) is not None:
             if self._live(*entry):
                 return min(soonest, entry[0])
             self.deadlines.drop(entry)
         return soonest
+
+    def _eldest(self) -> Record | None:
+        """The message of `fresh` that was sent first."""
+        return self.fresh[0] if self.fresh else None
+
+    def _fresh_at(self) -> int:
+        """When the first of `fresh` outlives the retention."""
+        eldest = self._eldest()
+        return FAR if eldest is None else eldest[1] + self.retention
+
+    def _fresh_key(self, record: Record) -> int:
+        """Under which key `fresh` has the record; in a deque only the first can be meant."""
+        return 0
+
+    def _fresh_records(self) -> list[Record]:
+        """What is in `fresh`, in the order of sending. Cost: O(fresh)."""
+        return list(self.fresh)
 
     def _lane(self) -> dict[int, Delivery]:
         """The page with the oldest leases; the door is shut.
@@ -335,7 +364,7 @@ class Places:
 
     def _open(self) -> None:
         """Open the doors as far as things are plain: nobody listens, and no parked receive waits for room to take more."""
-        self.plain = self.express and not self.listening and not (self.parked and self.visible)
+        self.plain = self.express and not self.listening and not (self.parked and self.deliverable)
         self.quick = self.plain
         self.quick_send = self.plain and not self.closed and not self.parked and not self.settings.delay
 

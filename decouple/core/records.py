@@ -1,9 +1,10 @@
 """What a queue keeps of a message: a record while it waits, a delivery once it has been received.
 
 A record is a plain tuple `(text, sent_at, seq)`, with a `Details` at the end for a message that has more than a
-body. Tuples of plain values are not tracked by the garbage collector, so a backlog of a million messages costs a
-full collection 16 ms where slotted objects cost 142-243 ms, and 64 bytes each where they cost 96. State of its
-own is made at the first receive: the Delivery, which is also the handle the receiver holds.
+body, or `(text, sent_at, seq, group, deduplication_id)` for one of a FIFO queue that has no more than that. Tuples of plain
+values are not tracked by the garbage collector, so a backlog of a million messages costs a full collection 16 ms where
+slotted objects cost 142-243 ms, and 64 bytes each where they cost 96. State of its own is made at the first receive: the
+Delivery, which is also the handle the receiver holds.
 
 `seq` numbers a message within its queue, in the order of sending; ids and receipts are made from it when asked.
 """
@@ -24,6 +25,7 @@ __all__ = [
     "Past",
     "Record",
     "details_of",
+    "group_of",
     "new_delivery",
     "with_details",
 ]
@@ -58,9 +60,12 @@ class Details(NamedTuple):
     source: Any = None
     failure: Failure | None = None
     brought: int = 0
+    deduplication_id: str | None = None
 
     def __hash__(self) -> int:
-        return hash((self.group, self.id, self.source, self.failure, self.brought))  # without what has no hash
+        return hash(
+            (self.group, self.id, self.source, self.failure, self.brought, self.deduplication_id)
+        )  # without what has no hash
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Details, (dict(self.attributes), dict(self.system), *self[2:])  # NOTHING cannot be pickled
@@ -69,7 +74,7 @@ class Details(NamedTuple):
 PLAIN = Details()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Record: TypeAlias = tuple[str, int, int] | tuple[str, int, int, Details]
+Record: TypeAlias = tuple[str, int, int] | tuple[str, int, int, Details] | tuple[str, int, int, str, str]
 
 # how often it was received before this delivery; the instant of the first receive; whether the heap knows its retention
 Past: TypeAlias = tuple[int, int | None, bool]
@@ -77,7 +82,16 @@ Past: TypeAlias = tuple[int, int | None, bool]
 
 def details_of(record: Record) -> Details:
     """What the record has beyond its body; PLAIN for most."""
+    if len(record) == 5:
+        return Details(group=record[3], deduplication_id=record[4])
     return record[3] if len(record) == 4 else PLAIN
+
+
+def group_of(record: Record) -> str:
+    """The message group; "" where there is none."""
+    if len(record) == 5:
+        return record[3]
+    return details_of(record).group or ""
 
 
 def with_details(record: Record, **changes: Any) -> Record:

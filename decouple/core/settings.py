@@ -21,3 +21,6 @@ class Settings(NamedTuple):
     dead_letter: Any = None
     max_receives: int | None = None
     max_in_flight: int = 120_000
+    content_based_deduplication: bool = False
+    deduplication_scope: str = "queue"
+    on_poison: str | None = None

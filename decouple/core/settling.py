@@ -36,6 +36,8 @@ class Settling(Moves):
             return False
         changes = self._note("deleted", now, delivery.record, delivery) if self.listening else ()
         place = self._place_of(seq)
+        if self.grouped:
+            self.touched.append(delivery.record)
         # commit
         if seq in place:
             del place[seq]
@@ -60,6 +62,8 @@ class Settling(Moves):
         if delivery.due != due or seq not in self.odd:
             self._at(min(due, record[1] + self.retention), seq)
         place = self._place_of(seq)
+        if self.grouped:
+            self.touched.append(delivery.record)
         # commit
         if seq in place:
             del place[seq]
@@ -74,6 +78,8 @@ class Settling(Moves):
         changes = self._note(cause, at, record, delivery) if self.listening else ()
         self._keep(delivery)
         place, counts = self._place_of(seq), self.counts
+        if self.grouped:
+            self.touched.append(delivery.record)
         # commit
         if seq in place:
             del place[seq]
@@ -100,6 +106,8 @@ class Settling(Moves):
             return True
         changes = self._note("rejected", now, delivery.record, delivery, reason=failure.text)
         place = self._place_of(seq)
+        if self.grouped:
+            self.touched.append(delivery.record)
         # commit
         if seq in place:
             del place[seq]
@@ -117,6 +125,8 @@ class Settling(Moves):
         restored: Past = (-1, None, True) if past is None else (past[0] - 1, past[1], True)
         back = self._new(delivery.record, now, delivery.record[1], restored)
         changes = self._note("given back", now, back.record, back)
+        if self.grouped:
+            self.touched.append(delivery.record)
         # commit
         if seq in place:
             del place[seq]
@@ -128,15 +138,18 @@ class Settling(Moves):
             self.again.move_to_end(seq, last=False)
 
     def _retain_out(self, record: Record, delivery: Delivery | None) -> None:
-        """Let a message go that has outlived the queue's retention; without a delivery it is the first of `fresh`."""
+        """Let a message go that has outlived the queue's retention; without a delivery it is in `fresh`."""
         seq, at = record[2], max(record[1] + self.retention, self.kept_since)
         if seq in self.again and delivery is not None:
             at = max(at, delivery.due)  # moved in when it was too old already: it cannot be gone before it came
         changes = self._note("retained out", at, record, delivery) if self.listening else ()
         place = {} if delivery is None else self._place_of(seq)
+        key = self._fresh_key(record)
+        if self.grouped:
+            self.touched.append(record)
         # commit
         if delivery is None:
-            del self.fresh[0]
+            del self.fresh[key]
             self.taken += 1
             self.counts.fresh_gone += 1
         elif seq in place:

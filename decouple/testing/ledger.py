@@ -16,6 +16,7 @@ State: TypeAlias = Literal["visible", "in flight", "delayed", "moving", "gone"]
 # What a message may be before a change, and what it is after it. "sent" and "moved in" make it.
 STEPS: dict[Cause, tuple[tuple[State, ...], State]] = {
     "delay ended": (("delayed",), "visible"),
+    "delay changed": (("visible", "delayed"), "delayed"),
     "received": (("visible",), "in flight"),
     "given back": (("in flight",), "visible"),
     "visibility changed": (("in flight", "visible"), "in flight"),

@@ -1,0 +1,363 @@
+"""The FIFO queue as a state machine: order within a group, one send counted once, the same transitions and records.
+
+A group gives from its head up to its first message in flight, and waits behind that. Messages of a group that waits count
+as visible. Sends with an id that was used in the last five minutes are accepted and not enqueued, also when the first one
+was received, deleted or moved by then. Source: SQS developer guide, FIFO queues; core/groups.py has the lines and turns.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from decouple.core.changes import Change
+from decouple.core.deadlines import FAR
+from decouple.core.dedup import WINDOW, Deduplication, Key, Seen
+from decouple.core.groups import Group, blocker
+from decouple.core.machine import why_dead
+from decouple.core.places import PAGE
+from decouple.core.records import Delivery, Details, Record, details_of, with_details
+from decouple.core.settings import Settings
+
+__all__ = ["Fifo", "GroupView"]
+
+FORGOTTEN_AT_ONCE = 64
+
+
+class GroupView(NamedTuple):
+    """One group as it is now: instants of the clock, `blocker` the message it waits behind."""
+
+    id: str
+    visible: int
+    in_flight: int
+    parked: bool
+    blocker: Delivery | None
+
+
+class Fifo(Deduplication):
+    """One FIFO queue. Callers hold its lock."""
+
+    def __init__(self, name: str, settings: Settings, **more: Any) -> None:
+        """Make an empty queue; see Places."""
+        self.attempts: OrderedDict[str, tuple[int, list[tuple[Delivery, int]]]] = OrderedDict()
+        super().__init__(name, settings, **more)
+
+    # -- sending -----------------------------------------------------------------------------------------------
+
+    def send_all(self, now: int, entries: list[tuple[str, Details | None, int]]) -> list[int]:
+        """Accept many messages at one instant, all or none; their seqs, or those of the first ones for duplicates."""
+        self.quick_send = False
+        try:
+            return self._send_all(now, entries)
+        finally:
+            self._open()
+
+    def _send_all(self, now: int, entries: list[tuple[str, Details | None, int]]) -> list[int]:
+        seqs: list[int] = []
+        fresh: OrderedDict[int, Record] = OrderedDict()
+        waiting: dict[int, Delivery] = {}
+        seen: dict[Key, Seen] = {}
+        records: list[Record] = []
+        changes: list[Change] = []
+        duplicates = 0
+        for text, details, delay in entries:
+            assert details is not None
+            keys = self._keys(now, details)
+            key = keys[0]
+            first = self._first_of(now, keys) or seen.get(key)
+            if first is not None:
+                changes += self._duplicate(now, details, first[1])
+                duplicates += 1
+                seqs.append(first[1])
+                continue
+            seq, until = self.next_seq(), now + delay
+            record: Record = (text, now, seq, details)
+            changes += self._note("sent", now, record, until=until if delay else None)
+            if delay:
+                self._at(min(until, now + self.retention), seq, one_of_many=True)
+                waiting[seq] = self._new(record, now, until, (-1, None, False))
+            else:
+                fresh[seq] = record
+            seen[key] = (now, seq, key)
+            records.append(record)
+            seqs.append(seq)
+        aside, news = self.counts.sent_aside + len(waiting), list(seen.values())
+        # commit
+        self.fresh |= fresh
+        self.delayed |= waiting
+        self.seen |= seen
+        self.window += news
+        self.touched += records
+        self.counts.sent_aside = aside
+        self.counts.duplicates += duplicates
+        self.log += changes
+        self._tidy()
+        self._forget(now, FORGOTTEN_AT_ONCE + len(entries))
+        if now >= self.former_scope_until:
+            self.former_scope_until = 0
+        return seqs
+
+    # -- receiving ---------------------------------------------------------------------------------------------
+
+    def receive(self, now: int, most: int, out: list[Delivery]) -> bool:
+        """Put up to `most` visible messages into `out`, group by group; see Machine. Cost: O(1) a message here."""
+        due = now + self.lease
+        if now >= self.due or self.touched or not self.plain or self.taken + most > self.ceiling or due < self.lane_end:
+            return super().receive(now, most, out)
+        self._shut()
+        try:
+            self.lane_end = due
+            return self._receive_plain(now, due, most, out)
+        finally:
+            self._open()
+
+    def _receive_plain(self, now: int, due: int, most: int, out: list[Delivery]) -> bool:
+        ring, fresh, leased, make, owner = self.ring, self.fresh, self.leased, self.make, self.owner
+        while ring and most:
+            group = self._group(ring[0])
+            if group is None or group.head >= len(group.line):
+                self._skip()
+                continue
+            line, at = group.line, group.head
+            record = None if group.parked else fresh.get(line[at])
+            if record is None:
+                self._receive(now, most, self.lease, out)
+                return False
+            while record is not None and most:
+                seq = record[2]
+                delivery = make()
+                delivery.owner = owner
+                delivery.record = record
+                delivery.received_at = now
+                delivery.due = due
+                delivery.past = None
+                delivery.settled = False
+                out.append(delivery)
+                at += 1
+                most -= 1
+                # commit
+                if group.ready:
+                    del ring[0]
+                    group.ready = False
+                del fresh[seq]
+                leased[seq] = delivery
+                self.taken += 1
+                record = fresh.get(line[at]) if at < len(line) else None
+            if most and at < len(line) and line[at] in self.again:
+                return self._go_on(now, group, out, len(out) + most)
+        return True
+
+    def _go_on(self, now: int, group: Group, out: list[Delivery], most: int) -> bool:
+        """The short path met a message that had been here before: the same group first, then the others."""
+        self._take_from(now, group, self.lease, most, out)
+        if len(out) < most:
+            self._receive(now, most - len(out), self.lease, out)
+        return False
+
+    def _receive(self, now: int, asked: int, lease: int, out: list[Delivery]) -> None:
+        if not self.rescheduled:
+            self._reschedule()
+        self._settle(now, FAR)
+        self._tidy()
+        before = len(out)
+        most = before + min(asked, self.max_receivable())
+        while len(out) < most and not self.closed:
+            if self.ring:
+                group = self._group(self.ring[0])
+                if group is not None and self._available(group):
+                    self._take_from(now, group, lease, most, out)
+                else:
+                    self._skip()
+            elif self._next_at() <= now:
+                self._settle(now, FAR)
+            else:
+                break
+            self._tidy()
+        if not lease:
+            for delivery in out[before:]:
+                # A visibility of 0 shows the message and leaves it visible, one receive older (SQS).
+                self.show(now, delivery, "nacked")
+            self._tidy()
+        self._forget(now, 2 * PAGE if self.taken >= self.ceiling else FORGOTTEN_AT_ONCE)
+        self._look_again(now)
+
+    def _take_from(self, now: int, group: Group, lease: int, most: int, out: list[Delivery]) -> None:
+        """Put the visible messages at the head of a group in flight; those that are dead or too old leave on the way."""
+        line, at = group.line, group.head
+        while len(out) < most and at < len(line):
+            seq = line[at]
+            at += 1
+            found: Record | Delivery | None = self.fresh.get(seq) or self.again.get(seq)
+            if found is None:
+                if self._holds(seq):
+                    break
+                continue
+            record, old = (found, None) if isinstance(found, tuple) else (found.record, found)
+            self.touched.append(record)  # whatever happens, the group is looked at again
+            if group.ready:
+                # commit
+                del self.ring[0]
+                group.ready = False
+            if record[1] + self.retention <= now:
+                self._retain_out(record, old)
+            elif old is None:
+                self._lease(now, lease, record, None, out)
+            elif self._poisonous(old) and self.settings.on_poison != "block":
+                if self.settings.on_poison == "park":
+                    self._park(now, group, old)
+                    break
+                self.depart(now, old, self.settings.dead_letter, failure=why_dead(old))
+            else:
+                count = old.times_received
+                self._lease(now, lease, record, (count, old.first_received if count else None, old.kept), out)
+        self._tidy()
+
+    def receive_for(self, now: int, most: int, lease: int, out: list[Delivery]) -> None:
+        """`receive` for any visibility timeout. Cost: O(log in flight) a message."""
+        self._shut()
+        try:
+            self._receive(now, most, lease, out)
+        finally:
+            self._open()
+
+    def _open(self) -> None:
+        self.by_queue = self.settings.deduplication_scope == "queue"
+        self._shut()
+        super()._open()
+        self.quick_send = self.quick_send and not self.former_scope_until
+
+    # -- settling ----------------------------------------------------------------------------------------------
+
+    def expired(self, now: int, seq: int, count: int) -> bool:
+        """Whether a receipt, of the message's receive number `count`, is over: the message is here, but not in flight by it."""
+        latest = self._current(now, seq)
+        return latest is not None and (seq in self.again or latest.times_received != count)
+
+    # -- the same receive once more ----------------------------------------------------------------------------
+
+    def attempted(self, now: int, attempt: str, lease: int, out: list[Delivery]) -> bool:
+        """Give what the receive of this name got, in flight for `lease` from now; False if it is not all as it was then."""
+        at, given = self.attempts.get(attempt, (now - WINDOW, []))
+        if now - at >= WINDOW or not given:
+            return False
+        self._settle_all(now)
+        for delivery, due in given:
+            if self.find(delivery.record[2]) is not delivery or delivery.record[2] in self.again or delivery.due != due:
+                return False
+        self.attempts[attempt] = (at, [(delivery, now + lease) for delivery, _ in given])
+        for delivery, _ in given:
+            self.change_visibility(now, delivery.record[2], lease)
+            out.append(delivery)
+        return True
+
+    def remember_attempt(self, now: int, attempt: str, given: Sequence[Delivery]) -> None:
+        """What the receive of this name got, for five minutes."""
+        while self.attempts and now - next(iter(self.attempts.values()))[0] >= WINDOW:
+            del self.attempts[next(iter(self.attempts))]
+        self.attempts.pop(attempt, None)
+        self.attempts[attempt] = (now, [(delivery, delivery.due) for delivery in given])
+
+    # -- groups whose first message keeps failing --------------------------------------------------------------
+
+    def _poisonous(self, delivery: Delivery) -> bool:
+        most = self.settings.max_receives
+        return most is not None and delivery.times_received - details_of(delivery.record).brought >= most
+
+    def _park(self, now: int, group: Group, head: Delivery) -> None:
+        """Set a group aside until it is released."""
+        changes = self._about("group parked", now, group.id)
+        # commit
+        group.parked = True
+        self.log += changes
+
+    def release(self, now: int, name: str) -> bool:
+        """Give a parked group again, its first message with a new number of tries; False if it is not parked."""
+        self._tidy()
+        group = self._group(name)
+        if group is None or not group.parked:
+            return False
+        changes = self._about("group released", now, name)
+        head = self.again.get(group.line[group.head])
+        if head is not None:
+            head.record = with_details(head.record, brought=head.times_received)
+            self.touched.append(head.record)
+        # commit
+        group.parked = False
+        self.log += changes
+        self._tidy()
+        return True
+
+    def _about(self, cause: Any, now: int, group: str) -> tuple[Change, ...]:
+        return (Change(cause=cause, queue=self.name, at=now + self.epoch, reason=group),) if self.listening else ()
+
+    def views(self, now: int) -> list[GroupView]:
+        """Each group, in the order in which they came. Cost: O(messages)."""
+        self.settle_all(now)
+        self._shut()
+        try:
+            self._tidy()
+            return list(self._views())
+        finally:
+            self._open()
+
+    def _views(self) -> Iterator[GroupView]:
+        for name in list(self.groups):
+            group = self._group(name)
+            assert group is not None
+            line = group.line[group.head :]
+            shown = sum(map(self._shows, line))
+            flying = sum(self.find(seq) is not None and seq not in self.again for seq in line)
+            yield GroupView(group.id, shown, flying, group.parked, blocker(self, group))
+
+    # -- all at once -------------------------------------------------------------------------------------------
+
+    def _emptied(self) -> None:
+        """After a purge: nothing is left of the groups, and the deduplication ids are forgotten too."""
+        for memory in (self.seen, self.window, self.attempts, self.groups, self.ring, self.touched):
+            memory.clear()  # what all of them have; `touched`, which closes the doors, last
+
+    def configure(self, now: int, changed: Mapping[str, Any], words: Mapping[str, Any]) -> None:
+        """Change settings; see Machine. A delay holds for what is stored and was not received yet (SQS, FIFO queues)."""
+        scope = self.settings.deduplication_scope
+        super().configure(now, changed, words)
+        if self.settings.deduplication_scope != scope:
+            # What was sent before is recognized by what it was remembered under.
+            self.former_scope_until = now + WINDOW
+            self._open()
+        if "delay" in changed:
+            self._delay_again(now)
+
+    def _delay_again(self, now: int) -> None:
+        """Let the queue's delay hold for what was not received yet. Cost: O(delayed + fresh * log)."""
+        self._shut()
+        try:
+            for record in reversed(self._fresh_records()):
+                until = record[1] + self.settings.delay
+                if until <= now:
+                    break
+                self._put_off(now, record, self._new(record, now, until, (-1, None, False)), until)
+            for delivery in list(self.delayed.values()):
+                record = delivery.record
+                until = max(now, record[1] + self.settings.delay)
+                if until != delivery.due:
+                    self._put_off(now, record, delivery, until)
+            self._settle_all(now)
+            self._tidy()
+        finally:
+            self._open()
+
+    def _put_off(self, now: int, record: Record, delivery: Delivery, until: int) -> None:
+        seq = record[2]
+        changes = self._note("delay changed", now, record, delivery, until=until)
+        self._at(min(until, record[1] + self.retention), seq)
+        self.touched.append(record)
+        fresh = seq in self.fresh
+        # commit
+        if fresh:
+            del self.fresh[seq]
+            self.taken += 1
+            self.counts.fresh_gone += 1
+        delivery.due = until
+        self.delayed[seq] = delivery
+        self.log += changes
