@@ -21,7 +21,6 @@ from decouple.attributes import Value
 from decouple.clock import Clock, Seconds, SystemClock, datetime_at, nanoseconds
 from decouple.core.dedup import Key
 from decouple.core.fifo import Fifo
-from decouple.core.groups import Group
 from decouple.core.machine import Machine
 from decouple.core.places import Move
 from decouple.core.records import Delivery, Details, Failure, Record, new_delivery
@@ -280,9 +279,9 @@ class Queue(Generic[T]):
         sent._seq = seq = core.next_seq()
         now = self._now()
         seen = (now, seq, key)
-        line = groups.get(group)
+        line: Any = groups.get(group)
         if line.__class__ is int:
-            line = core.line_of(group)  # from now on more than one message
+            line = core.line_of(group)  # from now on it has more than one message
         # commit (without the lock: see core/groups.py)
         if core.quick_send and not core.touched and key not in core.seen:
             if line is None and group not in groups:

@@ -33,6 +33,7 @@ FLOORS = {
     "core.due": 1.7,
     "core.machine": 1.8,
     "core.standard": 2,
+    "core.fair": 1.9,
     "core.groups": 1.9,
     "core.dedup": 1.95,
     "core.fifo": 2,

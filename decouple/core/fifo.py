@@ -223,9 +223,9 @@ class Fifo(Deduplication):
 
     def _open(self) -> None:
         self.by_queue = self.settings.deduplication_scope == "queue"
+        self.held = self.former_scope_until > 0
         self._shut()
         super()._open()
-        self.quick_send = self.quick_send and not self.former_scope_until
 
     # -- settling ----------------------------------------------------------------------------------------------
 

@@ -61,6 +61,8 @@ class Machine(Due):
             self._at(min(due, record[1] + self.retention), seq)
         changes = self._note("received", now, record, delivery, until=now + lease) if self.listening else ()
         key = self._fresh_key(record)
+        if self.grouped:
+            self.touched.append(record)
         out.append(delivery)
         # commit
         if past is None:

@@ -152,6 +152,8 @@ class Places:
         self.deadlines = Deadlines(self._live)
         self.grouped = False  # messages have groups that must hear of every step: `touched`
         self.touched: deque[Record] = deque()
+        self.choosy = False  # which visible message comes next is not for the short paths to say
+        self.held = False  # what may be sent is not for the short path to say
 
         self.outgoing: deque[Move] = deque()  # moves to be carried
         self.parked: deque[Receiver] = deque()  # receives that wait
@@ -364,9 +366,9 @@ class Places:
 
     def _open(self) -> None:
         """Open the doors as far as things are plain: nobody listens, and no parked receive waits for room to take more."""
-        self.plain = self.express and not self.listening and not (self.parked and self.deliverable)
+        self.plain = self.express and not (self.listening or self.choosy or (self.parked and self.deliverable))
         self.quick = self.plain
-        self.quick_send = self.plain and not self.closed and not self.parked and not self.settings.delay
+        self.quick_send = self.plain and not (self.held or self.closed or self.parked or self.settings.delay)
 
     def _note(
         self, cause: Cause, at: int, record: Record, delivery: Delivery | None = None, **more: Any

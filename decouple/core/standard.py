@@ -13,14 +13,15 @@ from collections import deque
 
 from decouple.core.changes import Change
 from decouple.core.due import ENOUGH
-from decouple.core.machine import Machine, why_dead
+from decouple.core.fair import Fair
+from decouple.core.machine import why_dead
 from decouple.core.places import PAGE
 from decouple.core.records import Delivery, Details, Record
 
 __all__ = ["Standard"]
 
 
-class Standard(Machine):
+class Standard(Fair):
     """One standard queue. Callers hold its lock, but for the two doors of core/places.py."""
 
     fresh: deque[Record]
@@ -37,6 +38,7 @@ class Standard(Machine):
         records: list[Record] = []
         waiting: dict[int, Delivery] = {}
         changes: list[Change] = []
+        shown: dict[int, Delivery] = {}
         for text, details, delay in entries:
             seq, until = self.next_seq(), now + delay
             record: Record = (text, now, seq) if details is None else (text, now, seq, details)
@@ -44,13 +46,21 @@ class Standard(Machine):
             if delay:
                 self._at(min(until, now + self.retention), seq, one_of_many=True)
                 waiting[seq] = self._new(record, now, until, (-1, None, False))
+            elif details is not None and details.group:
+                self._at(now + self.retention, seq, one_of_many=True)
+                shown[seq] = self._new(record, now, now, (-1, None, True))
             else:
                 records.append(record)
+            if details is not None and details.group:
+                self._group()
             seqs.append(seq)
-        aside = self.counts.sent_aside + len(waiting)
+        if self.grouped:
+            self.touched += [one.record for one in shown.values()]
+        aside = self.counts.sent_aside + len(waiting) + len(shown)
         # commit
         self.fresh += records
         self.delayed |= waiting
+        self.again |= shown
         self.counts.sent_aside = aside
         self.log += changes
         return seqs
@@ -95,7 +105,7 @@ class Standard(Machine):
         """A receive in any circumstance; the door is shut."""
         if not self.rescheduled:
             self._reschedule()
-        short = lease == self.lease > 0 and not self.listening and not self.closed
+        short = lease == self.lease > 0 and not self.listening and not self.closed and not self.grouped
         if short and not self.again and self._heap_at() > now:
             self._renew(now, asked, out)
             if len(out) == asked and self.taken + self.counts.redelivered - self.page_at < PAGE:
@@ -191,6 +201,8 @@ class Standard(Machine):
             if self._next_at() > now:
                 return None
             self._settle(now, ENOUGH)
+        if self.grouped:
+            return self._fairest(now)
         for delivery in self.again.values():
             if not self.fresh or delivery.due <= self.fresh[0][1]:
                 return delivery
