@@ -24,11 +24,13 @@ from decouple.clock import Clock, SystemClock, VirtualClock
 from decouple.core.changes import Change
 from decouple.core.records import Failure
 from decouple.errors import (
+    AccessDenied,
     BodyNotDecoded,
     ClockStuck,
     DecoupleError,
     InvalidBatch,
     InvalidName,
+    InvalidPolicy,
     LawBroken,
     MessageTooLarge,
     NotInFlight,
@@ -43,12 +45,14 @@ from decouple.errors import (
 from decouple.message import Entry, Message, Sent
 from decouple.queue import Queue
 from decouple.redrive import MoveTask
+from decouple.sharing import SharedQueue
 from decouple.stats import QueueStats
 
 # In reading order: what you make, what you hold, time, what happened, what can go wrong.
 __all__ = [  # noqa: RUF022
     "Broker",
     "Queue",
+    "SharedQueue",
     "Message",
     "Entry",
     "Sent",
@@ -73,6 +77,8 @@ __all__ = [  # noqa: RUF022
     "InvalidBatch",
     "BodyNotDecoded",
     "InvalidName",
+    "InvalidPolicy",
+    "AccessDenied",
     "LawBroken",
     "ClockStuck",
 ]

@@ -14,6 +14,8 @@
     |   |-- InvalidBatch           .errors: {position: error}; nothing was sent
     |   `-- BodyNotDecoded         .text, .wanted: the body is not what the queue's type asks
     |-- InvalidName                .name
+    |-- InvalidPolicy              .resource, .statement: not a policy that can be evaluated; nothing was changed
+    |-- AccessDenied               .principal may not do .action on .resource
     |-- LawBroken                  .numbers: the books do not balance
     `-- ClockStuck                 waiting on a virtual clock that nobody moves
 
@@ -27,11 +29,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = [
+    "AccessDenied",
     "BodyNotDecoded",
     "ClockStuck",
     "DecoupleError",
     "InvalidBatch",
     "InvalidName",
+    "InvalidPolicy",
     "LawBroken",
     "MessageTooLarge",
     "NotInFlight",
@@ -198,6 +202,26 @@ class InvalidName(DecoupleError, ValueError):
     def __init__(self, name: object, *, kind: str, rule: str) -> None:
         super().__init__(f"{name!r} cannot name a {kind}: {rule}")
         self.name = name
+
+
+class InvalidPolicy(DecoupleError, ValueError):
+    """A resource policy, or a change of one, that makes no sense. `statement` is None where the fault is in no one statement."""
+
+    def __init__(self, resource: str, *, statement: str | None, why: str) -> None:
+        where = "" if statement is None else f"{statement}: "
+        super().__init__(f"the policy of {resource} cannot be this: {where}{why}; nothing was changed")
+        self.resource = resource
+        self.statement = statement
+
+
+class AccessDenied(DecoupleError):
+    """The resource's policy does not let the principal do this (AWS: AccessDenied, 403)."""
+
+    def __init__(self, *, principal: str, action: str, resource: str, why: str) -> None:
+        super().__init__(f"{principal} may not {action} on {resource}: {why}")
+        self.principal = principal
+        self.action = action
+        self.resource = resource
 
 
 class LawBroken(DecoupleError):

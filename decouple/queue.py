@@ -17,6 +17,7 @@ from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, Generic, Unpack, cast
 
 from decouple.aio import AsyncQueue
+from decouple.arns import ACCOUNT, REGION, arn_of
 from decouple.attributes import Value
 from decouple.clock import Clock, Seconds, SystemClock, datetime_at, nanoseconds
 from decouple.core.dedup import Key
@@ -42,16 +43,19 @@ from decouple.generic import Json, T
 from decouple.lobby import Lobby
 from decouple.message import Entry, FifoMessage, FifoSent, Message, Sent, TypedFifoMessage, TypedMessage, new_sent
 from decouple.parking import TaskPark, ThreadPark
+from decouple.permissions import grant, revoke, set_policy
 from decouple.receipts import count_of, id_of, new_stem, receipt_of, seq_of, text_of_receipt
 from decouple.redrive import MoveTask, carry, redrive
 from decouple.reporting import Observer, Reporter
 from decouple.settings import FIFO, QueueSettings, check_queue_name, read_settings, shown_setting
+from decouple.sharing import Context, SharedQueue, shared
 from decouple.stats import GroupStats, QueueStats, groups_of, stats_of
 
 __all__ = ["Queue"]
 
 if TYPE_CHECKING:
     from decouple.codecs import Codec
+    from decouple.core.policy import Policy
 
 # by: FIFO, typed
 MESSAGES = {
@@ -205,6 +209,49 @@ class Queue(Generic[T]):
             if self._reporter.observers:
                 self._core.listen()
 
+    # -- sharing -----------------------------------------------------------------------------------------------
+
+    _account: str = ACCOUNT
+    _region: str = REGION
+    _policy: Policy | None = None
+
+    @property
+    def arn(self) -> str:
+        """Its Amazon resource name, as policies write it: arn:aws:sqs:us-east-1:000000000000:orders."""
+        return arn_of("sqs", self.name, account=self._account, region=self._region)
+
+    @property
+    def policy(self) -> dict[str, Any] | None:
+        """Who may do what here, as AWS writes it (a copy); None: only the owner's account. Set a dict, JSON text, "" or None.
+
+        It binds who comes through `as_principal`. Raises InvalidPolicy; then nothing is changed. Source: SQS, Policy.
+        """
+        policy = self._policy
+        return None if policy is None else policy.document()
+
+    @policy.setter
+    def policy(self, policy: Mapping[str, Any] | str | None) -> None:
+        set_policy(self, policy)
+
+    def grant(self, label: str, principals: str | Iterable[str], actions: str | Iterable[str]) -> None:
+        """Add a statement that lets principals do something: account ids, ARNs, services, "*"; "SendMessage", ..., "*".
+
+        label: its name, up to 80 of [A-Za-z0-9_-]. Raises InvalidPolicy if it is taken or the policy would be over a
+        quota (20 statements, 50 principals, 7 actions each, 8,192 bytes), ValueError, TypeError. Source: SQS, AddPermission.
+        """
+        grant(self, label, principals, actions)
+
+    def revoke(self, label: str) -> None:
+        """Remove the statement with this label; with the last one goes the policy. InvalidPolicy if there is none."""
+        revoke(self, label)
+
+    def as_principal(self, principal: str | None, *, context: Context | None = None) -> SharedQueue[T]:
+        """This queue as an account id, ARN or service may use it by the policy; "*" or None: anonymous.
+
+        context: what conditions ask, such as {"aws:SourceIp": "203.0.113.7"}. Raises ValueError, TypeError.
+        """
+        return shared(self, principal, context)
+
     # -- sending -----------------------------------------------------------------------------------------------
 
     def send(
@@ -274,12 +321,13 @@ class Queue(Generic[T]):
             check_id("group", group)
             check_id("deduplication_id", given)
         key: Key = given if core.by_queue else (group, given)
-        groups, sent = core.groups, FifoSent()
+        groups: Any = core.groups
+        sent = FifoSent()
         sent._stem = core.stem
         sent._seq = seq = core.next_seq()
         now = self._now()
         seen = (now, seq, key)
-        line: Any = groups.get(group)
+        line = groups.get(group)
         if line.__class__ is int:
             line = core.line_of(group)  # from now on it has more than one message
         # commit (without the lock: see core/groups.py)
@@ -291,7 +339,7 @@ class Queue(Generic[T]):
                 core.seen[key] = seen
                 core.window += (seen,)
                 return sent
-            if line.__class__ is Group and group in groups and groups[group] is line and line.line[-1] < seq:
+            if line is not None and group in groups and groups[group] is line and line.line[-1] < seq:
                 line.line += (seq,)
                 core.fresh[seq] = (text, now, seq, group, given)
                 core.seen[key] = seen

@@ -12,11 +12,13 @@ import pytest
 
 from decouple import errors
 from decouple.errors import (
+    AccessDenied,
     BodyNotDecoded,
     ClockStuck,
     DecoupleError,
     InvalidBatch,
     InvalidName,
+    InvalidPolicy,
     LawBroken,
     MessageTooLarge,
     NotInFlight,
@@ -80,6 +82,16 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         ["'q'", "Order", "no JSON", "5 characters"],
     ),
     (InvalidName("a b", kind="queue", rule="letters only"), {"name": "a b"}, ["'a b'", "queue", "letters only"]),
+    (
+        InvalidPolicy("arn:q", statement="statement 2", why="Effect is missing"),
+        {"resource": "arn:q", "statement": "statement 2"},
+        ["arn:q", "statement 2: Effect is missing", "nothing was changed"],
+    ),
+    (
+        AccessDenied(principal="arn:p", action="sqs:SendMessage", resource="arn:q", why="no statement allows it"),
+        {"principal": "arn:p", "action": "sqs:SendMessage", "resource": "arn:q"},
+        ["arn:p may not sqs:SendMessage on arn:q: no statement allows it"],
+    ),
     (
         LawBroken("queue 'q' is out of balance", numbers={"accepted": 2, "deleted": 1}),
         {"numbers": {"accepted": 2, "deleted": 1}},
@@ -146,6 +158,6 @@ def test_a_copied_error_keeps_its_notes() -> None:
     assert (again.id, again.__notes__) == ("m-81", ["while settling"])
 
 
-@pytest.mark.parametrize("kind", [ReceiptInvalid, VisibilityTooLong, InvalidBatch, InvalidName])
+@pytest.mark.parametrize("kind", [ReceiptInvalid, VisibilityTooLong, InvalidBatch, InvalidName, InvalidPolicy])
 def test_an_error_about_an_argument_is_a_value_error_too(kind: type[DecoupleError]) -> None:
     assert issubclass(kind, ValueError)

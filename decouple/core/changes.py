@@ -36,6 +36,7 @@ Cause: TypeAlias = Literal[
     "group released",  # given again
     "configured",  # `settings` of the queue changed
     "closed",  # the queue takes and gives no more
+    "denied",  # a principal's call was refused; `reason` says whose, what and why
 ]
 
 
