@@ -112,8 +112,8 @@ def revoke(queue: Queue[Any], label: str) -> None:
     def change(policy: Policy | None) -> Policy | None:
         sids = [] if policy is None else [one.sid for one in policy.statements if one.sid is not None]
         if policy is None or label not in sids:
-            there = ", ".join(map(repr, sids)) or "none"
-            raise InvalidPolicy(queue.arn, statement=f"statement {label!r}", why=f"there is no such label: {there} are")
+            there = f"the labels are {', '.join(map(repr, sids))}" if sids else "no statement has a label"
+            raise InvalidPolicy(queue.arn, statement=f"statement {label!r}", why=f"there is none: {there}")
         document = policy.document()
         document["Statement"] = [one for one in as_list(document["Statement"]) if one.get("Sid") != label]
         if not document["Statement"]:

@@ -74,7 +74,7 @@ def pieces_of(text: str, wild: bool, variables: bool) -> list[Piece]:
             piece = (token["wild"], "wild")
         elif token["variable"] in ("*", "?", "$") and variables:
             piece = (token["variable"], "fixed")
-        elif token["variable"] and variables:
+        elif token["variable"] is not None and variables:
             if not VARIABLE.fullmatch(token["variable"]):
                 raise ValueError(f"{token[0]!r} is not a policy variable: write ${{key}} or ${{key, 'default'}}")
             piece = (token["variable"], "variable")

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, assert_type
 
 import attrs
 
-from decouple import Broker, Change, Entry, Message, Queue, QueueStats, Sent, VirtualClock
+from decouple import Broker, Change, Entry, Message, Queue, QueueStats, Sent, SharedQueue, VirtualClock
 
 
 @attrs.frozen
@@ -52,6 +52,16 @@ async def the_awaitable_face_has_the_same_types(orders: Queue[Order]) -> None:
     async for message in orders.aio.messages():
         async with message:
             assert_type(message.body, Order)
+
+
+def a_shared_queue_has_the_type_of_its_queue(orders: Queue[Order]) -> None:
+    orders.policy = {"Statement": []}
+    orders.policy = "{}"
+    orders.policy = None
+    assert_type(orders.policy, dict[str, Any] | None)
+    shared = orders.as_principal("111122223333", context={"aws:SourceIp": ["10.0.0.1"], "k": True})
+    assert_type(shared, SharedQueue[Order])
+    assert_type(shared.receive(), list[Message[Order]])
 
 
 def observers_are_plain_callables(seen: list[Change]) -> None:
