@@ -43,7 +43,6 @@ from decouple.generic import Json, T
 from decouple.lobby import Lobby
 from decouple.message import Entry, FifoMessage, FifoSent, Message, Sent, TypedFifoMessage, TypedMessage, new_sent
 from decouple.parking import TaskPark, ThreadPark
-from decouple.permissions import grant, revoke, set_policy
 from decouple.receipts import count_of, id_of, new_stem, receipt_of, seq_of, text_of_receipt
 from decouple.redrive import MoveTask, carry, redrive
 from decouple.reporting import Observer, Reporter
@@ -231,6 +230,8 @@ class Queue(Generic[T]):
 
     @policy.setter
     def policy(self, policy: Mapping[str, Any] | str | None) -> None:
+        from decouple.permissions import set_policy  # here, because most queues have none
+
         set_policy(self, policy)
 
     def grant(self, label: str, principals: str | Iterable[str], actions: str | Iterable[str]) -> None:
@@ -239,10 +240,14 @@ class Queue(Generic[T]):
         label: its name, up to 80 of [A-Za-z0-9_-]. Raises InvalidPolicy if it is taken or the policy would be over a
         quota (20 statements, 50 principals, 7 actions each, 8,192 bytes), ValueError, TypeError. Source: SQS, AddPermission.
         """
+        from decouple.permissions import grant
+
         grant(self, label, principals, actions)
 
     def revoke(self, label: str) -> None:
         """Remove the statement with this label; with the last one goes the policy. InvalidPolicy if there is none."""
+        from decouple.permissions import revoke
+
         revoke(self, label)
 
     def as_principal(self, principal: str | None, *, context: Context | None = None) -> SharedQueue[T]:

@@ -12,17 +12,15 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, TypeAlias
 
-from decouple.core.conditions import context_values
-from decouple.core.principals import Principal, principal
 from decouple.core.records import Delivery
 from decouple.errors import AccessDenied, QueueClosed
 from decouple.generic import T
 from decouple.message import TypedMessage
-from decouple.permissions import access, check_access
 
 if TYPE_CHECKING:
     from decouple.attributes import Value
     from decouple.clock import Seconds
+    from decouple.core.principals import Principal
     from decouple.generic import Json
     from decouple.message import Entry, Message, Sent
     from decouple.queue import Queue
@@ -37,10 +35,14 @@ Context: TypeAlias = Mapping[str, ContextValue | Iterable[ContextValue]]
 
 def shared(queue: Queue[T], who: str | None, context: Context | None) -> SharedQueue[T]:
     """See Queue.as_principal."""
+    from decouple.core.principals import principal  # here, as all of policies, because most queues are not shared
+
     return SharedQueue(queue, principal(who), {} if context is None else read_context(context))
 
 
 def read_context(context: Context) -> dict[str, tuple[str, ...]]:
+    from decouple.core.conditions import context_values
+
     if not isinstance(context, Mapping) or not all(isinstance(key, str) for key in context):
         raise TypeError(f"context must be a dict of condition keys and their values, not {context!r:.80}")
     return {key.lower(): context_values(value) for key, value in context.items()}
@@ -82,6 +84,8 @@ class SharedQueue(Generic[T]):
 
     def may(self, operation: str) -> bool:
         """Whether the policy allows an SQS operation, such as "SendMessage", now. Records nothing."""
+        from decouple.permissions import access
+
         return access(self._queue, self._who, operation, self._context).allowed
 
     def send(
@@ -156,6 +160,8 @@ class SharedQueue(Generic[T]):
         return self._queue.peek(n)
 
     def _check(self, operation: str) -> None:
+        from decouple.permissions import check_access
+
         check_access(self._queue, self._who, operation, self._context)
 
     def _bound(self, messages: list[Message[T]]) -> list[Message[T]]:

@@ -445,11 +445,13 @@ def test_what_is_given_goes_before_what_is_known(queue: Queue) -> None:
         "Statement": [
             statement(),
             statement(Effect="Deny", Condition={"Bool": {"aws:SecureTransport": "false"}}),
+            statement(Effect="Deny", Condition={"StringEquals": {"aws:PrincipalType": "Odd"}}),
         ]
     }
 
     assert queue.as_principal(WORKER).may("SendMessage")
-    assert not queue.as_principal(WORKER, context={"aws:SecureTransport": False}).may("SendMessage")
+    for key, value in {"aws:SecureTransport": False, "aws:PrincipalType": "Odd"}.items():
+        assert not queue.as_principal(WORKER, context={key: value}).may("SendMessage")
 
 
 @pytest.mark.parametrize("context", ["aws:SourceIp", {7: "x"}, {"k": None}, [("k", "v")]])

@@ -58,7 +58,7 @@ def a_shared_queue_has_the_type_of_its_queue(orders: Queue[Order]) -> None:
     orders.policy = {"Statement": []}
     orders.policy = "{}"
     orders.policy = None
-    assert_type(orders.policy, dict[str, Any] | None)
+    assert_type(Queue("a").policy, dict[str, Any] | None)
     shared = orders.as_principal("111122223333", context={"aws:SourceIp": ["10.0.0.1"], "k": True})
     assert_type(shared, SharedQueue[Order])
     assert_type(shared.receive(), list[Message[Order]])
