@@ -135,7 +135,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
 
 
 # The public surface with its docstrings: long, but one idea.
-LONGEST = {"queue": 900}
+LONGEST = {"queue": 1000}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:
