@@ -249,3 +249,15 @@ def test_a_plot_without_matplotlib_names_the_extra() -> None:
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "--plot needs matplotlib: pip install 'decouple-messaging[plot]'\n"
+
+
+# -- fair_tenants --------------------------------------------------------------------------------------------------
+
+
+def test_the_others_hardly_notice_a_flood_in_a_fair_queue() -> None:
+    ratios = [float(found) for found in re.findall(r"= ([\d.]+) x$", finished(run("fair_tenants.py")), re.MULTILINE)]
+
+    still, flooded, fair = ratios
+    assert still == 1
+    assert flooded > 10
+    assert fair < 2

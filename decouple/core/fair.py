@@ -1,10 +1,12 @@
 """Fair queues: on a standard queue a message's group is its tenant, and a busy tenant does not delay the others.
 
-A tenant is *noisy* while it has over a tenth of the messages in flight and at least 30, or took over a tenth of the recent
-processing time; until nothing of it waits, or it has sent nothing for five minutes. What quiet tenants wait for is given
-first, oldest first; then the noisy tenant with the fewest in flight. Nothing is dropped, throttled or blocked, and messages
-without a group are tenants of their own, always quiet. Source: SQS developer guide, fair queues (thresholds are approximate
-there); recent is the present minute and the one before, here.
+A tenant becomes *noisy* when it has over a tenth of the messages in flight and at least 30 (with fewer: and more of it
+waits than is in flight), or took over a tenth of the recent processing time; until nothing of it waits, or it has sent
+nothing for five minutes. What quiet tenants wait for is given first, oldest first; then the noisy tenant with the fewest
+in flight. Nothing is dropped, throttled or blocked, and messages without a group are tenants of their own, always quiet.
+Source: SQS developer guide, fair queues. The thresholds are approximate there, and made for fleets: where few messages are
+in flight 30 is never reached, so the number waiting decides here; where there are fewer than ten tenants, over its equal
+share is what a tenth is among more; recent is the present minute and the one before.
 
 Nothing of this is at work in a queue that has no message with a group. As in core/groups.py, what tenants wait for follows
 from where the messages are: a transition leaves its record in `touched`, and the next receive looks at it.
@@ -121,7 +123,6 @@ class Fair(Machine):
                 self._worked(now, tenant, max(0, now - since))
         elif name:
             tenant.flying[seq] = delivery.received_at
-            self._judge(now, tenant)
         if seq in tenant.waiting:
             first = next(iter(tenant.waiting)) == seq
             del tenant.waiting[seq]
@@ -129,6 +130,8 @@ class Fair(Machine):
                 self._enlist(tenant)
         if delivery is not None and seq in self.again:
             self._wait_in_line(tenant, seq, delivery)
+        if name and tenant.waiting and not tenant.noisy:
+            self._judge(now, tenant)
         if not tenant.waiting and not tenant.flying:
             del self.tenants[name]
             self.noisy.pop(name, None)
@@ -154,11 +157,13 @@ class Fair(Machine):
     def _worked(self, now: int, tenant: Tenant, took: int) -> None:
         """A message of the tenant was processed for so long."""
         tenant.work, self.work = tenant.work.plus(now, took), self.work.plus(now, took)
-        self._judge(now, tenant)
 
     def _judge(self, now: int, tenant: Tenant) -> None:
         flying, (_, *own), (_, *everybody) = len(tenant.flying), tenant.work.at(now), self.work.at(now)
-        if (flying >= MANY and flying * SHARE > self.in_flight) or sum(own) * SHARE > sum(everybody):
+        many, share = flying >= MANY or flying < len(tenant.waiting), min(SHARE, len(self.tenants) + bool(self.fresh))
+        if now - tenant.sent_at >= SILENT:
+            return
+        if (many and flying * share > self.in_flight) or sum(own) * share > sum(everybody):
             tenant.noisy = True
             self.noisy[tenant.id] = tenant
 
@@ -176,7 +181,7 @@ class Fair(Machine):
         """The visible message to be given next. Cost: O(log tenants + noisy tenants)."""
         self._tidy(now)
         self._calm(now)
-        quiet = self._oldest_quiet()
+        quiet = self._oldest_quiet(now)
         record: Record | None = self._eldest()
         if quiet is not None and (record is None or (quiet.due, quiet.record[2]) < (record[1], record[2])):
             return quiet
@@ -189,13 +194,15 @@ class Fair(Machine):
         )
         return self.again[next(iter(least.waiting))]
 
-    def _oldest_quiet(self) -> Delivery | None:
+    def _oldest_quiet(self, now: int) -> Delivery | None:
         while self.heads:
             due, seq, name = self.heads[0]
             tenant, one = self.tenants.get(name), self.again.get(seq)
-            first = next(iter(tenant.waiting), None) if tenant is not None and not tenant.noisy else None
-            if one is not None and one.due == due and first == seq:
-                return one
+            if tenant is not None and not tenant.noisy and one is not None and one.due == due:
+                if name:
+                    self._judge(now, tenant)  # others came meanwhile
+                if not tenant.noisy and next(iter(tenant.waiting)) == seq:
+                    return one
             heappop(self.heads)
         return None
 

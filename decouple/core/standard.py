@@ -125,6 +125,8 @@ class Standard(Fair):
         for delivery in shown:
             # A visibility of 0 shows the message and leaves it visible, one receive older (SQS).
             self.show(now, delivery, "nacked")
+        if self.grouped:
+            self._tidy(now)
         self._look_again(now)
 
     def _renew(self, now: int, most: int, out: list[Delivery]) -> None:
@@ -197,6 +199,8 @@ class Standard(Fair):
 
     def _next_visible(self, now: int) -> Record | Delivery | None:
         """The message that became visible first, left where it is. Settles on until one is found or nothing is due."""
+        if self.grouped:
+            self._tidy(now)
         while not self.fresh and not self.again and not self.closed:
             if self._next_at() > now:
                 return None
