@@ -5,7 +5,8 @@ Everything that can be wrong with a message is found here, before any state is t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from decouple.attributes import check_attributes, encodable, size_of
@@ -73,9 +74,14 @@ def deduplication_id_for(text: str, given: str | None, settings: Settings, queue
             f"deduplication_id is missing: FIFO queue {queue!r} does not make it from the body; "
             f"give one, or declare the queue with content_based_deduplication=True"
         )
-    from hashlib import sha256  # here, because standard queues never need it
+    return sha256()(text.encode()).hexdigest()
 
-    return sha256(text.encode()).hexdigest()
+
+@cache
+def sha256() -> Callable[[bytes], Any]:
+    from hashlib import sha256 as made  # here, because standard queues never need it
+
+    return made
 
 
 def check_id(name: str, value: str) -> str:

@@ -109,7 +109,7 @@ class Fair(Machine):
         while self.touched:
             self._look_at(now, self.touched[0])
             del self.touched[0]
-        if not self.tenants.keys() - {""}:
+        if len(self.tenants) == ("" in self.tenants):
             self._ungroup()
 
     def _look_at(self, now: int, record: Record) -> None:
