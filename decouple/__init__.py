@@ -29,11 +29,13 @@ from decouple.errors import (
     ClockStuck,
     DecoupleError,
     InvalidBatch,
+    InvalidDescription,
     InvalidName,
     InvalidPolicy,
     LawBroken,
     MessageTooLarge,
     NotInFlight,
+    NotInstalled,
     QueueClosed,
     QueueError,
     QueueExists,
@@ -42,6 +44,7 @@ from decouple.errors import (
     TooManyInFlight,
     VisibilityTooLong,
 )
+from decouple.lint import Finding
 from decouple.message import Entry, Message, Sent
 from decouple.queue import Queue
 from decouple.redrive import MoveTask
@@ -59,6 +62,7 @@ __all__ = [  # noqa: RUF022
     "Attribute",
     "QueueStats",
     "MoveTask",
+    "Finding",
     "Failure",
     "Clock",
     "SystemClock",
@@ -79,6 +83,8 @@ __all__ = [  # noqa: RUF022
     "InvalidName",
     "InvalidPolicy",
     "AccessDenied",
+    "InvalidDescription",
+    "NotInstalled",
     "LawBroken",
     "ClockStuck",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
-from typing import Any, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from decouple.clock import Clock, SystemClock
 from decouple.core.changes import Change
@@ -19,6 +19,13 @@ from decouple.generic import T
 from decouple.queue import Queue
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.stats import QueueStats
+from decouple.tags import Tags, check_tags
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from decouple.lint import Finding
+    from decouple.lint_handlers import Handlers
 
 __all__ = ["Broker"]
 
@@ -70,6 +77,7 @@ class Broker:
         *,
         fifo: bool | None = None,
         body: type[T] = str,  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # T is str by default
+        tags: Tags | None = None,
         **settings: Unpack[QueueSettings],
     ) -> Queue[T]:
         """Declare a queue. Declared again, it is the same one; QueueExists if a setting given differs from what it has.
@@ -82,14 +90,14 @@ class Broker:
                 raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
             queue = self._queues.get(name)
             if queue is None:
-                queue = Queue(name, fifo=fifo, body=body, clock=self.clock, **settings)
+                queue = Queue(name, fifo=fifo, body=body, tags=tags, clock=self.clock, **settings)
                 queue._observe(self._observers)
                 self._queues[name] = queue
                 return queue
-        self._compare(queue, body, settings)
+        self._compare(queue, body, tags, settings)
         return cast("Queue[T]", queue)
 
-    def _compare(self, queue: Queue[Any], body: type[Any], settings: Mapping[str, Any]) -> None:
+    def _compare(self, queue: Queue[Any], body: type[Any], tags: Tags | None, settings: Mapping[str, Any]) -> None:
         """A declaration again: only what is given is compared, with the current settings (SQS, CreateQueue)."""
         if body is not queue.body_type and body is not str:
             raise QueueExists(queue.name, setting="body", current=queue.body_type.__name__, asked=body.__name__)
@@ -98,6 +106,8 @@ class Broker:
             if getattr(current, setting) != value:
                 now, asked = (shown_setting(setting, one) for one in (getattr(current, setting), value))
                 raise QueueExists(queue.name, setting=setting, current=now, asked=asked)
+        if tags is not None and check_tags(tags) != queue.tags:
+            raise QueueExists(queue.name, setting="tags", current=dict(queue.tags), asked=dict(tags))
 
     def delete(self, queue: Queue[Any]) -> None:
         """End a queue: its waits end with QueueClosed, its messages are purged with a record each, its name is free."""
@@ -146,6 +156,64 @@ class Broker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    # -- the architecture as data ------------------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """What is declared, as a document of JSON types: every queue by name with every setting, its body type and tags.
+
+        Durations in seconds; dead letters and body types by name; names in order, so equal brokers give equal documents.
+        Raises QueueError for a dead-letter queue that is not the broker's. Cost: O(queues).
+        """
+        from decouple.describe import describe
+
+        return describe(self._declared())
+
+    @classmethod
+    def from_description(
+        cls,
+        description: Mapping[str, Any] | str,
+        *,
+        types: Mapping[str, type[Any]] | None = None,
+        clock: Clock | None = None,
+        observers: Iterable[Callable[[Change], object]] = (),
+    ) -> Self:
+        """A broker with everything a description (a mapping, or its JSON text) holds; settings left out have defaults.
+
+        types: the body type of each typed queue, by the queue's name. Raises InvalidDescription; then nothing was made.
+        """
+        from decouple.describe import declare
+
+        broker = cls(clock=clock, observers=observers)
+        declare(broker.queue, description, types or {})
+        return broker
+
+    def diagram(self, path: str | PathLike[str] | None = None) -> str:
+        """The queues and where their dead letters go, as Mermaid text; at `path`, a .svg or .png file, also as a picture.
+
+        The text is the same for equal brokers. The picture needs the extra `diagram` and Graphviz's program dot: without
+        them it raises NotInstalled. Raises ValueError, QueueError as describe().
+        """
+        from decouple.diagram import draw, mermaid
+
+        description = self.describe()
+        if path is not None:
+            draw(description, path)
+        return mermaid(description)
+
+    def lint(self, *, ignore: Iterable[str] = (), handlers: Handlers = ()) -> list[Finding]:
+        """What is wrong or risky about the architecture as it is now, worst first, each with how to mend it.
+
+        ignore: names of rules (`Finding.rule`) to leave out; handlers: functions, modules, Python files or folders to read
+        for stages that send and acknowledge apart. Cost: O(queues), and for the counts that of stats().
+        """
+        from decouple.lint import lint
+
+        return lint(list(self._declared().values()), ignore=ignore, handlers=handlers)
+
+    def _declared(self) -> dict[str, Queue[Any]]:
+        with self._lock:
+            return dict(self._queues)
 
     # -- looking -----------------------------------------------------------------------------------------------
 

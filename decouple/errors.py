@@ -16,6 +16,8 @@
     |-- InvalidName                .name
     |-- InvalidPolicy              .resource, .statement: not a policy that can be evaluated; nothing was changed
     |-- AccessDenied               .principal may not do .action on .resource
+    |-- InvalidDescription         .path: where the description of a broker is wrong
+    |-- NotInstalled               .wanted: a package or program of an extra that is not on this machine
     |-- LawBroken                  .numbers: the books do not balance
     `-- ClockStuck                 waiting on a virtual clock that nobody moves
 
@@ -34,11 +36,13 @@ __all__ = [
     "ClockStuck",
     "DecoupleError",
     "InvalidBatch",
+    "InvalidDescription",
     "InvalidName",
     "InvalidPolicy",
     "LawBroken",
     "MessageTooLarge",
     "NotInFlight",
+    "NotInstalled",
     "QueueClosed",
     "QueueError",
     "QueueExists",
@@ -222,6 +226,22 @@ class AccessDenied(DecoupleError):
         self.principal = principal
         self.action = action
         self.resource = resource
+
+
+class InvalidDescription(DecoupleError, ValueError):
+    """A description from which no broker can be made; nothing was made. `path` is "" for the document as a whole."""
+
+    def __init__(self, path: str, *, why: str) -> None:
+        super().__init__(f"the description is wrong{path and f' at {path}'}: {why}")
+        self.path = path
+
+
+class NotInstalled(DecoupleError):
+    """What only an extra needs is not on this machine."""
+
+    def __init__(self, wanted: str, *, purpose: str, install: str) -> None:
+        super().__init__(f"{purpose} needs {wanted}, which is not installed: {install}")
+        self.wanted = wanted
 
 
 class LawBroken(DecoupleError):

@@ -49,6 +49,7 @@ from decouple.reporting import Observer, Reporter
 from decouple.settings import FIFO, QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.sharing import Context, SharedQueue, shared
 from decouple.stats import GroupStats, QueueStats, groups_of, stats_of
+from decouple.tags import Tags, change_tags, check_tags, with_tags, without_tags
 
 __all__ = ["Queue"]
 
@@ -77,7 +78,7 @@ class Queue(Generic[T]):
     (4 days); wait: how long a receive waits by default (0); max_message_size: UTF-8 bytes of body and attributes (1 MiB);
     dead_letter, max_receives: where a message goes at the receive after the last allowed one (dead_letter alone: only
     rejected messages and bodies that do not decode); max_in_flight (120,000); body: what is sent and received, str or
-    a class; clock: SystemClock, or the dead-letter queue's. Source: SQS developer guide.
+    a class; tags: up to 50, text by name; clock: SystemClock, or the dead-letter queue's. Source: SQS developer guide.
 
     fifo (None: a name that ends in .fifo): order within each group of messages, and one send counted once: a send with a
     deduplication id used in the last 5 minutes is accepted and not enqueued. content_based_deduplication: the id is the
@@ -103,6 +104,7 @@ class Queue(Generic[T]):
         deduplication_scope: str = "queue",
         on_poison: str | None = None,
         body: type[T] = str,  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # T is str by default
+        tags: Tags | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.name = check_queue_name(name, fifo)
@@ -110,6 +112,7 @@ class Queue(Generic[T]):
         if clock is not None and not callable(getattr(clock, "now", None)):
             raise TypeError(f"clock must be a Clock, SystemClock() or VirtualClock(), not {clock!r}")
         self.clock: Clock = clock or (dead_letter.clock if isinstance(dead_letter, Queue) else SystemClock())
+        self._tags = check_tags({} if tags is None else tags)
         self._codec: Codec[T] | None = None
         if body is not str:
             from decouple.codecs import codec_for  # here, because most queues are of text
@@ -196,6 +199,19 @@ class Queue(Generic[T]):
                 self._lobby.serve(now)
         finally:
             self._follow_up()
+
+    @property
+    def tags(self) -> Tags:
+        """The tags by key, read-only, as they are now: a later change does not show in it."""
+        return self._tags
+
+    def tag(self, tags: Tags | None = None, /, **named: str) -> None:
+        """Add tags, or overwrite those of the same key. Raises TypeError, ValueError. Source: SQS API, TagQueue."""
+        change_tags(self, with_tags(tags, named))
+
+    def untag(self, *keys: str) -> None:
+        """Remove tags by key; unknown keys are no error. Raises TypeError. Source: SQS API, UntagQueue."""
+        change_tags(self, without_tags(keys))
 
     def _adopt(self, settings: Settings) -> None:
         # A typed queue has no short path: its bodies must be encoded.

@@ -17,11 +17,13 @@ from decouple.errors import (
     ClockStuck,
     DecoupleError,
     InvalidBatch,
+    InvalidDescription,
     InvalidName,
     InvalidPolicy,
     LawBroken,
     MessageTooLarge,
     NotInFlight,
+    NotInstalled,
     QueueClosed,
     QueueError,
     QueueExists,
@@ -93,6 +95,16 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         ["arn:p may not sqs:SendMessage on arn:q: no statement allows it"],
     ),
     (
+        InvalidDescription("queues.q.delay", why="delay must be from 0 to 900 seconds, not -1"),
+        {"path": "queues.q.delay"},
+        ["wrong at queues.q.delay: delay must be from 0 to 900 seconds, not -1"],
+    ),
+    (
+        NotInstalled("graphviz", purpose="a diagram as .svg", install="pip install 'decouple-messaging[diagram]'"),
+        {"wanted": "graphviz"},
+        ["a diagram as .svg needs graphviz", "not installed: pip install 'decouple-messaging[diagram]'"],
+    ),
+    (
         LawBroken("queue 'q' is out of balance", numbers={"accepted": 2, "deleted": 1}),
         {"numbers": {"accepted": 2, "deleted": 1}},
         ["queue 'q' is out of balance", "accepted 2, deleted 1"],
@@ -158,6 +170,6 @@ def test_a_copied_error_keeps_its_notes() -> None:
     assert (again.id, again.__notes__) == ("m-81", ["while settling"])
 
 
-@pytest.mark.parametrize("kind", [ReceiptInvalid, VisibilityTooLong, InvalidBatch, InvalidName, InvalidPolicy])
+@pytest.mark.parametrize("kind", [ReceiptInvalid, VisibilityTooLong, InvalidBatch, InvalidName, InvalidPolicy, InvalidDescription])
 def test_an_error_about_an_argument_is_a_value_error_too(kind: type[DecoupleError]) -> None:
     assert issubclass(kind, ValueError)

@@ -1,0 +1,191 @@
+"""The architecture as one document: what a broker has declared, as plain JSON types, and back.
+
+Every setting is written, also where it is the default: a change then shows in a diff as one line with the old value and the
+new, and the document means the same under a release with other defaults. Reading is kinder: what is left out has its
+default. Settings are taken as `Queue.settings` shows them, so a new one comes by itself.
+
+    {"version": 1, "queues": {"orders": {"visibility_timeout": 30, ..., "body": "Order", "tags": {}}}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias, cast
+
+from decouple.core.settings import Settings
+from decouple.errors import DecoupleError, InvalidDescription, QueueError
+from decouple.queue import Queue
+
+__all__ = ["declare", "describe"]
+
+VERSION = 1
+KEYS = (*Settings._fields, "body", "tags")
+"""What a queue's entry may hold. A setting stands after those that it needs."""
+
+Types: TypeAlias = Mapping[str, type[Any]]
+
+
+# -- writing -------------------------------------------------------------------------------------------------------
+
+
+def describe(queues: Mapping[str, Queue[Any]]) -> dict[str, Any]:
+    """The document of these queues, by name. Raises QueueError."""
+    return {
+        "version": VERSION,
+        # A section for each kind of thing, by name; the sections are those `sections` reads.
+        "queues": {name: entry_of(queue, queues) for name, queue in sorted(queues.items())},
+    }
+
+
+def entry_of(queue: Queue[Any], queues: Mapping[str, Queue[Any]]) -> dict[str, Any]:
+    target = queue.dead_letter
+    if target is not None and queues.get(target.name) is not target:
+        raise QueueError(
+            f"queue {queue.name!r} has a dead-letter queue {target.name!r} that is not this broker's, so no description "
+            f"holds both: make it with broker.queue({target.name!r})",
+            queue=queue.name,
+        )
+    settings = {name: plain(value, f"{queue.name}.{name}") for name, value in queue.settings.items()}
+    return {**settings, "body": queue.body_type.__name__, "tags": dict(sorted(queue.tags.items()))}
+
+
+def plain(value: Any, where: str) -> Any:
+    """A setting in JSON types: a queue by its name, what has no order in order."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Queue):
+        return value.name
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, Any]", value).items()
+        return {name: plain(inner, f"{where}.{name}") for name, inner in sorted(items)}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner, where) for inner in cast("Iterable[Any]", value)]
+    if isinstance(value, (set, frozenset)):
+        return sorted(plain(inner, where) for inner in cast("Iterable[Any]", value))
+    raise TypeError(f"{where} holds a {type(value).__name__}, which a description cannot: {value!r:.80}")
+
+
+# -- reading -------------------------------------------------------------------------------------------------------
+
+
+def declare(queue: Callable[..., Queue[Any]], description: Any, types: Types) -> None:
+    """Declare with `queue` what the document holds, dead-letter queues before those that use them."""
+    document = parsed(description) if isinstance(description, str) else description
+    entries = section(document, "queues")
+    for name in types:
+        if name not in entries:
+            raise InvalidDescription(f"queues.{name}", why="types names a queue that is not in the description")
+    declaration = Declaration(queue, entries, types, {})
+    for name in entries:
+        declaration.declare(name)
+
+
+class Declaration(NamedTuple):
+    """Declares the queues of a document in whatever order they need."""
+
+    queue: Callable[..., Queue[Any]]
+    entries: Mapping[str, Mapping[str, Any]]
+    types: Types
+    done: dict[str, Queue[Any]]
+
+    def declare(self, name: str) -> None:
+        """Queue `name`, after the dead-letter queues it leads to."""
+        chain: list[str] = []
+        step: Any = name
+        while step is not None and step not in self.done:
+            if step in chain:
+                cycle = " -> ".join((*chain[chain.index(step) :], step))
+                raise InvalidDescription(
+                    f"queues.{chain[-1]}.dead_letter", why=f"dead-letter queues must not form a cycle: {cycle}"
+                )
+            chain.append(step)
+            step = self.entries[step].get("dead_letter")
+            if step is not None and (not isinstance(step, str) or step not in self.entries):
+                raise InvalidDescription(
+                    f"queues.{chain[-1]}.dead_letter", why=f"there is no queue {step!r:.80} in the description"
+                )
+        for each in reversed(chain):
+            self.done[each] = self.made(each)
+
+    def made(self, name: str) -> Queue[Any]:
+        path, entry = f"queues.{name}", self.entries[name]
+        given = {key: entry[key] for key in KEYS if key in entry}
+        given["body"] = self.body_type(name, entry.get("body", "str"))
+        if given.get("dead_letter") is not None:
+            given["dead_letter"] = self.done[given["dead_letter"]]
+        try:
+            return self.queue(name, **given)
+        except (TypeError, ValueError, DecoupleError) as error:
+            wrong, cause = culprit(name, given, error)
+            raise InvalidDescription(f"{path}.{wrong}" if wrong else path, why=str(cause)) from cause
+
+    def body_type(self, name: str, wanted: Any) -> type[Any]:
+        """The type of a queue's bodies: str, or the one of that name among the types given."""
+        given = self.types.get(name, str)
+        if getattr(given, "__name__", None) == wanted:
+            return given
+        mend = f"pass types={{{name!r}: ...}} with that type"
+        has = "no type was given for it" if name not in self.types else f"the type given is {given!r}"
+        raise InvalidDescription(f"queues.{name}.body", why=f"the queue's bodies are {wanted!r} and {has}: {mend}")
+
+
+def culprit(name: str, given: Mapping[str, Any], error: Exception) -> tuple[str, Exception]:
+    """The setting that makes a declaration fail, with its error; "" if it is none of them, as with a wrong name."""
+    clock = getattr(given.get("dead_letter"), "clock", None)
+    tried: dict[str, Any] = {}
+    for key in ("", *KEYS):
+        if key and key not in given:
+            continue
+        tried |= {key: given[key]} if key else {}
+        try:
+            Queue(name, clock=clock, **tried)
+        except (TypeError, ValueError, DecoupleError) as found:
+            return key, found
+    return "", error
+
+
+def parsed(text: str) -> Any:
+    """The document of a JSON text."""
+    import json  # here, because describing needs none
+
+    try:
+        return json.loads(text, object_pairs_hook=without_doubles)
+    except RecursionError:
+        raise InvalidDescription("", why="it is nested too deep") from None
+    except json.JSONDecodeError as error:
+        raise InvalidDescription("", why=f"it is not JSON: {error}") from None
+
+
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are all different: json.loads alone would keep the last of two and lose the first."""
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        keys = [key for key, _ in pairs]
+        double = next(key for key in keys if keys.count(key) > 1)
+        raise InvalidDescription("", why=f"the key {double!r} is there twice in one object")
+    return result
+
+
+def section(document: Any, kind: str) -> Mapping[str, Mapping[str, Any]]:
+    """The entries of one kind by name, with none but known keys anywhere in the document."""
+    top = an_object(document, "")
+    check_keys(top, ("version", kind), "")
+    version = top.get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise InvalidDescription("version", why=f"it is {version!r}, and this release reads {VERSION}")
+    entries = an_object(top.get(kind, {}), kind)
+    for name, entry in entries.items():
+        check_keys(an_object(entry, f"{kind}.{name}"), KEYS, f"{kind}.{name}.")
+    return entries
+
+
+def an_object(value: Any, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidDescription(path, why=f"it must be an object of names and values, not {value!r:.60}")
+    return cast("Mapping[str, Any]", value)
+
+
+def check_keys(entry: Mapping[str, Any], known: tuple[str, ...], path: str) -> None:
+    for key in entry:
+        if key not in known:
+            raise InvalidDescription(f"{path}{key}", why=f"it is not known here; known are {', '.join(known)}")
