@@ -44,7 +44,7 @@ from decouple.errors import (
     TooManyInFlight,
     VisibilityTooLong,
 )
-from decouple.lint import Finding
+from decouple.findings import Finding
 from decouple.message import Entry, Message, Sent
 from decouple.queue import Queue
 from decouple.redrive import MoveTask

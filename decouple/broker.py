@@ -24,7 +24,7 @@ from decouple.tags import Tags, check_tags
 if TYPE_CHECKING:
     from os import PathLike
 
-    from decouple.lint import Finding
+    from decouple.findings import Finding
     from decouple.lint_handlers import Handlers
 
 __all__ = ["Broker"]

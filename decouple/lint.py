@@ -1,45 +1,28 @@
 """The linter for the architecture: settings that contradict each other, and what the counts say about how it goes.
 
 A rule is a function in RULES that looks at one queue and says in words what is wrong and how to mend it, or None. Its
-docstring is the rule and its name what `ignore` takes. Rules use public means and change nothing; what is wrong in every case is an error, what is
-wrong in most a warning, and a habit worth a thought an info.
+docstring is the rule and its name what `ignore` takes. Rules use public means and change nothing. What loses messages is
+an error, what does so (or handles them twice) in most programs a warning, a habit worth a thought an info.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from decouple.findings import SEVERITIES, Finding, Severity
 
 if TYPE_CHECKING:
     from decouple.lint_handlers import Handlers
     from decouple.queue import Queue
     from decouple.stats import QueueStats
 
-__all__ = ["RULES", "Finding", "Severity", "lint"]
-
-Severity: TypeAlias = Literal["error", "warning", "info"]
-SEVERITIES = ("error", "warning", "info")
+__all__ = ["RULES", "lint"]
 
 ENOUGH_MESSAGES = 10
 """Below this many messages the counts say nothing about a habit."""
 LOOKED_AT = 1_000
-
-
-class Finding(NamedTuple):
-    """One thing that is wrong or risky.
-
-    where: the queue's name, or file:line; text: what it is, and how to mend it; source: the AWS document that says so.
-    """
-
-    severity: Severity
-    rule: str
-    where: str
-    text: str
-    source: str
-
-    def __str__(self) -> str:
-        return f"{self.severity}: {self.where}: {self.text} [{self.rule}]"
 
 
 class View(NamedTuple):
@@ -107,7 +90,7 @@ def known(ignore: Iterable[str], rules: Sequence[str]) -> frozenset[str]:
 
 
 def views(queues: Sequence[Queue[Any]]) -> list[View]:
-    """The queues by name, and behind them the dead-letter queues that are not the broker's."""
+    """The queues by name, as they are now."""
     looked: list[View] = []
     for queue in sorted(queues, key=lambda queue: queue.name):
         of = sorted(other.name for other in queues if other.dead_letter is queue)

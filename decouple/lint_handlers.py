@@ -18,7 +18,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple, TypeAlias
 
-from decouple.lint import Finding
+from decouple.findings import Finding
 from decouple.statements import FUNCTIONS, LOOPS, WITHS, Point, Way, follows, walked
 
 __all__ = ["APART", "Handlers", "lint_handlers"]
@@ -35,10 +35,11 @@ SENDS = ("send", "send_batch")
 SETTLES = ("move", "nack", "reject")
 COLLECTS = ("append", "add", "extend", "update", "insert", "put")
 MESSAGE_NAMES = ("message", "msg", "letter")
-NOT_A_QUEUE = frozenset(
-    ("sock", "socket", "conn", "connection", "ws", "websocket", "smtp", "mailer", "session", "transport")
-    + ("channel", "pipe", "request", "client")
-)
+# Other things with a send, by the last word of their name.
+NOT_A_QUEUE = {
+    *("sock", "socket", "conn", "connection", "ws", "websocket", "smtp", "mailer", "session", "transport"),
+    *("channel", "pipe", "request", "client"),
+}
 
 
 def lint_handlers(*handlers: Any) -> list[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 __all__ = ["FUNCTIONS", "LOOPS", "WITHS", "Point", "Step", "Way", "follows", "walked"]
 
@@ -50,19 +50,22 @@ def walked(block: list[ast.stmt], above: Way, owner: ast.AST, field: str) -> Ite
             continue
         yield statement, path
         for name, value in ast.iter_fields(statement):
-            parts: list[Any] = value if isinstance(value, list) else [value]
-            if name in BLOCKS and parts is value:
-                yield from walked(parts, path, statement, name)
+            if name in BLOCKS and isinstance(value, list):
+                yield from walked(cast("list[ast.stmt]", value), path, statement, name)
             else:
-                yield from ((node, path) for part in parts for node in expressions(part))
+                parts = cast("list[Any]", value) if isinstance(value, list) else [value]
+                for part in parts:
+                    yield from ((node, path) for node in expressions(part))
 
 
 def expressions(node: Any) -> Iterator[ast.AST]:
-    """The nodes of an expression, without those of a lambda."""
-    if isinstance(node, ast.AST) and not isinstance(node, INNER_SCOPES):
-        yield node
-        for child in ast.iter_child_nodes(node):
-            yield from expressions(child)
+    """The nodes of an expression in order, without those of a lambda. Not recursive: a sum of a thousand is as deep."""
+    left = [node]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.AST) and not isinstance(node, INNER_SCOPES):
+            yield node
+            left += reversed(list(ast.iter_child_nodes(node)))
 
 
 def follows(first: Point, then: Point) -> bool:
