@@ -117,8 +117,8 @@ def dead_letters_die_early(view: View) -> str | None:
     if there >= here:
         return None
     return (
-        f"its dead-letter queue {dead.name!r} keeps messages {there:,g} s from their send and this queue {here:,g} s, so "
-        f"some die before anybody reads them: set retention of {dead.name!r} to more than {here:,g}, best 1209600 (14 days)"
+        f"its dead-letter queue {dead.name!r} keeps messages {there:,.10g} s from their send and this queue {here:,.10g} s, so "
+        f"some die before anybody reads them: set retention of {dead.name!r} to more than {here:,.10g}, best 1209600 (14 days)"
     )
 
 
@@ -130,7 +130,7 @@ def dead_letters_have_no_time(view: View) -> str | None:
         return None
     return (
         f"its dead-letter queue {dead.name!r} keeps messages no longer than this queue, and counts from their send: set "
-        f"retention of {dead.name!r} to more than {view.settings['retention']:,g}, best 1209600 (14 days)"
+        f"retention of {dead.name!r} to more than {view.settings['retention']:,.10g}, best 1209600 (14 days)"
     )
 
 
@@ -140,7 +140,9 @@ def delay_outlives_retention(view: View) -> str | None:
     delay, retention = view.settings["delay"], view.settings["retention"]
     if delay < retention:
         return None
-    return f"messages are delayed {delay:,g} s and kept {retention:,g} s, so none is ever visible: raise retention"
+    return (
+        f"messages are delayed {delay:,.10g} s and kept {retention:,.10g} s, so none is ever visible: raise retention"
+    )
 
 
 @rule("error", DEAD_LETTERS)
@@ -153,8 +155,8 @@ def dies_before_dead_letter(view: View) -> str | None:
     if needed < retention:
         return None
     return (
-        f"{receives} receives of {view.settings['visibility_timeout']:,g} s take {needed:,g} s with the delay, and messages are "
-        f"kept {retention:,g} s, so those whose consumer dies are lost and never dead letters: raise retention, or lower "
+        f"{receives} receives of {view.settings['visibility_timeout']:,.10g} s take {needed:,.10g} s with the delay, and messages are "
+        f"kept {retention:,.10g} s, so those whose consumer dies are lost and never dead letters: raise retention, or lower "
         f"max_receives or visibility_timeout"
     )
 
@@ -166,7 +168,7 @@ def no_second_receive(view: View) -> str | None:
     if view.settings["max_receives"] is not None or delay >= retention or delay + lease < retention:
         return None
     return (
-        f"delay and visibility_timeout are {delay + lease:,g} s together and messages are kept {retention:,g} s, so one whose "
+        f"delay and visibility_timeout are {delay + lease:,.10g} s together and messages are kept {retention:,.10g} s, so one whose "
         f"consumer dies is lost in flight: raise retention or lower visibility_timeout"
     )
 
@@ -252,7 +254,7 @@ def dead_letters_nobody_reads(view: View) -> str | None:
         return None
     return (
         f"{stats.visible:,} dead letters of {', '.join(view.of)} wait here and none was ever received; the oldest is "
-        f"{stats.oldest_age:,g} s old of {retention:,g}: read them, or redrive() them once the cause is mended"
+        f"{stats.oldest_age:,.0f} s old of {retention:,.10g}: read them, or redrive() them once the cause is mended"
     )
 
 
@@ -264,7 +266,7 @@ def visibility_timeout_too_short(view: View) -> str | None:
         return None
     return (
         f"{stats.expired:,} of {stats.received:,} receives ended by the visibility timeout of "
-        f"{view.settings['visibility_timeout']:,g} s, so those messages were handled twice: raise it above the longest time a "
+        f"{view.settings['visibility_timeout']:,.10g} s, so those messages were handled twice: raise it above the longest time a "
         f"handler takes, or call message.extend(...) while it works"
     )
 
@@ -276,7 +278,7 @@ def messages_outlive_retention(view: View) -> str | None:
         return None
     return (
         f"{view.stats.retained_out:,} messages were deleted unhandled when their retention of "
-        f"{view.settings['retention']:,g} s ended: raise retention or add consumers"
+        f"{view.settings['retention']:,.10g} s ended: raise retention or add consumers"
     )
 
 

@@ -170,6 +170,8 @@ def test_a_copied_error_keeps_its_notes() -> None:
     assert (again.id, again.__notes__) == ("m-81", ["while settling"])
 
 
-@pytest.mark.parametrize("kind", [ReceiptInvalid, VisibilityTooLong, InvalidBatch, InvalidName, InvalidPolicy, InvalidDescription])
+@pytest.mark.parametrize(
+    "kind", [ReceiptInvalid, VisibilityTooLong, InvalidBatch, InvalidName, InvalidPolicy, InvalidDescription]
+)
 def test_an_error_about_an_argument_is_a_value_error_too(kind: type[DecoupleError]) -> None:
     assert issubclass(kind, ValueError)

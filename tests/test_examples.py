@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-AUDIT, LEVELLING = "source_audit.py", "load_levelling.py"
+AUDIT, LEVELLING, LINT = "source_audit.py", "load_levelling.py", "lint_architecture.py"
 WITHOUT = """\
 import runpy, sys
 sys.modules[{module!r}] = None  # from now on, importing it raises ImportError
@@ -261,3 +261,44 @@ def test_the_others_hardly_notice_a_flood_in_a_fair_queue() -> None:
     assert still == 1
     assert flooded > 10
     assert fair < 2
+
+
+# -- lint_architecture ---------------------------------------------------------------------------------------------
+
+
+def test_the_linter_finds_every_planted_fault_worst_first() -> None:
+    output = finished(run(LINT))
+
+    found = re.findall(r"^(\w+)s$|^  (\S+) \[([a-z-]+)\]$", output, re.MULTILINE)
+    line = 1 + (ROOT / "examples" / LINT).read_text(encoding="utf-8").splitlines().index("    with order:") + 1
+    assert found == [
+        ("error", "", ""),
+        ("", "bills", "dead-letters-die-early"),
+        ("", "prints", "dies-before-dead-letter"),
+        ("warning", "", ""),
+        ("", "bills", "one-receive-only"),
+        ("", "dead", "dead-letters-nobody-reads"),
+        ("", f"{LINT}:{line}", "sends-and-acks-apart"),
+    ]
+
+
+def test_the_architecture_is_drawn_below_its_findings() -> None:
+    output = finished(run(LINT))
+
+    diagram = output.partition("flowchart LR\n")[2]
+    assert '    queue_bills -.->|"after 1 receive"| queue_bills_2d_dead\n' in diagram
+
+
+@pytest.mark.parametrize(
+    ("path", "without", "sentence"),
+    [
+        ("shop.svg", "graphviz", "the Python package graphviz, which is not installed: pip install"),
+        ("shop.txt", None, "path must end in .svg or .png, not 'shop.txt'"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_is_one_sentence(path: str, without: str | None, sentence: str) -> None:
+    ended = run(LINT, "--plot", path, without=without)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert sentence in ended.stderr
+    assert ended.stderr.count("\n") == 1
