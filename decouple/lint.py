@@ -155,8 +155,8 @@ def dies_before_dead_letter(view: View) -> str | None:
     if needed < retention:
         return None
     return (
-        f"{receives} receives of {view.settings['visibility_timeout']:,.10g} s take {needed:,.10g} s with the delay, and messages are "
-        f"kept {retention:,.10g} s, so those whose consumer dies are lost and never dead letters: raise retention, or lower "
+        f"{receives} receives of {view.settings['visibility_timeout']:,.10g} s take {needed:,.10g} s with the delay, and "
+        f"messages are kept {retention:,.10g} s, so those whose consumer dies are lost and never dead letters: raise retention, or lower "
         f"max_receives or visibility_timeout"
     )
 
@@ -168,8 +168,8 @@ def no_second_receive(view: View) -> str | None:
     if view.settings["max_receives"] is not None or delay >= retention or delay + lease < retention:
         return None
     return (
-        f"delay and visibility_timeout are {delay + lease:,.10g} s together and messages are kept {retention:,.10g} s, so one whose "
-        f"consumer dies is lost in flight: raise retention or lower visibility_timeout"
+        f"delay and visibility_timeout are {delay + lease:,.10g} s together and messages are kept {retention:,.10g} s, so one "
+        f"whose consumer dies is lost in flight: raise retention or lower visibility_timeout"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 __all__ = ["FUNCTIONS", "LOOPS", "WITHS", "Point", "Step", "Way", "follows", "walked"]
 
@@ -50,12 +50,15 @@ def walked(block: list[ast.stmt], above: Way, owner: ast.AST, field: str) -> Ite
             continue
         yield statement, path
         for name, value in ast.iter_fields(statement):
-            if name in BLOCKS and isinstance(value, list):
-                yield from walked(cast("list[ast.stmt]", value), path, statement, name)
-            else:
-                parts = cast("list[Any]", value) if isinstance(value, list) else [value]
-                for part in parts:
-                    yield from ((node, path) for node in expressions(part))
+            if is_list(value) and name in BLOCKS:
+                yield from walked(value, path, statement, name)
+                continue
+            for part in value if is_list(value) else [value]:
+                yield from ((node, path) for node in expressions(part))
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def expressions(node: Any) -> Iterator[ast.AST]:

@@ -1,6 +1,6 @@
 """Lint an architecture: a shop with planted faults, what the linter says about it, and its picture.
 
-    python examples/lint_architecture.py [--plot shop.svg]        # the picture as a file: pip install 'decouple-messaging[diagram]'
+    python examples/lint_architecture.py [--plot shop.svg]   # --plot needs the extra: 'decouple-messaging[diagram]'
 
 What it shows: `broker.lint()`, which looks at the settings, at the counts, and with `handlers=` at the source of the stages
 (every finding says how to mend it); `broker.diagram()`, Mermaid text for a README or a pull request; and `VirtualClock`, on

@@ -387,6 +387,21 @@ def test_an_interrupt_while_observers_are_told_leaves_the_ledger_right() -> None
     at_each_point(lambda: world(observed=True, ledger=Ledger()), receives)
 
 
+def test_an_interrupt_never_parts_the_tags_of_a_queue_from_their_record() -> None:
+    def tags(world: World) -> None:
+        world.queue.tag(team="shop")
+
+    def agree(world: World, where: str) -> None:
+        world.queue.stats()  # whoever comes next tells what was left to tell
+        told = [change.settings for change in world.ledger.changes if change.cause == "configured"]
+        assert told == ([{"tags": dict(world.queue.tags)}] if world.queue.tags else []), (
+            f"after an interrupt at {where}"
+        )
+        assert unlocked(world.queue)
+
+    at_each_point(lambda: world(observed=True), tags, agree)
+
+
 @pytest.mark.parametrize("observed", [False, True], ids=["plain", "observed"])
 def test_an_interrupted_batch_is_accepted_whole_or_not_at_all(observed: bool) -> None:
     """Queue.send_batch: all or none."""
