@@ -156,8 +156,8 @@ def dies_before_dead_letter(view: View) -> str | None:
         return None
     return (
         f"{receives} receives of {view.settings['visibility_timeout']:,.10g} s take {needed:,.10g} s with the delay, and "
-        f"messages are kept {retention:,.10g} s, so those whose consumer dies are lost and never dead letters: raise retention, or lower "
-        f"max_receives or visibility_timeout"
+        f"messages are kept {retention:,.10g} s, so those whose consumer dies are lost and never dead letters: raise "
+        f"retention, or lower max_receives or visibility_timeout"
     )
 
 
