@@ -28,6 +28,7 @@ from decouple.errors import (
     BodyNotDecoded,
     ClockStuck,
     DecoupleError,
+    InProgress,
     InvalidBatch,
     InvalidDescription,
     InvalidName,
@@ -45,6 +46,7 @@ from decouple.errors import (
     VisibilityTooLong,
 )
 from decouple.findings import Finding
+from decouple.idempotent import MemoryStore, idempotent
 from decouple.message import Entry, Message, Sent
 from decouple.queue import Queue
 from decouple.redrive import MoveTask
@@ -64,6 +66,8 @@ __all__ = [  # noqa: RUF022
     "MoveTask",
     "Finding",
     "Failure",
+    "idempotent",
+    "MemoryStore",
     "Clock",
     "SystemClock",
     "VirtualClock",
@@ -85,6 +89,7 @@ __all__ = [  # noqa: RUF022
     "AccessDenied",
     "InvalidDescription",
     "NotInstalled",
+    "InProgress",
     "LawBroken",
     "ClockStuck",
 ]

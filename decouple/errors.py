@@ -18,6 +18,7 @@
     |-- AccessDenied               .principal may not do .action on .resource
     |-- InvalidDescription         .path: where the description of a broker is wrong
     |-- NotInstalled               .wanted: a package or program of an extra that is not on this machine
+    |-- InProgress                 .key, .seconds: another run of an idempotent handler has the key
     |-- LawBroken                  .numbers: the books do not balance
     `-- ClockStuck                 waiting on a virtual clock that nobody moves
 
@@ -35,6 +36,7 @@ __all__ = [
     "BodyNotDecoded",
     "ClockStuck",
     "DecoupleError",
+    "InProgress",
     "InvalidBatch",
     "InvalidDescription",
     "InvalidName",
@@ -242,6 +244,18 @@ class NotInstalled(DecoupleError):
     def __init__(self, wanted: str, *, purpose: str, install: str) -> None:
         super().__init__(f"{purpose} needs {wanted}, which is not installed: {install}")
         self.wanted = wanted
+
+
+class InProgress(DecoupleError):
+    """Another run of an idempotent handler has the same key, so this one was not begun."""
+
+    def __init__(self, key: str, *, seconds: float) -> None:
+        super().__init__(
+            f"key {key!r} is in progress elsewhere, for up to {seconds:g} s more: "
+            f"give the message back and try again then, or lower lease= if runs end sooner"
+        )
+        self.key = key
+        self.seconds = seconds
 
 
 class LawBroken(DecoupleError):

@@ -16,6 +16,7 @@ from decouple.errors import (
     BodyNotDecoded,
     ClockStuck,
     DecoupleError,
+    InProgress,
     InvalidBatch,
     InvalidDescription,
     InvalidName,
@@ -103,6 +104,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         NotInstalled("graphviz", purpose="a diagram as .svg", install="pip install 'decouple-messaging[diagram]'"),
         {"wanted": "graphviz"},
         ["a diagram as .svg needs graphviz", "not installed: pip install 'decouple-messaging[diagram]'"],
+    ),
+    (
+        InProgress("shop.charge#7", seconds=12.5),
+        {"key": "shop.charge#7", "seconds": 12.5},
+        ["'shop.charge#7'", "12.5 s more", "lower lease="],
     ),
     (
         LawBroken("queue 'q' is out of balance", numbers={"accepted": 2, "deleted": 1}),

@@ -8,7 +8,19 @@ from typing import Any, TypedDict, assert_type
 
 import attrs
 
-from decouple import Broker, Change, Entry, Message, Queue, QueueStats, Sent, SharedQueue, VirtualClock
+from decouple import (
+    Broker,
+    Change,
+    Entry,
+    MemoryStore,
+    Message,
+    Queue,
+    QueueStats,
+    Sent,
+    SharedQueue,
+    VirtualClock,
+    idempotent,
+)
 
 
 @attrs.frozen
@@ -62,6 +74,26 @@ def a_shared_queue_has_the_type_of_its_queue(orders: Queue[Order]) -> None:
     shared = orders.as_principal("111122223333", context={"aws:SourceIp": ["10.0.0.1"], "k": True})
     assert_type(shared, SharedQueue[Order])
     assert_type(shared.receive(), list[Message[Order]])
+
+
+def order_of(message: Message[Order]) -> int:
+    return message.body.id
+
+
+@idempotent(MemoryStore(), key=order_of, ttl=3600)
+def ship(message: Message[Order]) -> int:
+    return message.body.id
+
+
+@idempotent(MemoryStore())
+async def ship_in_a_task(message: Message[Order]) -> bool:
+    return bool(message.id)
+
+
+async def an_idempotent_handler_keeps_its_type(message: Message[Order]) -> None:
+    assert_type(ship(message), int)
+    assert_type(await ship_in_a_task(message), bool)
+    ship("order 7")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def observers_are_plain_callables(seen: list[Change]) -> None:
