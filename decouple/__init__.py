@@ -25,6 +25,7 @@ from decouple.core.changes import Change
 from decouple.core.records import Failure
 from decouple.errors import (
     AccessDenied,
+    BodyMissing,
     BodyNotDecoded,
     ClockStuck,
     DecoupleError,
@@ -47,6 +48,7 @@ from decouple.errors import (
 )
 from decouple.findings import Finding
 from decouple.idempotent import MemoryStore, idempotent
+from decouple.large_bodies import LargeBodies
 from decouple.message import Entry, Message, Sent
 from decouple.queue import Queue
 from decouple.redrive import MoveTask
@@ -68,6 +70,7 @@ __all__ = [  # noqa: RUF022
     "Failure",
     "idempotent",
     "MemoryStore",
+    "LargeBodies",
     "Clock",
     "SystemClock",
     "VirtualClock",
@@ -84,6 +87,7 @@ __all__ = [  # noqa: RUF022
     "VisibilityTooLong",
     "InvalidBatch",
     "BodyNotDecoded",
+    "BodyMissing",
     "InvalidName",
     "InvalidPolicy",
     "AccessDenied",

@@ -43,6 +43,9 @@ def checked(
     system = {} if entry.system is None else check_system(entry.system)
     group = None if entry.group is None else check_id("group", entry.group)
     size = (len(text) if text.isascii() else len(text.encode())) + size_of(attributes)
+    if settings.large_bodies is not None and size > settings.large_bodies.limit(settings.max_message_size):
+        text = settings.large_bodies.pointer(text)
+        size = len(text) + size_of(attributes)
     if size > settings.max_message_size:
         raise MessageTooLarge(queue, size=size, limit=settings.max_message_size)
     if fifo:

@@ -12,7 +12,8 @@
     |   |-- ReceiptInvalid         .receipt: not one that this queue gave out
     |   |-- VisibilityTooLong      .total over .limit seconds since the receive
     |   |-- InvalidBatch           .errors: {position: error}; nothing was sent
-    |   `-- BodyNotDecoded         .text, .wanted: the body is not what the queue's type asks
+    |   |-- BodyNotDecoded         .text, .wanted: the body is not what the queue's type asks
+    |   `-- BodyMissing            .key, .size: a large body is not in its store any more
     |-- InvalidName                .name
     |-- InvalidPolicy              .resource, .statement: not a policy that can be evaluated; nothing was changed
     |-- AccessDenied               .principal may not do .action on .resource
@@ -33,6 +34,7 @@ from typing import Any
 
 __all__ = [
     "AccessDenied",
+    "BodyMissing",
     "BodyNotDecoded",
     "ClockStuck",
     "DecoupleError",
@@ -127,7 +129,7 @@ class MessageTooLarge(QueueError):
     def __init__(self, queue: str, *, size: int, limit: int) -> None:
         super().__init__(
             f"a message of {size} bytes is over the {limit} bytes queue {queue!r} takes (body and attributes in UTF-8): "
-            f"keep the body elsewhere and send where it is, or raise max_message_size",
+            f"keep such bodies in a folder with large_bodies=LargeBodies(folder), or raise max_message_size",
             queue=queue,
         )
         self.size = size
@@ -200,6 +202,19 @@ class BodyNotDecoded(QueueError):
         )
         self.text = text
         self.wanted = wanted
+
+
+class BodyMissing(QueueError):
+    """A large body is not in its store any more: somebody else removed it."""
+
+    def __init__(self, queue: str, *, key: str, size: int) -> None:
+        super().__init__(
+            f"a body of {size} bytes in queue {queue!r} is not in its store under the key {key!r}: put it back there, "
+            f"or reject() the message; only the queue, or a sweep() older than its retention, may remove it",
+            queue=queue,
+        )
+        self.key = key
+        self.size = size
 
 
 class InvalidName(DecoupleError, ValueError):

@@ -40,6 +40,7 @@ from decouple.errors import (
     VisibilityTooLong,
 )
 from decouple.generic import Json, T
+from decouple.large_bodies import LargeBodies, LargeMessage, Pointer, bring_in, remove_all, unreadable, watch
 from decouple.lobby import Lobby
 from decouple.message import Entry, FifoMessage, FifoSent, Message, Sent, TypedFifoMessage, TypedMessage, new_sent
 from decouple.parking import TaskPark, ThreadPark
@@ -77,8 +78,8 @@ class Queue(Generic[T]):
     visibility_timeout: 0 to 43,200 s (30); delay: 0 to 900 s before a message is visible (0); retention: 60 to 1,209,600 s
     (4 days); wait: how long a receive waits by default (0); max_message_size: UTF-8 bytes of body and attributes (1 MiB);
     dead_letter, max_receives: where a message goes at the receive after the last allowed one (dead_letter alone: only
-    rejected messages and bodies that do not decode); max_in_flight (120,000); body: what is sent and received, str or
-    a class; tags: up to 50, text by name; clock: SystemClock, or the dead-letter queue's. Source: SQS developer guide.
+    rejected messages and bodies that do not decode); max_in_flight (120,000); large_bodies: where to keep bodies
+    over the limit; body: what is sent and received, str or a class; tags: up to 50, text by name; clock: SystemClock, or the dead-letter queue's. Source: SQS developer guide.
 
     fifo (None: a name that ends in .fifo): order within each group of messages, and one send counted once: a send with a
     deduplication id used in the last 5 minutes is accepted and not enqueued. content_based_deduplication: the id is the
@@ -103,6 +104,7 @@ class Queue(Generic[T]):
         content_based_deduplication: bool = False,
         deduplication_scope: str = "queue",
         on_poison: str | None = None,
+        large_bodies: LargeBodies | None = None,
         body: type[T] = str,  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # T is str by default
         tags: Tags | None = None,
         clock: Clock | None = None,
@@ -132,6 +134,7 @@ class Queue(Generic[T]):
             "content_based_deduplication": content_based_deduplication,
             "deduplication_scope": deduplication_scope,
             "on_poison": on_poison,
+            "large_bodies": large_bodies,
         }
         if not self.fifo:  # what only FIFO queues have is no news while it says nothing
             plain_settings = Settings()._asdict()
@@ -214,8 +217,9 @@ class Queue(Generic[T]):
         change_tags(self, without_tags(keys))
 
     def _adopt(self, settings: Settings) -> None:
-        # A typed queue has no short path: its bodies must be encoded.
-        self._limit = settings.max_message_size if self._codec is None else -1
+        # A typed queue has no short path: its bodies must be encoded. Nor has a body that goes to the store.
+        most, large = settings.max_message_size, settings.large_bodies
+        self._limit = -1 if self._codec is not None else most if large is None else large.limit(most)
 
     def _observe(self, observers: Iterable[Observer]) -> None:
         """Tell `observers` of every change from now on."""
@@ -371,12 +375,18 @@ class Queue(Generic[T]):
     def _send(self, entries: list[tuple[str, Details | None, int]]) -> list[Sent]:
         """Accept what has been checked, and hand it to those who wait."""
         core = self._core
+        large = [text for text, _, _ in entries if isinstance(text, Pointer)]
+        if large:
+            bring_in(self, large)
         try:
             with self._lock:
                 self._check_open()
                 now = self._now()
                 seqs = core.send_all(now, entries)
                 self._lobby.serve(now)
+        except QueueClosed:
+            remove_all(large)
+            raise
         finally:
             self._follow_up()
         kind = FifoSent if self.fifo else Sent
@@ -625,18 +635,23 @@ class Queue(Generic[T]):
             raise
 
     def _decodable(self, deliveries: list[Delivery]) -> list[Message[T]]:
-        """The messages whose bodies the queue's type can read; the others are dead letters, where there is a queue for them."""
+        """The messages whose bodies can be had and read; the others are dead letters, where there is a queue for them."""
         messages = cast("list[Message[T]]", deliveries)
-        if self._codec is None or self.dead_letter is None:
+        if (self._codec is None or self.dead_letter is None) and self._make is not LargeMessage:
             return messages
         good: list[Message[T]] = []
-        for message in messages:
-            try:
-                message.body  # noqa: B018  # decoded once, and kept
-                good.append(message)
-            except BodyNotDecoded as error:
-                self._reject(message, Failure("BodyNotDecoded", str(error), "", message.times_received))
-        return good
+        try:
+            for message in messages:
+                error = unreadable(message)
+                if error is None or self.dead_letter is None:
+                    good.append(message)
+                else:
+                    kind = type(error).__name__
+                    self._reject(message, Failure(kind, str(error), "", message.times_received))
+            return good
+        except BaseException:  # reading may take its time, and be interrupted
+            self._lobby.give_back(deliveries)
+            raise
 
     def _decode(self, text: str) -> T:
         if self._codec is None:
@@ -888,6 +903,8 @@ class Queue(Generic[T]):
 
     def deliver(self, move: Move) -> None:
         """Take a message that another queue moves here, as it is: whatever its size. Raises QueueClosed."""
+        if isinstance(move.delivery.record[0], Pointer):
+            watch(self)
         try:
             with self._lock:
                 self._check_open()

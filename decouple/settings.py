@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from decouple.clock import Seconds, nanoseconds
 from decouple.core.settings import SECOND, Settings
 from decouple.errors import InvalidName
+from decouple.large_bodies import LargeBodies
 
 if TYPE_CHECKING:
     from decouple.queue import Queue
@@ -33,6 +34,7 @@ class QueueSettings(TypedDict, total=False):
     content_based_deduplication: bool
     deduplication_scope: str
     on_poison: str | None
+    large_bodies: LargeBodies | None
 
 
 # name: (least, most) seconds, AWS's limits; a wait has none, because the 20 s are the wire's
@@ -77,10 +79,13 @@ def read_settings(given: Mapping[str, Any], current: Settings, queue: Queue[Any]
             read[name] = check_dead_letter(value, queue)
         elif name in FIFO:
             read[name] = check_choice(name, value, queue)
+        elif name == "large_bodies":
+            if value is not None and not isinstance(value, LargeBodies):
+                raise TypeError(f"large_bodies must be LargeBodies(folder) or None, not {value!r}")
+            read[name] = value
         else:
-            raise TypeError(
-                f"{name!r} is not a setting of a queue; there are {', '.join((*DURATIONS, *NUMBERS, 'dead_letter', *FIFO))}"
-            )
+            names = ", ".join((*DURATIONS, *NUMBERS, "dead_letter", *FIFO, "large_bodies"))
+            raise TypeError(f"{name!r} is not a setting of a queue; there are {names}")
     dead_letter = read.get("dead_letter", current.dead_letter)
     max_receives = read.get("max_receives", current.max_receives)
     on_poison = read.get("on_poison", current.on_poison)

@@ -44,6 +44,7 @@ FLOORS = {
     "core.fifo": 2,
     "clock": 1,
     "message": 1,
+    "large_bodies": 1.5,
     "entries": 2,
     "idempotent": 2,
     "parking": 2,

@@ -13,6 +13,7 @@ import pytest
 from decouple import errors
 from decouple.errors import (
     AccessDenied,
+    BodyMissing,
     BodyNotDecoded,
     ClockStuck,
     DecoupleError,
@@ -83,6 +84,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         BodyNotDecoded("q", text="five!", wanted="Order", why="no JSON"),
         {"queue": "q", "text": "five!", "wanted": "Order"},
         ["'q'", "Order", "no JSON", "5 characters"],
+    ),
+    (
+        BodyMissing("q", key="k0", size=300),
+        {"queue": "q", "key": "k0", "size": 300},
+        ["'q'", "'k0'", "300 bytes", "reject()"],
     ),
     (InvalidName("a b", kind="queue", rule="letters only"), {"name": "a b"}, ["'a b'", "queue", "letters only"]),
     (

@@ -20,6 +20,7 @@ DEFAULTS = {
     "dead_letter": None,
     "max_receives": None,
     "max_in_flight": 120_000,
+    "large_bodies": None,
 }
 
 

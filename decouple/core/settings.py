@@ -24,3 +24,4 @@ class Settings(NamedTuple):
     content_based_deduplication: bool = False
     deduplication_scope: str = "queue"
     on_poison: str | None = None
+    large_bodies: Any = None

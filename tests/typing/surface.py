@@ -12,6 +12,7 @@ from decouple import (
     Broker,
     Change,
     Entry,
+    LargeBodies,
     MemoryStore,
     Message,
     Queue,
@@ -38,6 +39,7 @@ def a_queue_is_of_text_unless_told_otherwise(broker: Broker) -> None:
     assert_type(Queue("a", body=Order), Queue[Order])
     assert_type(broker.queue("a", body=Order, visibility_timeout=5), Queue[Order])
     assert_type(broker.queue("a", body=Line), Queue[Line])
+    assert_type(broker.queue("a", large_bodies=LargeBodies("folder", threshold=0)), Queue[str])
 
 
 def messages_carry_the_type_of_their_queue(texts: Queue, orders: Queue[Order]) -> None:
