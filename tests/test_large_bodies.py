@@ -528,6 +528,26 @@ def test_a_store_that_fails_for_a_while_costs_a_receive_and_no_message(clock: Vi
     assert dead.stats().visible == 0
 
 
+@pytest.mark.parametrize("most", [1, 2])
+def test_an_interrupt_while_bodies_are_fetched_gives_the_messages_back(clock: VirtualClock, most: int) -> None:
+    class Slow(DictStore):
+        interrupted = False
+
+        def get(self, key: str) -> str:
+            if not self.interrupted:
+                self.interrupted = True
+                raise KeyboardInterrupt
+            return super().get(key)
+
+    queue = Queue("orders", large_bodies=LargeBodies(Slow(), threshold=0), clock=clock)
+    queue.send_batch(["x", "y"])
+
+    with pytest.raises(KeyboardInterrupt):
+        queue.receive(max_messages=most)
+
+    assert sorted((again.text, again.receive_count) for again in queue.receive(max_messages=2)) == [("x", 1), ("y", 1)]
+
+
 def test_a_body_that_cannot_be_removed_is_logged_and_its_message_is_gone(
     clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
