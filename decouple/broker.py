@@ -94,6 +94,8 @@ class Broker:
                 queue._observe(self._observers)
                 self._queues[name] = queue
                 return queue
+        if fifo is not None and fifo != queue.fifo:
+            raise QueueExists(name, setting="fifo", current=queue.fifo, asked=fifo)
         self._compare(queue, body, tags, settings)
         return cast("Queue[T]", queue)
 

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 from decouple.core.settings import Settings
 from decouple.errors import DecoupleError, InvalidDescription, QueueError
+from decouple.large_bodies import FolderStore, LargeBodies
 from decouple.queue import Queue
 
 __all__ = ["declare", "describe"]
 
 VERSION = 1
-KEYS = (*Settings._fields, "body", "tags")
+KEYS = ("fifo", *Settings._fields, "body", "tags", "policy")
 """What a queue's entry may hold. A setting stands after those that it needs."""
 
 Types: TypeAlias = Mapping[str, type[Any]]
@@ -46,7 +47,8 @@ def entry_of(queue: Queue[Any], queues: Mapping[str, Queue[Any]]) -> dict[str, A
             queue=queue.name,
         )
     settings = {name: plain(value, f"{queue.name}.{name}") for name, value in queue.settings.items()}
-    return {**settings, "body": queue.body_type.__name__, "tags": dict(sorted(queue.tags.items()))}
+    tags = dict(sorted(queue.tags.items()))
+    return {"fifo": queue.fifo, **settings, "body": queue.body_type.__name__, "tags": tags, "policy": queue.policy}
 
 
 def plain(value: Any, where: str) -> Any:
@@ -55,6 +57,8 @@ def plain(value: Any, where: str) -> Any:
         return value
     if isinstance(value, Queue):
         return value.name
+    if isinstance(value, LargeBodies):
+        return folder_of(value, where)
     if isinstance(value, Mapping):
         items = cast("Mapping[str, Any]", value).items()
         return {name: plain(inner, f"{where}.{name}") for name, inner in sorted(items)}
@@ -63,6 +67,15 @@ def plain(value: Any, where: str) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(plain(inner, where) for inner in cast("Iterable[Any]", value))
     raise TypeError(f"{where} holds a {type(value).__name__}, which a description cannot: {value!r:.80}")
+
+
+def folder_of(bodies: LargeBodies, where: str) -> dict[str, Any]:
+    """A store of large bodies, which only a folder's path can stand for."""
+    if not isinstance(bodies.store, FolderStore):
+        raise TypeError(
+            f"{where} is a store of its own making, which a description cannot hold: only a folder's path can"
+        )
+    return {"folder": bodies.store.folder, "threshold": bodies.threshold}
 
 
 # -- reading -------------------------------------------------------------------------------------------------------
@@ -113,8 +126,15 @@ class Declaration(NamedTuple):
         given["body"] = self.body_type(name, entry.get("body", "str"))
         if given.get("dead_letter") is not None:
             given["dead_letter"] = self.done[given["dead_letter"]]
+        policy = given.pop("policy", None)
         try:
-            return self.queue(name, **given)
+            if given.get("large_bodies") is not None:
+                given["large_bodies"] = bodies_of(given["large_bodies"])
+            made = self.queue(name, **given)
+            if policy is not None:
+                given = {"policy": policy}
+                made.policy = policy
+            return made
         except (TypeError, ValueError, DecoupleError) as error:
             wrong, cause = culprit(name, given, error)
             raise InvalidDescription(f"{path}.{wrong}" if wrong else path, why=str(cause)) from cause
@@ -133,6 +153,8 @@ def culprit(name: str, given: Mapping[str, Any], error: Exception) -> tuple[str,
     """The setting that makes a declaration fail, with its error; "" if it is none of them, as with a wrong name."""
     clock = getattr(given.get("dead_letter"), "clock", None)
     tried: dict[str, Any] = {}
+    if "policy" in given:
+        return "policy", error
     for key in ("", *KEYS):
         if key and key not in given:
             continue
@@ -142,6 +164,17 @@ def culprit(name: str, given: Mapping[str, Any], error: Exception) -> tuple[str,
         except (TypeError, ValueError, DecoupleError) as found:
             return key, found
     return "", error
+
+
+def bodies_of(entry: Any) -> LargeBodies:
+    """A store of large bodies from its folder."""
+    if not isinstance(entry, Mapping) or not {"folder"} <= {*cast("Mapping[str, Any]", entry)} <= {
+        "folder",
+        "threshold",
+    }:
+        raise TypeError(f"large_bodies must be {{'folder': path, 'threshold': bytes or None}}, not {entry!r:.80}")
+    known = cast("Mapping[str, Any]", entry)
+    return LargeBodies(known["folder"], threshold=known.get("threshold"))
 
 
 def parsed(text: str) -> Any:

@@ -5,7 +5,7 @@ Everything that can be wrong with a message is found here, before any state is t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +42,15 @@ def checked(
     attributes = {} if entry.attributes is None else check_attributes(entry.attributes)
     system = {} if entry.system is None else check_system(entry.system)
     group = None if entry.group is None else check_id("group", entry.group)
+    ordered = fifo_details(entry, settings, queue, text, attributes, system) if fifo else None
     size = (len(text) if text.isascii() else len(text.encode())) + size_of(attributes)
     if settings.large_bodies is not None and size > settings.large_bodies.limit(settings.max_message_size):
         text = settings.large_bodies.pointer(text)
         size = len(text) + size_of(attributes)
     if size > settings.max_message_size:
         raise MessageTooLarge(queue, size=size, limit=settings.max_message_size)
-    if fifo:
-        return text, fifo_details(entry, settings, queue, text, attributes, system), settings.delay
+    if ordered is not None:
+        return text, ordered, settings.delay
     details = Details(attributes, system, group) if attributes or system or group else None
     return text, details, delay
 
@@ -77,11 +78,12 @@ def deduplication_id_for(text: str, given: str | None, settings: Settings, queue
             f"deduplication_id is missing: FIFO queue {queue!r} does not make it from the body; "
             f"give one, or declare the queue with content_based_deduplication=True"
         )
-    return sha256()(text.encode()).hexdigest()
+    identity: str = sha256()(text.encode()).hexdigest()
+    return identity
 
 
 @cache
-def sha256() -> Callable[[bytes], Any]:
+def sha256() -> Any:
     from hashlib import sha256 as made  # here, because standard queues never need it
 
     return made

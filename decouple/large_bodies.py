@@ -46,7 +46,7 @@ __all__ = [
 
 SECOND = 1_000_000_000
 KEY = re.compile(r"[0-9a-f]{32}")
-GONE = ("deleted", "purged", "rejected", "retained out")
+GONE = ("deleted", "purged", "rejected", "retained out", "duplicate")
 BACK = ("nacked", "expired")
 
 
@@ -257,11 +257,11 @@ class Keeper(Generic[T]):
         return f"<the keeper of the large bodies of {self._queue.name!r}>"
 
     def __call__(self, change: Change) -> None:
-        if change.record is None or change.seq is None or not isinstance(change.record[0], Pointer):
+        if change.record is None or not isinstance(change.record[0], Pointer):
             return
         if change.cause in GONE:
             change.record[0].remove()
-        elif change.cause in BACK:
+        elif change.cause in BACK and change.seq is not None:
             with self._queue._lock:
                 waiting = self._queue._core.again.get(change.seq)
                 if isinstance(waiting, LargeMessage):

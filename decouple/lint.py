@@ -111,7 +111,7 @@ QUOTAS = "SQS API, SetQueueAttributes: MessageRetentionPeriod"
 def dead_letters_die_early(view: View) -> str | None:
     """The dead-letter queue of a standard queue keeps messages at least as long as the queue: it counts from the send."""
     dead = view.dead_letter
-    if dead is None or is_fifo(view.queue):  # a FIFO queue's dead letters start anew
+    if dead is None or view.queue.fifo:  # a FIFO queue's dead letters start anew
         return None
     here, there = view.settings["retention"], dead.settings["retention"]
     if there >= here:
@@ -126,7 +126,7 @@ def dead_letters_die_early(view: View) -> str | None:
 def dead_letters_have_no_time(view: View) -> str | None:
     """The dead-letter queue of a standard queue keeps messages longer than the queue, so that somebody has time to look."""
     dead = view.dead_letter
-    if dead is None or is_fifo(view.queue) or view.settings["retention"] != dead.settings["retention"]:
+    if dead is None or view.queue.fifo or view.settings["retention"] != dead.settings["retention"]:
         return None
     return (
         f"its dead-letter queue {dead.name!r} keeps messages no longer than this queue, and counts from their send: set "
@@ -285,7 +285,7 @@ def messages_outlive_retention(view: View) -> str | None:
 @rule("warning", "SQS developer guide, Amazon SQS FIFO queues: message group ID")
 def one_group_only(view: View) -> str | None:
     """A FIFO queue has as many message groups as there are things in order: one group is one consumer at a time."""
-    if not is_fifo(view.queue):
+    if not view.queue.fifo:
         return None
     groups = waiting_groups(view.queue)
     if groups.total() < ENOUGH_MESSAGES or len(groups) > 1:
@@ -295,10 +295,6 @@ def one_group_only(view: View) -> str | None:
         f"all {groups.total():,} messages looked at are of group {group!r}, so one consumer works while the others wait: "
         f"use the thing whose order matters as group, an order's or a customer's id"
     )
-
-
-def is_fifo(queue: Queue[Any]) -> bool:
-    return bool(getattr(queue, "fifo", False))
 
 
 def waiting_groups(queue: Queue[Any]) -> Counter[str | None]:

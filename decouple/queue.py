@@ -78,8 +78,9 @@ class Queue(Generic[T]):
     visibility_timeout: 0 to 43,200 s (30); delay: 0 to 900 s before a message is visible (0); retention: 60 to 1,209,600 s
     (4 days); wait: how long a receive waits by default (0); max_message_size: UTF-8 bytes of body and attributes (1 MiB);
     dead_letter, max_receives: where a message goes at the receive after the last allowed one (dead_letter alone: only
-    rejected messages and bodies that do not decode); max_in_flight (120,000); large_bodies: where to keep bodies
-    over the limit; body: what is sent and received, str or a class; tags: up to 50, text by name; clock: SystemClock, or the dead-letter queue's. Source: SQS developer guide.
+    rejected messages and bodies that do not decode); max_in_flight (120,000); large_bodies: where to keep bodies over
+    the limit; body: what is sent and received, str or a class; tags: up to 50, text by name; clock: SystemClock, or the
+    dead-letter queue's. Source: SQS developer guide.
 
     fifo (None: a name that ends in .fifo): order within each group of messages, and one send counted once: a send with a
     deduplication id used in the last 5 minutes is accepted and not enqueued. content_based_deduplication: the id is the

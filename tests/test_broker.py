@@ -428,3 +428,12 @@ def test_a_ledger_whose_changes_contradict_each_other_says_so(
         ledger.check()
 
     assert caught.value.numbers == {"changes": len(order)}
+
+
+def test_a_fifo_queue_cannot_be_declared_again_as_a_standard_one(clock: VirtualClock) -> None:
+    broker = Broker(clock=clock)
+    entries = broker.queue("entries", fifo=True)
+
+    assert broker.queue("entries", fifo=True) is broker.queue("entries") is entries
+    with pytest.raises(QueueExists, match="exists with fifo=True, not False"):
+        broker.queue("entries", fifo=False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decouple import Broker, Change, DecoupleError, InvalidDescription, Queue, QueueError
+from decouple import Broker, Change, DecoupleError, InvalidDescription, LargeBodies, Queue, QueueError
 from decouple.settings import QueueSettings
 from decouple.testing import VirtualClock
 
@@ -25,6 +26,7 @@ class Line(TypedDict):
 
 
 PLAIN = {
+    "fifo": False,
     "visibility_timeout": 30,
     "delay": 0,
     "retention": 345_600,
@@ -33,8 +35,10 @@ PLAIN = {
     "dead_letter": None,
     "max_receives": None,
     "max_in_flight": 120_000,
+    "large_bodies": None,
     "body": "str",
     "tags": {},
+    "policy": None,
 }
 
 
@@ -59,11 +63,11 @@ def test_a_description_holds_every_setting_in_seconds_and_others_by_name(broker:
 
 
 def test_every_setting_of_a_queue_is_in_its_description(broker: Broker) -> None:
-    broker.queue("orders")
+    broker.queue("orders.fifo")
 
-    entry = broker.describe()["queues"]["orders"]
+    entry = broker.describe()["queues"]["orders.fifo"]
 
-    assert set(QueueSettings.__annotations__) | {"body", "tags"} == set(entry)
+    assert set(QueueSettings.__annotations__) | {"fifo", "body", "tags", "policy"} == set(entry)
 
 
 def test_the_text_of_a_description_does_not_depend_on_the_order_of_declaration(clock: VirtualClock) -> None:
@@ -173,7 +177,7 @@ WRONG: list[tuple[Any, str, str]] = [
     ({"version": 1, "queues": {"orders": 7}}, ORDERS, "must be an object"),
     ({"version": 1, "queues": {"a b": {}}}, "queues.a b", "cannot name a queue"),
     ({"version": 1, "queues": {7: {}}}, "queues.7", "cannot name a queue"),
-    (short(colour="red"), f"{ORDERS}.colour", "known are visibility_timeout, delay"),
+    (short(colour="red"), f"{ORDERS}.colour", "known are fifo, visibility_timeout, delay"),
     (short(clock=None), f"{ORDERS}.clock", "not known here"),
     (short(delay=3, retention=5), f"{ORDERS}.retention", "retention must be from 60"),
     (short(retention="60"), f"{ORDERS}.retention", "retention must be seconds"),
@@ -281,3 +285,36 @@ def test_a_broker_made_from_a_description_has_that_description(broker: Broker) -
     assert {name: queue._core.settings._replace(dead_letter=None) for name, queue in again.queues.items()} == {
         name: queue._core.settings._replace(dead_letter=None) for name, queue in broker.queues.items()
     }
+
+
+def test_fifo_queues_policies_and_folders_of_large_bodies_are_described_too(
+    clock: VirtualClock, tmp_path: Path
+) -> None:
+    broker = Broker(clock=clock)
+    entries = broker.queue("entries", fifo=True, max_receives=3, on_poison="park", large_bodies=LargeBodies(tmp_path))
+    entries.grant("readers", "111122223333", ["ReceiveMessage"])
+    described = broker.describe()
+
+    again = Broker.from_description(json.dumps(described), clock=clock)
+
+    assert again.describe() == described
+    assert again.queues["entries"].fifo
+    assert again.queues["entries"].as_principal("111122223333").may("ReceiveMessage")
+
+
+def test_a_wrong_policy_is_named_by_its_path(clock: VirtualClock) -> None:
+    with pytest.raises(InvalidDescription, match=r"wrong at queues\.orders\.policy: ") as caught:
+        Broker.from_description(short(policy={"Statement": 7}), clock=clock)
+
+    assert caught.value.path == "queues.orders.policy"
+
+
+def test_a_store_of_ones_own_cannot_be_described(clock: VirtualClock) -> None:
+    class Store:
+        put = get = delete = print
+
+    broker = Broker(clock=clock)
+    broker.queue("orders", large_bodies=LargeBodies(Store()))
+
+    with pytest.raises(TypeError, match=r"orders\.large_bodies is a store of its own making"):
+        broker.describe()

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from decouple.core.changes import Change
 from decouple.core.groups import Groups
 from decouple.core.places import Move
-from decouple.core.records import Details
+from decouple.core.records import Details, Record
 from decouple.core.settings import SECOND, Settings
 
 __all__ = ["WINDOW", "Deduplication", "Key", "Seen"]
@@ -52,11 +52,12 @@ class Deduplication(Groups):
             keys = keys[::-1]
         return keys if now < self.former_scope_until else keys[:1]
 
-    def _duplicate(self, now: int, details: Details, first: int) -> tuple[Change, ...]:
+    def _duplicate(self, now: int, text: str, details: Details, first: int) -> tuple[Change, ...]:
         if not self.listening:
             return ()
         reason = f"deduplication id {details.deduplication_id!r} was that of {self.stem}{first:012x}"
-        return (Change(cause="duplicate", queue=self.name, at=now + self.epoch, reason=reason),)
+        record: Record = (text, now, first, details)
+        return (Change(cause="duplicate", queue=self.name, at=now + self.epoch, record=record, reason=reason),)
 
     def _forget(self, now: int, most: int) -> None:
         """Let go of up to `most` ids that are too old to count."""

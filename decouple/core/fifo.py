@@ -67,7 +67,7 @@ class Fifo(Deduplication):
             key = keys[0]
             first = self._first_of(now, keys) or seen.get(key)
             if first is not None:
-                changes += self._duplicate(now, details, first[1])
+                changes += self._duplicate(now, text, details, first[1])
                 duplicates += 1
                 seqs.append(first[1])
                 continue
