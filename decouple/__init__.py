@@ -36,6 +36,7 @@ from decouple.errors import (
     InvalidPolicy,
     LawBroken,
     MessageTooLarge,
+    MoveTaskRunning,
     NotInFlight,
     NotInstalled,
     QueueClosed,
@@ -50,8 +51,8 @@ from decouple.findings import Finding
 from decouple.idempotent import MemoryStore, idempotent
 from decouple.large_bodies import LargeBodies
 from decouple.message import Entry, Message, Sent
+from decouple.movetask import MoveTask
 from decouple.queue import Queue
-from decouple.redrive import MoveTask
 from decouple.sharing import SharedQueue
 from decouple.stats import QueueStats
 
@@ -83,6 +84,7 @@ __all__ = [  # noqa: RUF022
     "TooManyInFlight",
     "MessageTooLarge",
     "NotInFlight",
+    "MoveTaskRunning",
     "ReceiptInvalid",
     "VisibilityTooLong",
     "InvalidBatch",

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from decouple.core.records import Delivery
     from decouple.generic import Json
     from decouple.message import Entry, Message, Sent
+    from decouple.movetask import MoveTask
     from decouple.parking import TaskPark
     from decouple.queue import Queue
-    from decouple.redrive import MoveTask
     from decouple.settings import QueueSettings
     from decouple.stats import QueueStats
 
@@ -144,10 +144,19 @@ class AsyncQueue(Generic[T]):
         return self._queue.stats()
 
     async def redrive(
-        self, to: Queue[Any] | None = None, *, where: Callable[[Message[T]], object] | None = None
+        self,
+        to: Queue[Any] | None = None,
+        *,
+        where: Callable[[Message[T]], object] | None = None,
+        edit: Callable[[Message[T]], Any] | None = None,
+        max_per_second: float | None = None,
+        dry_run: bool = False,
+        keep: bool = False,
     ) -> MoveTask:
-        """Move dead letters back; never suspends. See Queue.redrive."""
-        return self._queue.redrive(to, where=where)
+        """Move dead letters back; never suspends: `await task.aio.wait()` waits for the rest. See Queue.redrive."""
+        return self._queue.redrive(
+            to, where=where, edit=edit, max_per_second=max_per_second, dry_run=dry_run, keep=keep
+        )
 
     async def configure(self, **settings: Unpack[QueueSettings]) -> None:
         """Change a live queue; never suspends. See Queue.configure."""

@@ -11,6 +11,7 @@
     |   |-- ReceiptExpired         .receipts: of a FIFO queue, their time in flight is over
     |   |-- ReceiptInvalid         .receipt: not one that this queue gave out
     |   |-- VisibilityTooLong      .total over .limit seconds since the receive
+    |   |-- MoveTaskRunning        .task, .moved, .remaining: the redrive that runs already
     |   |-- InvalidBatch           .errors: {position: error}; nothing was sent
     |   |-- BodyNotDecoded         .text, .wanted: the body is not what the queue's type asks
     |   `-- BodyMissing            .key, .size: a large body is not in its store any more
@@ -45,6 +46,7 @@ __all__ = [
     "InvalidPolicy",
     "LawBroken",
     "MessageTooLarge",
+    "MoveTaskRunning",
     "NotInFlight",
     "NotInstalled",
     "QueueClosed",
@@ -177,6 +179,20 @@ class VisibilityTooLong(QueueError, ValueError):
         )
         self.total = total
         self.limit = limit
+
+
+class MoveTaskRunning(QueueError):
+    """The queue is being redriven already; it has one move task at a time (AWS: one active task per source)."""
+
+    def __init__(self, queue: str, *, task: str, moved: int, remaining: int) -> None:
+        super().__init__(
+            f"queue {queue!r} is being redriven already by {task}: "
+            f"wait for it with queue.move_tasks[0].wait(), or end it with .cancel()",
+            queue=queue,
+        )
+        self.task = task
+        self.moved = moved
+        self.remaining = remaining
 
 
 class InvalidBatch(QueueError, ValueError):

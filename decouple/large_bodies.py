@@ -38,6 +38,7 @@ __all__ = [
     "LargeBodies",
     "LargeMessage",
     "Pointer",
+    "another",
     "bring_in",
     "remove_all",
     "unreadable",
@@ -188,10 +189,11 @@ class Pointer(str):
     text: str
 
     def put(self) -> None:
-        """Put the body into its store."""
-        self.bodies.here.add(self.key)
-        self.bodies.store.put(self.key, self.text)
-        self.text = ""
+        """Put the body into its store, unless it is there."""
+        if self.text:
+            self.bodies.here.add(self.key)
+            self.bodies.store.put(self.key, self.text)
+            self.text = ""
 
     def fetch(self, queue: str) -> str:
         """The body from its store. Raises BodyMissing, and what the store raises."""
@@ -279,14 +281,20 @@ def watch(queue: Queue[Any]) -> None:
 
 
 def bring_in(queue: Queue[Any], pointers: list[Pointer]) -> None:
-    """Put all these bodies into their store, or none, and have the queue ready for them."""
+    """Put those of these bodies into their store that are not there, or none, and have the queue ready for all."""
     watch(queue)
+    new = [pointer for pointer in pointers if pointer.text]
     try:
-        for pointer in pointers:
+        for pointer in new:
             pointer.put()
     except BaseException:
-        remove_all(pointers)
+        remove_all(new)
         raise
+
+
+def another(text: str) -> str:
+    """What a copy of a message has for a body: if it is kept elsewhere, a body of its own there."""
+    return text.bodies.pointer(text.fetch("")) if isinstance(text, Pointer) else text
 
 
 def remove_all(pointers: Iterable[Pointer]) -> None:

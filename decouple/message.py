@@ -25,11 +25,13 @@ __all__ = [
     "FifoMessage",
     "FifoSent",
     "Message",
+    "MovedSent",
     "Sent",
     "TypedFifoMessage",
     "TypedMessage",
     "failure_of",
     "new_sent",
+    "sequence_of",
 ]
 
 
@@ -68,6 +70,19 @@ class FifoSent(Sent):
 
     def __repr__(self) -> str:
         return f"Sent(id={self.id!r}, sequence={self.sequence!r})"
+
+
+class MovedSent(Sent):
+    """The answer to a move: the id may be an older one than the number in the queue."""
+
+    __slots__ = ("_sequence",)
+
+    _sequence: str | None
+
+    @property
+    def sequence(self) -> str | None:
+        """The sequence number the FIFO queue gave; None on a standard queue."""
+        return self._sequence
 
 
 def sequence_of(seq: int) -> str:
@@ -223,6 +238,27 @@ class Message(Delivery, Generic[T]):
         check_text(reason)
         self.owner._reject(self, Failure("Rejected", reason, "", self.times_received))
         self.settled = True
+
+    def move(
+        self,
+        to: Queue[Any],
+        *,
+        body: Any = ...,
+        attributes: Mapping[str, Value] | None = None,
+        group: str | None = None,
+        deduplication_id: str | None = None,
+        keep_id: bool = True,
+    ) -> Sent:
+        """Acknowledge it here and send it to `to` in one step, for the next stage of a chain: never lost, never doubled.
+
+        body, attributes, group: what it has there instead; as they are unless given. Its text must be what a send to `to`
+        takes, whose delay applies. Its time of sending and receive count start anew; keep_id: under the same id, by
+        which a ledger follows it. Raises what a send raises and NotInFlight when it is gone already; then it
+        stays here as it was. Should `to` be closed meanwhile, it stays in flight for another visibility timeout.
+        """
+        sent = self.owner._hand_on(self, to, Entry(body, None, attributes, group, deduplication_id), keep_id)
+        self.settled = True
+        return sent
 
     def __enter__(self) -> Self:
         if self.received_at < 0:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice, repeat
-from typing import TYPE_CHECKING, Any, Generic, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Unpack, cast
 
 from decouple.aio import AsyncQueue
 from decouple.arns import ACCOUNT, REGION, arn_of
@@ -40,12 +41,14 @@ from decouple.errors import (
     VisibilityTooLong,
 )
 from decouple.generic import Json, T
-from decouple.large_bodies import LargeBodies, LargeMessage, Pointer, bring_in, remove_all, unreadable, watch
+from decouple.large_bodies import LargeBodies, LargeMessage, Pointer, bring_in, remove_all, unreadable
 from decouple.lobby import Lobby
 from decouple.message import Entry, FifoMessage, FifoSent, Message, Sent, TypedFifoMessage, TypedMessage, new_sent
+from decouple.movetask import MoveTask
+from decouple.moving import carry, hand_on
 from decouple.parking import TaskPark, ThreadPark
-from decouple.receipts import count_of, id_of, new_stem, receipt_of, seq_of, text_of_receipt
-from decouple.redrive import MoveTask, carry, redrive
+from decouple.receipts import GONE, count_of, id_of, new_stem, receipt_of, seq_of, text_of_receipt
+from decouple.redrive import redrive
 from decouple.reporting import Observer, Reporter
 from decouple.settings import FIFO, QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.sharing import Context, SharedQueue, shared
@@ -78,7 +81,8 @@ class Queue(Generic[T]):
     visibility_timeout: 0 to 43,200 s (30); delay: 0 to 900 s before a message is visible (0); retention: 60 to 1,209,600 s
     (4 days); wait: how long a receive waits by default (0); max_message_size: UTF-8 bytes of body and attributes (1 MiB);
     dead_letter, max_receives: where a message goes at the receive after the last allowed one (dead_letter alone: only
-    rejected messages and bodies that do not decode); max_in_flight (120,000); large_bodies: where to keep bodies over
+    rejected messages and bodies that do not decode); max_in_flight (120,000); redrive_allow: which queues may
+    begin to use this one as dead letter, "all", "none" or up to ten; large_bodies: where to keep bodies over
     the limit; body: what is sent and received, str or a class; tags: up to 50, text by name; clock: SystemClock, or the
     dead-letter queue's. Source: SQS developer guide.
 
@@ -106,6 +110,7 @@ class Queue(Generic[T]):
         deduplication_scope: str = "queue",
         on_poison: str | None = None,
         large_bodies: LargeBodies | None = None,
+        redrive_allow: Literal["all", "none"] | Iterable[Queue[Any] | str] = "all",
         body: type[T] = str,  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # T is str by default
         tags: Tags | None = None,
         clock: Clock | None = None,
@@ -136,6 +141,7 @@ class Queue(Generic[T]):
             "deduplication_scope": deduplication_scope,
             "on_poison": on_poison,
             "large_bodies": large_bodies,
+            "redrive_allow": redrive_allow,
         }
         if not self.fifo:  # what only FIFO queues have is no news while it says nothing
             plain_settings = Settings()._asdict()
@@ -159,6 +165,9 @@ class Queue(Generic[T]):
         if self.fifo and self._codec is None:
             self._take_one = self._take_one_in_turn  # type: ignore[method-assign]  # a call less than asking each time
         self._limit = 0
+        self._task: MoveTask | None = None
+        self._tasks: tuple[MoveTask, ...] = ()
+        self._users: dict[weakref.ref[Queue[Any]], None] = {}
         self._adopt(settings)
         self.aio: AsyncQueue[T] = AsyncQueue(self)
         self.clock.attach(self)
@@ -196,9 +205,9 @@ class Queue(Generic[T]):
             with self._lock:
                 read = read_settings(settings, self._core.settings, self)
                 now = self._now()
-                self._core.configure(
-                    now, read, {name: getattr(value, "name", value) for name, value in settings.items()}
-                )
+                words = {name: getattr(value, "name", value) for name, value in settings.items()}
+                words |= {name: value for name, value in read.items() if name == "redrive_allow"}
+                self._core.configure(now, read, words)
                 self._adopt(self._core.settings)
                 self._lobby.serve(now)
         finally:
@@ -221,6 +230,8 @@ class Queue(Generic[T]):
         # A typed queue has no short path: its bodies must be encoded. Nor has a body that goes to the store.
         most, large = settings.max_message_size, settings.large_bodies
         self._limit = -1 if self._codec is not None else most if large is None else large.limit(most)
+        if settings.dead_letter is not None:
+            settings.dead_letter._add_user(self)
 
     def _observe(self, observers: Iterable[Observer]) -> None:
         """Tell `observers` of every change from now on."""
@@ -536,7 +547,7 @@ class Queue(Generic[T]):
         out: list[Delivery] = []
         try:
             with self._lock:
-                quiet = not self._core.closed and self._core.receive(self._now(), most, out)
+                quiet = not self._core.closed and self._core.receive(self._now(), most, out) and self._task is None
         except BaseException:
             self._lobby.give_back(out)
             raise
@@ -868,31 +879,42 @@ class Queue(Generic[T]):
 
     # -- moving ------------------------------------------------------------------------------------------------
 
-    def redrive(self, to: Queue[Any] | None = None, *, where: Callable[[Message[T]], object] | None = None) -> MoveTask:
+    def redrive(
+        self,
+        to: Queue[Any] | None = None,
+        *,
+        where: Callable[[Message[T]], object] | None = None,
+        edit: Callable[[Message[T]], Any] | None = None,
+        max_per_second: float | None = None,
+        dry_run: bool = False,
+        keep: bool = False,
+    ) -> MoveTask:
         """Move this dead-letter queue's visible messages back where each came from, or to `to`, as new messages.
 
-        where: only those for which it is true. Messages that came from nowhere stay, unless `to` is given; those
-        their target refuses stay too, and count as failed. Source: SQS API, StartMessageMoveTask. Cost: O(messages).
+        Those visible at the start and no others; where: only those for which it is true; edit: the body to send instead,
+        checked like a send. Messages that came from nowhere stay, unless `to` is given; those that `edit` or their
+        target refuses stay too, and count as failed. max_per_second: the first now, the others as they are due, for at
+        most 36 hours; None: all before it returns. dry_run: move nothing; keep: leave the originals here. Raises
+        MoveTaskRunning, QueueClosed. Source: SQS API, StartMessageMoveTask (1 to 500 a second). Cost: O(messages).
         """
-        if to is self:
-            raise ValueError(f"queue {self.name!r} cannot be redriven to itself")
-        if to is not None and not isinstance(to, Queue):
-            raise TypeError(f"to must be a Queue, not {to!r}")
-        if where is not None and not callable(where):
-            raise TypeError(f"where must be a callable that takes a Message, not {where!r}")
-        self._check_open()
-        return redrive(self, to, where)
+        return redrive(self, to, where, edit, max_per_second, dry_run=dry_run, keep=keep)
 
-    def _depart(self, letter: Message[Any], target: Queue[Any]) -> Move | None:
-        """Send a visible message to `target` as a new one; None if it is no longer visible."""
-        seq = letter.record[2]
-        try:
-            with self._lock:
-                core = self._core
-                delivery = core.again.get(seq)
-                return None if delivery is None else core.depart(self._now(), delivery, target, as_new=True)
-        finally:
-            self._follow_up()
+    @property
+    def move_tasks(self) -> list[MoveTask]:
+        """The last ten redrives of this queue, newest first. Source: SQS API, ListMessageMoveTasks."""
+        return list(self._tasks)
+
+    def sources(self) -> list[Queue[Any]]:
+        """The open queues whose dead-letter queue this is. Source: SQS API, ListDeadLetterSourceQueues."""
+        users = [reference() for reference in list(self._users)]
+        return [user for user in users if user is not None and user.dead_letter is self and not user.closed]
+
+    def _add_user(self, user: Queue[Any]) -> None:
+        users = self._users  # not through self: a queue's end must not keep this one alive
+        users[weakref.ref(user, lambda gone: users.pop(gone, None))] = None
+
+    def _hand_on(self, message: Message[T], to: Queue[Any], changes: Entry, keep_id: bool) -> Sent:
+        return hand_on(message, to, changes, keep_id)
 
     def _unfold(self) -> None:
         """Make every visible message movable."""
@@ -904,14 +926,19 @@ class Queue(Generic[T]):
 
     def deliver(self, move: Move) -> None:
         """Take a message that another queue moves here, as it is: whatever its size. Raises QueueClosed."""
-        if isinstance(move.delivery.record[0], Pointer):
-            watch(self)
+        text = move.delivery.record[0] if move.entry is None else move.entry[0]
+        new = [text] if isinstance(text, Pointer) and text.text else []
+        if isinstance(text, Pointer):
+            bring_in(self, [text])
         try:
             with self._lock:
                 self._check_open()
                 now = self._now()
                 self._core.accept(now, move)
                 self._lobby.serve(now)
+        except QueueClosed:
+            remove_all(new)
+            raise
         finally:
             self._follow_up()
 
@@ -945,7 +972,8 @@ class Queue(Generic[T]):
     def next_at(self) -> int:
         """For the clock: the next instant at which something happens here by itself."""
         with self._lock:
-            return min([self._core.next_at(), *(park.until for park in self._core.parked)])
+            soonest = self._core.next_at() if self._task is None else min(self._core.next_at(), self._task.next_at())
+            return min([soonest, *(park.until for park in self._core.parked)])
 
     def settle(self) -> None:
         """For the clock: let happen what is due now, and end the waits that are over."""
@@ -971,6 +999,5 @@ class Queue(Generic[T]):
             self._lobby.wake()
         if core.log:
             self._reporter.report()
-
-
-GONE = "it was deleted or moved, or outlived the queue's retention"
+        if self._task is not None:
+            self._task.settle()

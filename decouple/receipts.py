@@ -16,9 +16,10 @@ from decouple.errors import NotInFlight, ReceiptInvalid
 if TYPE_CHECKING:
     from decouple.queue import Queue
 
-__all__ = ["count_of", "id_of", "new_stem", "receipt_of", "seq_of", "text_of_receipt"]
+__all__ = ["GONE", "count_of", "id_of", "new_stem", "receipt_of", "seq_of", "text_of_receipt"]
 
 NUMBER = re.compile("[0-9a-f]{12}")
+GONE = "it was deleted or moved, or outlived the queue's retention"
 LOOKED_AT = "it was only looked at (peek), not received"
 COUNT = re.compile("[1-9][0-9]{0,18}")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from decouple.clock import Seconds, nanoseconds
 from decouple.core.settings import SECOND, Settings
@@ -35,6 +35,7 @@ class QueueSettings(TypedDict, total=False):
     deduplication_scope: str
     on_poison: str | None
     large_bodies: LargeBodies | None
+    redrive_allow: Literal["all", "none"] | Iterable[Queue[Any] | str]
 
 
 # name: (least, most) seconds, AWS's limits; a wait has none, because the 20 s are the wire's
@@ -44,6 +45,7 @@ DURATIONS: dict[str, tuple[float, float]] = {
     "retention": (60, 1_209_600),
     "wait": (0, float("inf")),
 }
+MOST_ALLOWED = 10
 NUMBERS = ("max_message_size", "max_receives", "max_in_flight")
 # of FIFO queues only: what each may be
 FIFO: dict[str, tuple[Any, ...]] = {
@@ -77,6 +79,10 @@ def read_settings(given: Mapping[str, Any], current: Settings, queue: Queue[Any]
             read[name] = check_number(name, value)
         elif name == "dead_letter":
             read[name] = check_dead_letter(value, queue)
+            if value is not None and value is not current.dead_letter:
+                check_allowed(value, queue.name)
+        elif name == "redrive_allow":
+            read[name] = check_redrive_allow(value, queue)
         elif name in FIFO:
             read[name] = check_choice(name, value, queue)
         elif name == "large_bodies":
@@ -84,7 +90,7 @@ def read_settings(given: Mapping[str, Any], current: Settings, queue: Queue[Any]
                 raise TypeError(f"large_bodies must be LargeBodies(folder) or None, not {value!r}")
             read[name] = value
         else:
-            names = ", ".join((*DURATIONS, *NUMBERS, "dead_letter", *FIFO, "large_bodies"))
+            names = ", ".join((*DURATIONS, *NUMBERS, "dead_letter", "redrive_allow", *FIFO, "large_bodies"))
             raise TypeError(f"{name!r} is not a setting of a queue; there are {names}")
     dead_letter = read.get("dead_letter", current.dead_letter)
     max_receives = read.get("max_receives", current.max_receives)
@@ -142,6 +148,33 @@ def check_dead_letter(target: Any, queue: Queue[Any]) -> Any:
             f"dead_letter queue {target.name!r} is on another clock than {queue.name!r}: make both with the same clock="
         )
     return wanted
+
+
+def check_redrive_allow(value: Any, queue: Queue[Any]) -> str | tuple[str, ...]:
+    """Who may have this queue as dead-letter queue: "all", "none", or up to ten names, sorted (SQS: RedriveAllowPolicy)."""
+    if isinstance(value, str):
+        if value not in ("all", "none"):
+            raise ValueError(f"redrive_allow must be 'all', 'none' or a list of queues, not {value!r}: try [{value!r}]")
+        return value
+    if not isinstance(value, Iterable) or isinstance(value, (bytes, Mapping)):
+        raise TypeError(f"redrive_allow must be 'all', 'none' or a list of queues, not {value!r}")
+    kind = queue.__class__
+    allowed: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]  # looked at one by one
+    names = {check_queue_name(one.name if isinstance(one, kind) else one, None) for one in allowed}
+    if not 1 <= len(names) <= MOST_ALLOWED:
+        raise ValueError(f"redrive_allow names 1 to {MOST_ALLOWED} queues, not {len(names)}: use 'none' or 'all'")
+    return tuple(sorted(names))
+
+
+def check_allowed(dead_letter: Queue[Any], name: str) -> None:
+    """Whether queue `name` may begin to use it. Raises ValueError."""
+    allowed = dead_letter._core.settings.redrive_allow
+    if allowed == "none" or (allowed != "all" and name not in allowed):
+        whom = "no queue" if allowed == "none" else f"only {', '.join(allowed)}"
+        raise ValueError(
+            f"queue {name!r} may not have {dead_letter.name!r} as its dead-letter queue, which allows {whom}: "
+            f"change that with its configure(redrive_allow=...)"
+        )
 
 
 def same_time(one: Any, other: Any) -> bool:

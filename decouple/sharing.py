@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 from decouple.core.records import Delivery
 from decouple.errors import AccessDenied, QueueClosed
@@ -277,6 +277,12 @@ class SharedMessage(TypedMessage[T]):
         self._view._check("DeleteMessage")
         self._original.reject(reason)
         self.settled = True
+
+    def move(self, to: Queue[Any], **changes: Any) -> Sent:
+        self._view._check("DeleteMessage")
+        sent = self._original.move(to, **changes)
+        self.settled = True
+        return sent
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -51,7 +51,9 @@ FLOORS = {
     "lobby": 2,
     "reporting": 2,
     "receipts": 2,
-    "redrive": 2,
+    "moving": 2.5,
+    "movetask": 2.6,
+    "redrive": 2.7,
     "stats": 2,
     "tags": 2,
     "settings": 2,
@@ -144,7 +146,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
 
 
 # The public surface with its docstrings: long, but one idea.
-LONGEST = {"queue": 1000}
+LONGEST = {"queue": 1010}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:

@@ -35,6 +35,7 @@ PLAIN = {
     "dead_letter": None,
     "max_receives": None,
     "max_in_flight": 120_000,
+    "redrive_allow": "all",
     "large_bodies": None,
     "body": "str",
     "tags": {},

@@ -24,6 +24,7 @@ from decouple.errors import (
     InvalidPolicy,
     LawBroken,
     MessageTooLarge,
+    MoveTaskRunning,
     NotInFlight,
     NotInstalled,
     QueueClosed,
@@ -74,6 +75,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         VisibilityTooLong("q", total=43_210.0, limit=43_200.0),
         {"queue": "q", "total": 43_210.0, "limit": 43_200.0},
         ["'q'", "43210 s", "43200 s", "10 s less"],
+    ),
+    (
+        MoveTaskRunning("dead", task="<MoveTask of 'dead'>", moved=3, remaining=17),
+        {"queue": "dead", "task": "<MoveTask of 'dead'>", "moved": 3, "remaining": 17},
+        ["'dead' is being redriven already", "<MoveTask of 'dead'>", "wait()", "cancel()"],
     ),
     (
         InvalidBatch("q", errors=WRONG, entries=9),

@@ -324,6 +324,33 @@ def redrives(world: World) -> None:
     world.dead.redrive()
 
 
+def redrives_at_a_rate(world: World) -> None:
+    world.held[0].reject("no good")
+    world.held[1].reject("no good")
+    task = world.dead.redrive(max_per_second=2)
+    world.clock.advance(0.5)
+    task.cancel()
+
+
+def redrives_edited_copies(world: World) -> None:
+    names = iter(world.names(2))
+    world.maybe |= {"one letter", "another letter"}
+    world.dead.send_batch(["one letter", "another letter"])
+    world.dead.redrive(world.queue, edit=lambda letter: next(names), keep=True, max_per_second=1)
+    world.clock.advance(1)
+
+
+def hands_on(world: World) -> None:
+    world.held[0].move(world.dead)
+    world.held[1].move(world.dead, attributes={"n": 1}, keep_id=False)
+
+
+def hands_on_to_and_fro(world: World) -> None:
+    world.held[0].move(world.dead)
+    [message] = world.dead.receive()
+    message.move(world.queue)
+
+
 def configures(world: World) -> None:
     world.queue.configure(retention=100_000, visibility_timeout=50, delay=0, max_in_flight=100)
 
@@ -367,6 +394,10 @@ OPERATIONS = [
     expires,
     moves_dead_letters,
     redrives,
+    redrives_at_a_rate,
+    redrives_edited_copies,
+    hands_on,
+    hands_on_to_and_fro,
     configures,
     configures_a_delay,
     purges,
@@ -379,6 +410,55 @@ OPERATIONS = [
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.__name__)
 def test_an_interrupt_at_any_point_loses_nothing(operation: Callable[[World], None], observed: bool) -> None:
     at_each_point(lambda: world(observed=observed), operation)
+
+
+@pytest.mark.parametrize("observed", [False, True], ids=["plain", "observed"])
+@pytest.mark.parametrize("rate", [None, 2], ids=["at once", "at a rate"])
+def test_an_interrupted_redrive_leaves_no_task_behind_and_counts_what_it_moved(
+    rate: float | None, observed: bool
+) -> None:
+    """Whoever is interrupted has no task to cancel; whatever interrupts a running one, its count is that of the queue."""
+
+    def dead_letters() -> World:
+        this = world(observed=observed)
+        for message in this.held[:3]:
+            message.reject("no good")
+        return this
+
+    def nothing_runs(world: World, where: str) -> None:
+        tasks = world.dead.move_tasks
+        world.dead.stats()
+        moved = world.queue.stats().moved_in
+        assert world.dead._task is None, f"a task is left after an interrupt at {where}"
+        assert [task.moved for task in tasks] in ([moved], []), f"miscounted after an interrupt at {where}"
+        check_world(world, where)
+
+    at_each_point(dead_letters, lambda world: starts_and_ends(world, rate), nothing_runs)
+
+
+def starts_and_ends(world: World, rate: float | None) -> None:
+    world.dead.redrive(max_per_second=rate).cancel()
+
+
+@pytest.mark.parametrize("observed", [False, True], ids=["plain", "observed"])
+def test_a_running_redrive_goes_on_after_an_interrupt_and_counts_right(observed: bool) -> None:
+    def running() -> World:
+        this = world(observed=observed)
+        for message in this.held[:3]:
+            message.reject("no good")
+        this.dead.redrive(max_per_second=1)
+        return this
+
+    def goes_on(world: World, where: str) -> None:
+        [task] = world.dead.move_tasks
+        task.wait()
+        assert (task.status, task.moved) == ("completed", 3), f"after an interrupt at {where}"
+        assert (world.queue.stats().moved_in, world.dead._task) == (3, None), f"after an interrupt at {where}"
+        assert task._watchers == [], f"after an interrupt at {where}"
+        check_world(world, where)
+
+    at_each_point(running, lambda world: world.clock.advance(1.5), goes_on)
+    at_each_point(running, lambda world: world.dead.move_tasks[0].wait(), goes_on)
 
 
 def test_an_interrupt_while_observers_are_told_leaves_the_ledger_right() -> None:
@@ -551,7 +631,7 @@ BETWEEN = [
 @pytest.mark.parametrize("observed", [False, True], ids=["plain", "observed"])
 @pytest.mark.parametrize(
     "operation",
-    [sends, sends_a_batch, receives, receives_ten, acks, deletes_late, nacks, rejects, moves_dead_letters],
+    [sends, sends_a_batch, receives, receives_ten, acks, deletes_late, nacks, rejects, moves_dead_letters, hands_on],
     ids=lambda operation: operation.__name__,
 )
 def test_whatever_another_thread_does_in_between_loses_nothing(

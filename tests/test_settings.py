@@ -18,6 +18,7 @@ DEFAULTS = {
     "wait": 0,
     "max_message_size": 1_048_576,
     "dead_letter": None,
+    "redrive_allow": "all",
     "max_receives": None,
     "max_in_flight": 120_000,
     "large_bodies": None,

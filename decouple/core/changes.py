@@ -17,7 +17,7 @@ __all__ = ["Cause", "Change"]
 Cause: TypeAlias = Literal[
     "sent",  # accepted; visible at once, or at `until` when delayed
     "duplicate",  # a send that was accepted and not enqueued: its id was used in the last five minutes; `reason` has it
-    "moved in",  # a dead letter or a redriven message arrived; `other` is where it came from
+    "moved in",  # a message came from the queue `other`; delayed until `until`, if given
     "delay ended",  # became visible
     "delay changed",  # visible at `until` now: the delay of a FIFO queue holds for what is stored and not received yet
     "received",  # in flight until `until`
@@ -46,7 +46,8 @@ class Change(NamedTuple):
     queue: its name; at: nanoseconds since 1970, the instant it was due even when noticed later; seq, id: the
     message (None for a change of the queue itself); receives: how often it had been received; record: text, instant
     of sending, seq and details, in the queue's own terms; until: the instant the new state ends; other: the
-    queue at the other end of a move; reason: words where there are any; settings: what a `configured` set.
+    queue at the other end of a move; reason: words where there are any; settings: what a `configured` set; origin: the
+    id it had in `other`, where the move gave it a new one.
     """
 
     cause: Cause
@@ -60,6 +61,7 @@ class Change(NamedTuple):
     other: str | None = None
     reason: str | None = None
     settings: Mapping[str, Any] | None = None
+    origin: str | None = None
 
     @property
     def happened_at(self) -> datetime:

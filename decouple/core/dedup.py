@@ -74,7 +74,7 @@ class Deduplication(Groups):
         A dead letter's deduplication id is its message id, lest two of them are taken for one; and it is as old as the
         move, not as the message (SQS).
         """
-        if not move.as_new:
+        if not move.as_new and move.entry is None:
             sent_at, details = now, details._replace(deduplication_id=details.id)
         if details.deduplication_id is None:
             details = details._replace(deduplication_id=f"{self.stem}{seq:012x}")

@@ -20,7 +20,8 @@ from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from decouple.core.machine import Machine
-from decouple.core.records import Delivery, Record, group_of
+from decouple.core.places import Move
+from decouple.core.records import Delivery, Details, Record, group_of
 from decouple.core.settings import SECOND, Settings
 
 __all__ = ["Fair", "Tenant"]
@@ -80,6 +81,11 @@ class Fair(Machine):
 
     def _in_doubt(self) -> bool:
         return self.grouped or bool(self.again)
+
+    def _arriving(self, now: int, move: Move, sent_at: int, seq: int, details: Details) -> tuple[int, Details]:
+        if details.group:
+            self._group()
+        return sent_at, details
 
     def _group(self) -> None:
         """From now on there are tenants. Cost: O(visible again)."""

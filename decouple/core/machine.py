@@ -133,6 +133,8 @@ class Machine(Due):
                 key = self._fresh_key(record)
                 unfolded = self._new(record, now, record[1], (-1, None, True))
                 self._at(record[1] + self.retention, record[2])
+                if self.grouped:
+                    self.touched.append(record)
                 # commit
                 del self.fresh[key]
                 self.taken += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from decouple.core.places import Move, Places
-from decouple.core.records import Delivery, Details, Failure, Past, details_of
+from decouple.core.records import PLAIN, Delivery, Details, Failure, Past, details_of
 from decouple.core.settings import SECOND
 
 __all__ = ["Moves"]
@@ -19,11 +19,17 @@ class Moves(Places):
     """What a queue does with messages that come from another one, or go to one."""
 
     def accept(self, now: int, move: Move) -> None:
-        """Take a message that another queue moves here. Cost: O(log messages not fresh)."""
-        delivery, seq = move.delivery, self.next_seq()
+        """Take a message that another queue moves here, once. Cost: O(log messages not fresh)."""
+        if move.arrived:
+            return  # whoever carried it was interrupted before he could say so
+        delivery, seq, delay = move.delivery, self.next_seq(), 0
         text, sent_at, details = delivery.record[0], delivery.record[1], details_of(delivery.record)
         past: Past = (-1, None, True)
-        if move.as_new:
+        if move.entry is not None:
+            sent_at, (text, handed_on, delay) = now, move.entry
+            details = handed_on or PLAIN
+            past = (-1, None, not delay)
+        elif move.as_new:
             sent_at = now
             details = details._replace(id=None, source=None, failure=None, brought=0)
         else:
@@ -35,16 +41,29 @@ class Moves(Places):
                 brought=delivery.times_received,
             )
         sent_at, details = self._arriving(now, move, sent_at, seq, details)
-        arrived = self._new((text, sent_at, seq, details), now, now, past)
-        changes = self._note("moved in", now, arrived.record, arrived, other=move.source.name)
-        self._at(sent_at + self.retention, seq)
+        until, retired = now + delay, sent_at + self.retention
+        arrived = self._new((text, sent_at, seq, details), now, until, past)
+        id, origin = self.id_of(arrived.record), move.source.id_of(delivery.record)
+        changes = self._note(
+            "moved in",
+            now,
+            arrived.record,
+            arrived,
+            until=until if delay else None,
+            other=move.source.name,
+            origin=None if id == origin else origin,
+        )
+        self._at(min(until, retired) if delay else retired, seq)
+        place = self.delayed if delay else self.again
         if self.grouped:
             self.touched.append(arrived.record)
         # commit
-        self.again[seq] = arrived
+        place[seq] = arrived
         self.counts.moved_in += 1
         self.due = 0
         move.arrived = True
+        move.id = id
+        move.seq = seq
         self.log += changes
 
     def _arriving(self, now: int, move: Move, sent_at: int, seq: int, details: Details) -> tuple[int, Details]:
@@ -52,11 +71,19 @@ class Moves(Places):
         return sent_at, details
 
     def depart(
-        self, now: int, delivery: Delivery, target: Any, *, failure: Failure | None = None, as_new: bool = False
+        self,
+        now: int,
+        delivery: Delivery,
+        target: Any,
+        *,
+        failure: Failure | None = None,
+        as_new: bool = False,
+        entry: tuple[str, Details | None, int] | None = None,
+        refusal: Exception | None = None,
     ) -> Move:
         """Mark a message as moving; the caller carries it, holding no lock, and then says finish or undo."""
         seq = delivery.record[2]
-        move = Move(delivery, target, self, failure, as_new)
+        move = Move(delivery, target, self, failure, as_new, entry, refusal)
         reason = None if failure is None else failure.text
         changes = self._note("moving", now, delivery.record, delivery, other=target.name, reason=reason)
         place = self._place_of(seq)

@@ -31,7 +31,7 @@ from typing import Any, Protocol
 
 from decouple.core.changes import Cause, Change
 from decouple.core.deadlines import FAR, Deadlines
-from decouple.core.records import Delivery, Failure, Make, Past, Record, details_of, new_delivery
+from decouple.core.records import Delivery, Details, Failure, Make, Past, Record, details_of, new_delivery
 from decouple.core.settings import Settings
 
 __all__ = ["PAGE", "Counts", "Move", "Places", "Receiver"]
@@ -58,20 +58,45 @@ class Move:
 
     as_new: the message gets a new id and time of sending there (redrive), else it keeps both and its count (dead
     letters); claimed: somebody is carrying it; arrived: the target has it, so carrying it again gives nothing twice.
+    entry: text, details and delay, where the message is to be another one there, sent as it arrives; refusal: why it is
+    not to arrive; id, seq: what it is called there, and its number, once it has arrived.
     """
 
-    __slots__ = ("arrived", "as_new", "claimed", "delivery", "failure", "source", "target")
+    __slots__ = (
+        "arrived",
+        "as_new",
+        "claimed",
+        "delivery",
+        "entry",
+        "failure",
+        "id",
+        "refusal",
+        "seq",
+        "source",
+        "target",
+    )
 
     def __init__(
-        self, delivery: Delivery, target: Any, source: Any, failure: Failure | None = None, as_new: bool = False
+        self,
+        delivery: Delivery,
+        target: Any,
+        source: Any,
+        failure: Failure | None = None,
+        as_new: bool = False,
+        entry: tuple[str, Details | None, int] | None = None,
+        refusal: Exception | None = None,
     ) -> None:
         self.delivery = delivery
         self.target = target
         self.source = source
         self.failure = failure
         self.as_new = as_new
+        self.entry = entry
+        self.refusal = refusal
         self.claimed = False
         self.arrived = False
+        self.id: str | None = None
+        self.seq = 0
 
 
 class Counts:

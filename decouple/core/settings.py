@@ -11,7 +11,10 @@ LONGEST_IN_FLIGHT = 12 * 3600 * SECOND
 
 
 class Settings(NamedTuple):
-    """What `configure` can change. Durations in nanoseconds; `dead_letter` is whatever takes a Move."""
+    """What `configure` can change. Durations in nanoseconds; `dead_letter` is whatever takes a Move.
+
+    redrive_allow: "all", "none", or the names of the queues that may have this one as their dead-letter queue.
+    """
 
     visibility_timeout: int = 30 * SECOND
     delay: int = 0
@@ -25,3 +28,4 @@ class Settings(NamedTuple):
     deduplication_scope: str = "queue"
     on_poison: str | None = None
     large_bodies: Any = None
+    redrive_allow: str | tuple[str, ...] = "all"

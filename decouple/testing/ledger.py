@@ -63,11 +63,11 @@ class Ledger:
 
     def check(self) -> dict[State, int]:
         """How many messages are in which state by the records; LawBroken where the records contradict themselves."""
-        states: dict[tuple[str, str], State] = {}
+        states: dict[tuple[str, str, int | None], State] = {}
         for change in list(self.changes):
             if change.id is None:
                 continue
-            key = (change.queue, change.id)
+            key = (change.queue, change.id, change.seq)  # a message may come back under its id, as another seq
             before = states.get(key)
             if change.cause in ("sent", "moved in"):
                 allowed, after = (before is None), after_arrival(change)
@@ -87,4 +87,4 @@ class Ledger:
 
 
 def after_arrival(change: Change) -> State:
-    return "delayed" if change.cause == "sent" and change.until is not None else "visible"
+    return "delayed" if change.until is not None else "visible"
