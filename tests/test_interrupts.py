@@ -842,7 +842,7 @@ def test_thousands_of_real_interrupts_lose_nothing(seed: int, observed: bool) ->
                 lambda message=message: message.extend(3),
                 lambda message=message: message.nack(2),
                 lambda message=message: message.reject("bad"),
-                lambda message=message: ack(message),
+                lambda message=message: message.move(dead),
                 lambda message=message: ack(message),
                 lambda message=message: ack(message),
             ]

@@ -379,6 +379,19 @@ def test_moves_missed_while_nobody_looked_do_not_come_in_one_burst() -> None:
     assert task.moved == 22
 
 
+def test_a_receive_of_many_makes_the_moves_that_are_due_too() -> None:
+    clock = HandClock()
+    dead = Queue("dead", clock=clock)
+    orders = Queue("orders", dead_letter=dead)
+    bury(orders, *"abcd")
+    dead.redrive(max_per_second=1)
+
+    clock.instant += 10**9
+    assert len(dead.receive(max_messages=2)) == 2
+
+    assert orders.stats().moved_in == 2
+
+
 def test_threads_that_wait_are_woken_when_it_is_over(orders: Queue, dead: Queue, clock: VirtualClock) -> None:
     bury(orders, "a", "b")
     task = dead.redrive(max_per_second=1)
@@ -446,6 +459,17 @@ def test_a_wait_that_nobody_will_end_is_a_clock_stuck(
     thread.join(5)
 
     assert "thread 'redriver' waits for the redrive of queue 'dead'" in str(errors[0])
+
+
+def test_a_task_of_asyncio_that_nobody_will_wake_is_a_clock_stuck(
+    orders: Queue, dead: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("decouple.clock.STUCK_AFTER", 0.05)
+    bury(orders, "a", "b")
+    task = dead.redrive(max_per_second=1)
+
+    with pytest.raises(ClockStuck, match=r"task '.*' waits for the redrive of queue 'dead'"):
+        asyncio.run(task.aio.wait())
 
 
 def test_an_observer_that_waits_for_the_moves_it_is_told_of_is_told_so(clock: VirtualClock) -> None:

@@ -19,9 +19,7 @@ class Moves(Places):
     """What a queue does with messages that come from another one, or go to one."""
 
     def accept(self, now: int, move: Move) -> None:
-        """Take a message that another queue moves here, once. Cost: O(log messages not fresh)."""
-        if move.arrived:
-            return  # whoever carried it was interrupted before he could say so
+        """Take a message that another queue moves here. Cost: O(log messages not fresh)."""
         delivery, seq, delay = move.delivery, self.next_seq(), 0
         text, sent_at, details = delivery.record[0], delivery.record[1], details_of(delivery.record)
         past: Past = (-1, None, True)

@@ -15,6 +15,7 @@ from decouple import (
     LargeBodies,
     MemoryStore,
     Message,
+    MoveTask,
     Queue,
     QueueStats,
     Sent,
@@ -50,6 +51,12 @@ def messages_carry_the_type_of_their_queue(texts: Queue, orders: Queue[Order]) -
             assert_type(message.body.id, int)
             assert_type(message.sent_at, datetime)
             assert_type(message.json(), Any)
+
+
+def dead_letters_go_back_and_messages_go_on(texts: Queue, orders: Queue[Order]) -> None:
+    assert_type(orders.redrive(texts, edit=lambda letter: letter.body.id, max_per_second=0.5), MoveTask)
+    assert_type(texts.redrive(where=lambda letter: letter.body.isascii()).wait(5).moved, int)
+    assert_type(texts.receive()[0].move(orders, body=Order(1)), Sent)
 
 
 def sends_take_what_json_holds(texts: Queue, orders: Queue[Order]) -> None:
