@@ -52,12 +52,15 @@ class Tracer:
         self._python: set[FrameType] = set()
 
     def run(self, operation: Callable[[], object]) -> object:
-        outer = sys.gettrace()
+        outer, collects = sys.gettrace(), gc.isenabled()
+        gc.disable()  # a collection calls back whoever asked for it (hypothesis does), at another point in each run
         sys.settrace(self._enter)
         try:
             return operation()
         finally:
             sys.settrace(outer)
+            if collects:
+                gc.enable()
             self._before.clear()
             self._python.clear()
 
