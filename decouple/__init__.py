@@ -43,6 +43,7 @@ from decouple.errors import (
     QueueError,
     QueueExists,
     QueueNotFound,
+    ReceiptExpired,
     ReceiptInvalid,
     TooManyInFlight,
     VisibilityTooLong,
@@ -54,7 +55,7 @@ from decouple.message import Entry, Message, Sent
 from decouple.movetask import MoveTask
 from decouple.queue import Queue
 from decouple.sharing import SharedQueue
-from decouple.stats import QueueStats
+from decouple.stats import GroupStats, QueueStats
 
 # In reading order: what you make, what you hold, time, what happened, what can go wrong.
 __all__ = [  # noqa: RUF022
@@ -66,6 +67,7 @@ __all__ = [  # noqa: RUF022
     "Sent",
     "Attribute",
     "QueueStats",
+    "GroupStats",
     "MoveTask",
     "Finding",
     "Failure",
@@ -86,6 +88,7 @@ __all__ = [  # noqa: RUF022
     "NotInFlight",
     "MoveTaskRunning",
     "ReceiptInvalid",
+    "ReceiptExpired",
     "VisibilityTooLong",
     "InvalidBatch",
     "BodyNotDecoded",
