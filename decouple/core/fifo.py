@@ -306,6 +306,8 @@ class Fifo(Deduplication):
             group = self._group(name)
             assert group is not None
             line = group.line[group.head :]
+            if not line:
+                continue
             shown = sum(map(self._shows, line))
             flying = sum(self.find(seq) is not None and seq not in self.again for seq in line)
             yield GroupView(group.id, shown, flying, group.parked, blocker(self, group))

@@ -69,6 +69,8 @@ class Groups(Machine):
         return None
 
     def _fresh_key(self, record: Record) -> int:
+        if record[2] in self.fresh:
+            self._group(group_of(record))  # it leaves `fresh` now: from then on the group itself knows of its turn
         return record[2]
 
     def _fresh_records(self) -> list[Record]:
@@ -160,7 +162,8 @@ class Groups(Machine):
             shown = at < len(line)
         group.head = at
         if at == len(line):
-            if self.groups.get(group.id) is group:
+            # While its name stands in the ring, a group stays, or it would have two turns when it comes again.
+            if not group.ready and self.groups.get(group.id) is group:
                 del self.groups[group.id]
             self._clear_ring()
             return
@@ -171,21 +174,28 @@ class Groups(Machine):
             self.ring += (group.id,)
 
     def _clear_ring(self) -> None:
-        """Drop names of groups that are not available from the ring's head, and all of them when they are the most."""
+        """Drop names of groups that are not available from the ring's head, and all that are empty when they are the most."""
         ring = self.ring
         while ring and not self._available(self._group(ring[0])):
             self._skip()
-        if len(ring) > 2 * len(self.groups) + STALE:
-            available = [name for name in ring if self._available(self._group(name))]
-            self.ring = deque(dict.fromkeys(available))
+        if len(self.groups) > 2 * (self.visible + self.in_flight + len(self.delayed)) + STALE:
+            for _ in range(len(ring)):
+                group = self._group(ring[0])
+                if group is None or group.head == len(group.line):
+                    self._skip()
+                else:
+                    ring.rotate(-1)
 
     def _skip(self) -> None:
-        """Take the first name of the ring out of it."""
+        """Take the first name of the ring out of it, and with it the group if it is empty."""
         group = self._group(self.ring[0])
+        empty = group is not None and group.head == len(group.line)
         # commit
         del self.ring[0]
         if group is not None:
             group.ready = False
+            if empty:
+                del self.groups[group.id]
 
     def _trim(self, group: Group) -> None:
         """Forget what is gone, when it is more than what is there."""
@@ -201,6 +211,8 @@ class Groups(Machine):
         self._tidy()
         lined: dict[int, str] = {}
         standing = set(self.ring)
+        if len(standing) != len(self.ring):
+            yield "a group has two turns"
         for name in list(self.groups):
             group = self._group(name)
             assert group is not None
