@@ -145,12 +145,12 @@ class Fifo(Deduplication):
                 self.taken += 1
                 record = fresh.get(line[at]) if at < len(line) else None
             if most and at < len(line) and line[at] in self.again:
-                return self._go_on(now, group, out, len(out) + most)
+                return self._go_on(now, group, at, out, len(out) + most)
         return True
 
-    def _go_on(self, now: int, group: Group, out: list[Delivery], most: int) -> bool:
-        """The short path met a message that had been here before: the same group first, then the others."""
-        self._take_from(now, group, self.lease, most, out)
+    def _go_on(self, now: int, group: Group, at: int, out: list[Delivery], most: int) -> bool:
+        """The short path met a message that had been here before: the rest of its group first, then the others."""
+        self._take_from(now, group, at, self.lease, most, out)
         if len(out) < most:
             self._receive(now, most - len(out), self.lease, out)
         return False
@@ -166,7 +166,7 @@ class Fifo(Deduplication):
             if self.ring:
                 group = self._group(self.ring[0])
                 if group is not None and self._available(group):
-                    self._take_from(now, group, lease, most, out)
+                    self._take_from(now, group, group.head, lease, most, out)
                 else:
                     self._skip()
             elif self._next_at() <= now:
@@ -182,9 +182,9 @@ class Fifo(Deduplication):
         self._forget(now, 2 * PAGE if self.taken >= self.ceiling else FORGOTTEN_AT_ONCE)
         self._look_again(now)
 
-    def _take_from(self, now: int, group: Group, lease: int, most: int, out: list[Delivery]) -> None:
-        """Put the visible messages at the head of a group in flight; those that are dead or too old leave on the way."""
-        line, at = group.line, group.head
+    def _take_from(self, now: int, group: Group, at: int, lease: int, most: int, out: list[Delivery]) -> None:
+        """Put the visible messages of a group from its place `at` on in flight; the dead and the too old leave on the way."""
+        line = group.line
         while len(out) < most and at < len(line):
             seq = line[at]
             at += 1
