@@ -190,9 +190,14 @@ class Fifo(Deduplication):
             at += 1
             found: Record | Delivery | None = self.fresh.get(seq) or self.again.get(seq)
             if found is None:
-                if self._holds(seq):
+                found = self._place_of(seq).get(seq)
+                if found is None:
+                    continue  # gone
+                until = min(found.due, found.record[1] + self.retention)
+                if until > now:
                     break
-                continue
+                if until == found.due:  # nobody settled that yet
+                    self.show(until, found, "delay ended" if seq in self.delayed else "expired")
             record, old = (found, None) if isinstance(found, tuple) else (found.record, found)
             self.touched.append(record)  # whatever happens, the group is looked at again
             if group.ready:
