@@ -278,20 +278,27 @@ class Fifo(Deduplication):
 
     def release(self, now: int, name: str) -> bool:
         """Give a parked group again, its first message with a new number of tries; False if it is not parked."""
-        self._tidy()
-        group = self._group(name)
-        if group is None or not group.parked:
-            return False
-        changes = self._about("group released", now, name)
-        head = self.again.get(group.line[group.head])
-        if head is not None:
-            head.record = with_details(head.record, brought=head.times_received)
-            self.touched.append(head.record)
-        # commit
-        group.parked = False
-        self.log += changes
-        self._tidy()
-        return True
+        self._shut()
+        try:
+            self._settle_all(now)
+            self._tidy()
+            group = self._group(name)
+            if group is None or not group.parked:
+                return False
+            seq = group.line[group.head]
+            changes = self._about("group released", now, name)
+            if seq in self.again:
+                head = self.again[seq]
+                head.record = with_details(head.record, brought=head.times_received)
+            if self._shows(seq):
+                self.touched.append(self.again[seq].record if seq in self.again else self.fresh[seq])
+            # commit
+            group.parked = False
+            self.log += changes
+            self._tidy()
+            return True
+        finally:
+            self._open()
 
     def _about(self, cause: Any, now: int, group: str) -> tuple[Change, ...]:
         return (Change(cause=cause, queue=self.name, at=now + self.epoch, reason=group),) if self.listening else ()
