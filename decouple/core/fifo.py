@@ -246,7 +246,7 @@ class Fifo(Deduplication):
         at, given = self.attempts.get(attempt, (now - WINDOW, []))
         if now - at >= WINDOW or not given:
             return False
-        self._settle_all(now)
+        self.settle_all(now)
         for delivery, due in given:
             if self.find(delivery.record[2]) is not delivery or delivery.record[2] in self.again or delivery.due != due:
                 return False
