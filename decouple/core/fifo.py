@@ -343,18 +343,19 @@ class Fifo(Deduplication):
             self._delay_again(now)
 
     def _delay_again(self, now: int) -> None:
-        """Let the queue's delay hold for what was not received yet. Cost: O(delayed + fresh * log)."""
+        """Let the queue's delay hold for what was not received yet. Cost: O(delayed + again + fresh * log)."""
         self._shut()
         try:
             for record in reversed(self._fresh_records()):
                 until = record[1] + self.settings.delay
                 if until <= now:
                     break
-                self._put_off(now, record, self._new(record, now, until, (-1, None, False)), until)
-            for delivery in list(self.delayed.values()):
+                self._put_off(now, record, self._new(record, record[1], until, (-1, None, False)), until)
+            for delivery in [*self.delayed.values(), *self.again.values()]:
                 record = delivery.record
                 until = max(now, record[1] + self.settings.delay)
-                if until != delivery.due:
+                late = until > now if record[2] in self.again else until != delivery.due
+                if late and not delivery.times_received:
                     self._put_off(now, record, delivery, until)
             self._settle_all(now)
             self._tidy()
@@ -366,12 +367,14 @@ class Fifo(Deduplication):
         changes = self._note("delay changed", now, record, delivery, until=until)
         self._at(min(until, record[1] + self.retention), seq)
         self.touched.append(record)
-        fresh = seq in self.fresh
+        key = self._fresh_key(record)
         # commit
-        if fresh:
-            del self.fresh[seq]
+        if key in self.fresh:
+            del self.fresh[key]
             self.taken += 1
             self.counts.fresh_gone += 1
+        if key in self.again:
+            del self.again[key]
         delivery.due = until
         self.delayed[seq] = delivery
         self.log += changes
