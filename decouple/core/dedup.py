@@ -78,9 +78,9 @@ class Deduplication(Groups):
             sent_at, details = now, details._replace(deduplication_id=details.id)
         if details.deduplication_id is None:
             details = details._replace(deduplication_id=f"{self.stem}{seq:012x}")
-        key = self._keys(now, details)[0]
-        if key not in self.seen:
-            seen = (now, seq, key)
+        keys = self._keys(now, details)
+        if self._first_of(now, keys) is None:
+            seen: Seen = (now, seq, key := keys[0])
             # commit
             self.seen[key] = seen
             self.window += (seen,)
