@@ -30,7 +30,7 @@ from decouple.message import TypedMessage
 
 if TYPE_CHECKING:
     from decouple.core.changes import Change
-    from decouple.queue import Queue
+    from decouple.desk import Desk
 
 __all__ = [
     "BodyStore",
@@ -252,7 +252,7 @@ class Keeper(Generic[T]):
 
     __slots__ = ("_queue",)
 
-    def __init__(self, queue: Queue[T]) -> None:
+    def __init__(self, queue: Desk[T]) -> None:
         self._queue = queue
 
     def __repr__(self) -> str:
@@ -270,7 +270,7 @@ class Keeper(Generic[T]):
                     cast("LargeMessage[T]", waiting).forget()
 
 
-def watch(queue: Queue[Any]) -> None:
+def watch(queue: Desk[Any]) -> None:
     """Before the first pointer comes to a queue: its messages fetch bodies from now on, and every change is recorded."""
     with queue._lock:
         if queue._make is not LargeMessage:
@@ -280,7 +280,7 @@ def watch(queue: Queue[Any]) -> None:
             queue._make = LargeMessage
 
 
-def bring_in(queue: Queue[Any], pointers: list[Pointer]) -> None:
+def bring_in(queue: Desk[Any], pointers: list[Pointer]) -> None:
     """Put those of these bodies into their store that are not there, or none, and have the queue ready for all."""
     watch(queue)
     new = [pointer for pointer in pointers if pointer.text]

@@ -12,44 +12,34 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
-from itertools import islice, repeat
-from typing import TYPE_CHECKING, Any, Generic, Literal, Unpack, cast
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from decouple.aio import AsyncQueue
 from decouple.arns import ACCOUNT, REGION, arn_of
-from decouple.attributes import Value
-from decouple.clock import Clock, Seconds, SystemClock, datetime_at, nanoseconds
-from decouple.core.dedup import Key
+from decouple.clock import Clock, Seconds, SystemClock
 from decouple.core.fifo import Fifo
 from decouple.core.machine import Machine
 from decouple.core.places import Move
-from decouple.core.records import Delivery, Details, Failure, Record, new_delivery
-from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND, Settings
+from decouple.core.records import new_delivery
+from decouple.core.settings import Settings
 from decouple.core.standard import Standard
-from decouple.entries import check_id, checked, deduplication_id_for, plain
 from decouple.errors import (
-    BodyNotDecoded,
-    DecoupleError,
-    InvalidBatch,
     LawBroken,
-    NotInFlight,
     QueueClosed,
-    ReceiptExpired,
-    TooManyInFlight,
-    VisibilityTooLong,
 )
-from decouple.generic import Json, T
-from decouple.large_bodies import LargeBodies, LargeMessage, Pointer, bring_in, remove_all, unreadable
+from decouple.generic import T
+from decouple.large_bodies import LargeBodies, Pointer, bring_in, remove_all
 from decouple.lobby import Lobby
-from decouple.message import Entry, FifoMessage, FifoSent, Message, Sent, TypedFifoMessage, TypedMessage, new_sent
+from decouple.message import Entry, FifoMessage, Message, Sent, TypedFifoMessage, TypedMessage
 from decouple.movetask import MoveTask
 from decouple.moving import carry, hand_on
-from decouple.parking import TaskPark, ThreadPark
-from decouple.receipts import GONE, count_of, id_of, new_stem, receipt_of, seq_of, text_of_receipt
+from decouple.receipts import new_stem
+from decouple.receiving import Receiving
 from decouple.redrive import redrive
 from decouple.reporting import Observer, Reporter
+from decouple.sending import Sending
 from decouple.settings import FIFO, QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.sharing import Context, SharedQueue, shared
 from decouple.stats import GroupStats, QueueStats, groups_of, stats_of
@@ -72,7 +62,7 @@ MESSAGES = {
 HAS_GIL = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-class Queue(Generic[T]):
+class Queue(Sending[T], Receiving[T]):
     """A queue: standard (at least once, in any order, oldest visible first in calm times) or FIFO.
 
     A received message is invisible for the visibility timeout and then comes back, unless it was deleted. Threads and
@@ -289,513 +279,6 @@ class Queue(Generic[T]):
         """
         return shared(self, principal, context)
 
-    # -- sending -----------------------------------------------------------------------------------------------
-
-    def send(
-        self,
-        body: T | Json,
-        *,
-        delay: Seconds | None = None,
-        attributes: Mapping[str, Value] | None = None,
-        group: str | None = None,
-        deduplication_id: str | None = None,
-        system: Mapping[str, str] | None = None,
-    ) -> Sent:
-        """Add a message; its id is in the answer.
-
-        body: text, or what becomes JSON text (dict, list, number, bool, None), or the queue's type; delay: 0 to 900 s,
-        None = the queue's; attributes: up to ten; group: on a standard queue the tenant; system: trace header and
-        sender, not counted in the size. Raises TypeError, ValueError, MessageTooLarge, QueueClosed; then nothing was
-        sent. Cost: O(1), with a delay O(log delayed). Source: SQS API, SendMessage.
-        """
-        core = self._core
-        if body.__class__ is str and delay is None and attributes is None and system is None:
-            text: Any = body
-            # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
-            if not (text.isascii() and 0 < len(text) <= self._limit):
-                pass
-            elif self._order is not None:
-                if group is not None:
-                    return self._send_in_order(self._order, text, group, deduplication_id)
-            elif group is None and deduplication_id is None:
-                if core.quick_send:
-                    seq = core.next_seq()
-                    record = (text, self._now(), seq)
-                    if core.quick_send:
-                        core.fresh.append(record)  # commit
-                        sent = Sent()
-                        sent._stem = core.stem
-                        sent._seq = seq
-                        return sent
-                if core.parked:
-                    return self._hand_over(text)
-                return self._send([(text, None, core.settings.delay)])[0]
-        return self._send([self._checked(Entry(body, delay, attributes, group, deduplication_id, system))])[0]
-
-    def _hand_over(self, text: str) -> Sent:
-        """Send while somebody waits: straight to the first in line, where nothing is out of the ordinary."""
-        core = self._core
-        seq = core.next_seq()
-        try:
-            with self._lock:
-                now = self._now()
-                handed = core.hand_over(now, (text, now, seq))
-                if handed:
-                    self._lobby.serve(now)
-        finally:
-            if core.filled:
-                self._lobby.wake()
-        return new_sent(Sent, core.stem, seq) if handed else self._send([(text, None, core.settings.delay)])[0]
-
-    def _send_in_order(self, core: Fifo, text: str, group: str, deduplication_id: str | None) -> Sent:
-        """Send to a FIFO queue what has nothing more to it."""
-        given = deduplication_id
-        if given is None:
-            given = deduplication_id_for(text, None, core.settings, self.name)
-        # What check_id says in more calls, of both ids at once.
-        both = group + given if group.__class__ is given.__class__ is str else ""
-        if not (both.isascii() and both.isprintable() and group and given and len(both) <= 128) or " " in both:
-            check_id("group", group)
-            check_id("deduplication_id", given)
-        key: Key = given if core.by_queue else (group, given)
-        groups: Any = core.groups
-        sent = FifoSent()
-        sent._stem = core.stem
-        sent._seq = seq = core.next_seq()
-        now = self._now()
-        seen = (now, seq, key)
-        line = groups.get(group)
-        if line.__class__ is int:
-            line = core.line_of(group)  # from now on it has more than one message
-        # commit (without the lock: see core/groups.py)
-        if core.quick_send and not core.touched and key not in core.seen:
-            if line is None and group not in groups:
-                groups[group] = seq
-                core.ring += (group,)
-                core.fresh[seq] = (text, now, seq, group, given)
-                core.seen[key] = seen
-                core.window += (seen,)
-                return sent
-            if line is not None and group in groups and groups[group] is line and line.line[-1] < seq:
-                line.line += (seq,)
-                core.fresh[seq] = (text, now, seq, group, given)
-                core.seen[key] = seen
-                core.window += (seen,)
-                return sent
-        return self._send([(text, Details(group=group, deduplication_id=given), core.settings.delay)])[0]
-
-    def _send(self, entries: list[tuple[str, Details | None, int]]) -> list[Sent]:
-        """Accept what has been checked, and hand it to those who wait."""
-        core = self._core
-        large = [text for text, _, _ in entries if isinstance(text, Pointer)]
-        if large:
-            bring_in(self, large)
-        try:
-            with self._lock:
-                self._check_open()
-                now = self._now()
-                seqs = core.send_all(now, entries)
-                self._lobby.serve(now)
-        except QueueClosed:
-            remove_all(large)
-            raise
-        finally:
-            self._follow_up()
-        kind = FifoSent if self.fifo else Sent
-        return [new_sent(kind, core.stem, seq) for seq in seqs]
-
-    def send_batch(self, entries: Iterable[T | Json | Entry]) -> list[Sent]:
-        """Add any number of messages, all or none; their ids in the same order.
-
-        An entry is a body, or an Entry where it needs more; a dict is always a body. All are checked first: InvalidBatch
-        lists every wrong one by position, and nothing is sent. Source: SQS API, SendMessageBatch (no limit of ten here).
-        """
-        given: Any = entries
-        if given.__class__ is not list and isinstance(given, (str, bytes, bytearray, Mapping, Entry)):
-            raise TypeError(f"entries must be a list of bodies, not one of them, {given!r:.60}: use send(...)")
-        core = self._core
-        bodies: list[Any] = list(given)
-        if core.quick_send and not self.fifo and plain(bodies, self._limit):
-            seqs = list(islice(core.seqs, len(bodies)))
-            records: list[Record] = list(zip(bodies, repeat(self._now()), seqs))
-            if core.quick_send:
-                core.fresh.extend(records)  # commit
-                answers: list[Sent] = []
-                stem = core.stem
-                for seq in seqs:
-                    sent = Sent()
-                    sent._stem = stem
-                    sent._seq = seq
-                    answers.append(sent)
-                return answers
-        entries_checked: list[tuple[str, Details | None, int]] = []
-        errors: dict[int, Exception] = {}
-        for position, entry in enumerate(bodies):
-            try:
-                entries_checked.append(self._checked(entry if isinstance(entry, Entry) else Entry(entry)))
-            except (TypeError, ValueError, DecoupleError) as error:
-                errors[position] = error
-        if errors:
-            raise InvalidBatch(self.name, errors=errors, entries=len(bodies))
-        return self._send(entries_checked)
-
-    def _checked(self, entry: Entry) -> tuple[str, Details | None, int]:
-        return checked(entry, self._core.settings, self._codec, self.name, self.fifo)
-
-    # -- receiving ---------------------------------------------------------------------------------------------
-
-    def receive(
-        self,
-        *,
-        max_messages: int = 1,
-        wait: Seconds | None = None,
-        visibility_timeout: Seconds | None = None,
-        attempt_id: str | None = None,
-    ) -> list[Message[T]]:
-        """Take up to `max_messages` visible messages, oldest first; [] if none came.
-
-        wait: seconds to stay parked for the first message, >= 0; None = the queue's own wait; the call returns as soon as
-        one is here. visibility_timeout: how long each stays invisible, 0 to 43,200 s; None = the queue's. attempt_id (FIFO):
-        the same id within 5 minutes gives the same messages and receipts again, for a new timeout, unless one of them was
-        settled, changed or expired since: then it is an ordinary receive. Raises QueueClosed, TooManyInFlight (a
-        standard queue, when it does not wait), ClockStuck. Cost: O(max_messages * log in flight).
-        Source: SQS API, ReceiveMessage.
-        """
-        if visibility_timeout is None and attempt_id is None and (batch := self._take(max_messages, wait)):
-            return batch
-        if attempt_id is not None:
-            return self._attempt(max_messages, wait, visibility_timeout, attempt_id)
-        most, lease, until = self._asked(max_messages, wait, visibility_timeout)
-        while True:
-            out = self._receive(most, lease, until)
-            good = self._decodable(out)
-            if good or not out:
-                return good
-
-    def _take(self, most: int, wait: Any) -> list[Message[T]]:
-        """What is visible now, when the arguments need no second look; [] when there is nothing, or more to it."""
-        if most.__class__ is int and (wait is None or (wait.__class__ is int and 0 <= wait < 1_000_000)):
-            if most == 1 and (message := self._take_one()) is not None:
-                return [message]
-            if most > 1:
-                return self._take_many(most)
-        return []
-
-    def _take_one(self) -> Message[T] | None:
-        """The next message where nothing is out of the ordinary, without the lock (see core/standard.py)."""
-        core = self._core
-        fresh, now = core.fresh, self._now()
-        if now < core.due and fresh and self._codec is None:
-            record = fresh[0]
-            message = self._make()
-            message.owner = self
-            message.record = record
-            message.received_at = now
-            message.due = due = now + core.lease
-            message.past = None
-            message.settled = False
-            # commit
-            if core.quick and fresh and fresh[0] is record and due >= core.lane_end and core.taken < core.ceiling:
-                del fresh[0]
-                core.leased[record[2]] = message
-                core.taken += 1
-                core.lane_end = due
-                return message
-        return None
-
-    def _take_one_in_turn(self) -> Message[T] | None:
-        """`_take_one` of a FIFO queue: the head of the group whose turn it is, if it was not received before."""
-        core: Any = self._core
-        ring, groups, fresh, now = core.ring, core.groups, core.fresh, self._now()
-        if now >= core.due:
-            return None
-        at = 0
-        try:
-            name = ring[0]
-            group = seq = groups[name]
-            if group.__class__ is not int:
-                at = group.head
-                seq = group.line[at]
-            record = fresh[seq]
-        except (IndexError, KeyError):
-            return None  # there is nothing, or more to it
-        message = self._make()
-        message.owner = self
-        message.record = record
-        message.received_at = now
-        message.due = due = now + core.lease
-        message.past = None
-        message.settled = False
-        # commit
-        if not core.quick or core.touched or due < core.lane_end or core.taken >= core.ceiling or core.ring is not ring:
-            return None
-        if seq not in fresh or not ring or ring[0] is not name or groups[name] is not group:
-            return None
-        if group is not seq:
-            if group.head != at or group.line[at] != seq:
-                return None
-            group.ready = False
-        del ring[0]
-        del fresh[seq]
-        core.leased[seq] = message
-        core.taken += 1
-        core.lane_end = due
-        return message
-
-    def _take_many(self, most: int) -> list[Message[T]]:
-        """The next messages in the common case; [] when there are none, or there is more to it."""
-        out: list[Delivery] = []
-        try:
-            with self._lock:
-                quiet = not self._core.closed and self._core.receive(self._now(), most, out) and self._task is None
-        except BaseException:
-            self._lobby.give_back(out)
-            raise
-        if not quiet:
-            self._follow_up()
-        return self._decodable(out)
-
-    def _asked(
-        self, max_messages: int, wait: Seconds | None, visibility_timeout: Seconds | None
-    ) -> tuple[int, int | None, int | None]:
-        """A receive's arguments as the engine takes them: how many, for how long each (None: the queue's), until when to wait."""
-        if isinstance(max_messages, bool) or not isinstance(max_messages, int):
-            raise TypeError(f"max_messages must be an int, not {max_messages!r}")
-        if max_messages < 1:
-            raise ValueError(f"max_messages must be at least 1, not {max_messages!r}")
-        lease = (
-            None if visibility_timeout is None else nanoseconds(visibility_timeout, "visibility_timeout", most=43_200)
-        )
-        waiting = self._core.settings.wait if wait is None else nanoseconds(wait, "wait")
-        return max_messages, lease, self._now() + waiting if waiting else None
-
-    def _receive(self, most: int, lease: int | None, until: int | None) -> list[Delivery]:
-        """What is visible now; if nothing is, what comes before `until`."""
-        if until is None:
-            return self._receive_now(most, lease)
-        return self._wait(ThreadPark(self.name, most, self._core.lease if lease is None else lease, until))
-
-    def _attempt(
-        self, most: int, wait: Seconds | None, visibility_timeout: Seconds | None, attempt_id: str
-    ) -> list[Message[T]]:
-        """A receive that can be asked for again."""
-        if (batch := self._attempted(most, wait, visibility_timeout, attempt_id)) is None:
-            batch = self.receive(max_messages=most, wait=wait, visibility_timeout=visibility_timeout)
-            self._remember(attempt_id, batch)
-        return batch
-
-    def _attempted(
-        self, most: int, wait: Seconds | None, visibility_timeout: Seconds | None, attempt_id: str
-    ) -> list[Message[T]] | None:
-        """What the receive of that name got before; None if there was none, or its messages went on since."""
-        order = self._in_order("attempt_id")
-        check_id("attempt_id", attempt_id)
-        _, lease, _ = self._asked(most, wait, visibility_timeout)
-        out: list[Delivery] = []
-        try:
-            with self._lock:
-                self._check_open()
-                now = self._now()
-                again = order.attempted(now, attempt_id, order.lease if lease is None else lease, out)
-                self._lobby.serve(now)
-        finally:
-            self._follow_up()
-        return self._decodable(out) if again else None
-
-    def _remember(self, attempt_id: str, batch: list[Message[T]]) -> None:
-        with self._lock:
-            self._in_order("attempt_id").remember_attempt(self._now(), attempt_id, batch)
-
-    def _task_park(self, most: int, lease: int | None, until: int) -> TaskPark:
-        return TaskPark(self.name, most, self._core.lease if lease is None else lease, until)
-
-    def _receive_now(self, most: int, lease: int | None) -> list[Delivery]:
-        """What is visible now. With nobody willing to wait, too many in flight is an error."""
-        core = self._core
-        out: list[Delivery] = []
-        try:
-            try:
-                with self._lock:
-                    self._check_open()
-                    now = self._now()
-                    core.receive_for(now, most, core.lease if lease is None else lease, out)
-                    if not out:
-                        core.counts.empty_receives += 1
-                    if not out and not self.fifo and core.max_receivable() <= 0:
-                        raise TooManyInFlight(self.name, in_flight=core.in_flight, limit=core.settings.max_in_flight)
-            finally:
-                self._follow_up()
-        except BaseException:
-            self._lobby.give_back(out)
-            raise
-        return out
-
-    def _wait(self, park: ThreadPark) -> list[Delivery]:
-        """Stay parked until messages come or the time is over; aio.py has the same for a task."""
-        lobby = self._lobby
-        try:
-            park.arm()
-            until = lobby.enter(park)
-            while until is not None and not park.done:
-                self.clock.sleep(park, until)
-                if not park.done:
-                    park.arm()
-                    until = lobby.alarm_for(park)
-            return lobby.outcome(park)
-        except BaseException:
-            lobby.abandon(park)
-            raise
-
-    def _decodable(self, deliveries: list[Delivery]) -> list[Message[T]]:
-        """The messages whose bodies can be had and read; the others are dead letters, where there is a queue for them."""
-        messages = cast("list[Message[T]]", deliveries)
-        if (self._codec is None or self.dead_letter is None) and self._make is not LargeMessage:
-            return messages
-        good: list[Message[T]] = []
-        try:
-            for message in messages:
-                error = unreadable(message)
-                if error is None or self.dead_letter is None:
-                    good.append(message)
-                else:
-                    kind = type(error).__name__
-                    self._reject(message, Failure(kind, str(error), "", message.times_received))
-            return good
-        except BaseException:  # reading may take its time, and be interrupted
-            self._lobby.give_back(deliveries)
-            raise
-
-    def _decode(self, text: str) -> T:
-        if self._codec is None:
-            return cast(T, text)
-        try:
-            return self._codec.decode(text)
-        except Exception as error:
-            why = f"{type(error).__name__}: {error}"
-            raise BodyNotDecoded(self.name, text=text, wanted=self._codec.name, why=why) from error
-
-    def _shown(self, instant: int) -> datetime:
-        return datetime_at(self.clock, instant)
-
-    def messages(self, wait: Seconds = 20) -> Iterator[Message[T]]:
-        """Every message as it comes, one at a time, until the queue is closed; each wait is for at most so many seconds."""
-        while True:
-            try:
-                batch = self.receive(wait=wait)
-            except QueueClosed:
-                return
-            yield from batch
-
-    # -- settling ----------------------------------------------------------------------------------------------
-
-    def delete(self, *messages_or_receipts: Message[T] | str) -> None:
-        """Acknowledge messages, by handle or receipt: also twice, and on a standard queue also late. All are checked first.
-
-        Raises ReceiptInvalid for a receipt that this queue did not give out, ReceiptExpired where a FIFO queue has the message
-        still but no longer in flight by that receipt (the others are deleted). Source: SQS API, DeleteMessage.
-        """
-        core = self._core
-        make: Any = None if self.fifo else self._make  # a FIFO queue looks at each receipt
-        handles: tuple[Any, ...] = messages_or_receipts
-        for one in handles:
-            if one.__class__ is not make or one.owner is not self or one.received_at < 0:
-                self._delete([seq_of(self, one) for one in handles], handles)
-                return
-        rest: list[Message[T]] = []
-        for message in handles:
-            try:
-                # commit
-                if core.quick:
-                    del core.leased[message.record[2]]
-                    core.deleted += 1
-                    message.settled = True
-                else:
-                    rest.append(message)
-            except KeyError:
-                if core.quick_delete_older(message.record[2]):
-                    message.settled = True
-                else:
-                    rest.append(message)
-        if rest:
-            self._delete([message.record[2] for message in rest], rest)
-
-    def _delete(self, seqs: list[int], handles: Iterable[Message[T] | str]) -> None:
-        late: list[Message[T] | str] = []
-        try:
-            with self._lock:
-                now = self._now()
-                for seq, handle in zip(seqs, handles, strict=True):
-                    if self._order is not None and self._order.expired(now, seq, count_of(handle)):
-                        late.append(handle)
-                    else:
-                        self._core.delete(now, seq)
-                self._lobby.serve(now)
-        finally:
-            self._follow_up()
-        for handle in handles:
-            if isinstance(handle, Message) and handle not in late:
-                handle.settled = True
-        if late:
-            raise ReceiptExpired(self.name, receipts=map(text_of_receipt, late))
-
-    def _check_current(self, now: int, seq: int, handle: Message[T] | str) -> None:
-        """Under the lock: a FIFO queue takes nothing from a receipt whose time is over."""
-        if self._order is not None and self._order.expired(now, seq, count_of(handle)):
-            raise ReceiptExpired(self.name, receipts=[text_of_receipt(handle)])
-
-    def change_visibility(self, message_or_receipt: Message[T] | str, timeout: Seconds) -> None:
-        """Keep a message in flight for `timeout` seconds from now instead, 0 to 43,200; 0 makes it visible.
-
-        A late call on an expired message hides it again, on a FIFO queue it raises ReceiptExpired. Raises NotInFlight when
-        it is gone, VisibilityTooLong when it would be in flight for over 12 hours since its receive. Source: SQS API,
-        ChangeMessageVisibility.
-        """
-        nanos = nanoseconds(timeout, "timeout", most=43_200)
-        seq = seq_of(self, message_or_receipt)
-        try:
-            with self._lock:
-                now = self._now()
-                self._check_current(now, seq, message_or_receipt)
-                delivery = self._core.find(seq)
-                if nanos and delivery is not None and now + nanos - delivery.received_at > LONGEST_IN_FLIGHT:
-                    total, limit = (now + nanos - delivery.received_at) / SECOND, LONGEST_IN_FLIGHT / SECOND
-                    raise VisibilityTooLong(self.name, total=total, limit=limit)
-                if self._core.change_visibility(now, seq, nanos) is None:
-                    raise NotInFlight(self.name, id=id_of(self, message_or_receipt, seq), why=GONE)
-                self._lobby.serve(now)
-        finally:
-            self._follow_up()
-
-    def _reject(self, message: Message[T], failure: Failure) -> None:
-        seq = seq_of(self, message)
-        try:
-            with self._lock:
-                now = self._now()
-                self._check_current(now, seq, message)
-                if not self._core.reject(now, seq, failure):
-                    raise NotInFlight(self.name, id=message.id, why=GONE)
-                self._lobby.serve(now)
-        finally:
-            self._follow_up()
-
-    def _give_up(self, message: Message[T], failure: Failure | None) -> None:
-        """The block of a `with message:` raised: visible again, with the reason, unless it has gone its way by now."""
-        seq = seq_of(self, message)
-        try:
-            with self._lock:
-                core, now = self._core, self._now()
-                late = self._order is not None and self._order.expired(now, seq, message.times_received)
-                if core.find(seq) is message and not late:
-                    if failure is not None:
-                        core.remember(message, failure)
-                    core.change_visibility(now, seq, 0)
-                    self._lobby.serve(now)
-        finally:
-            self._follow_up()
-
-    def _receipt_of(self, message: Delivery) -> str:
-        return receipt_of(self, message)
-
     # -- looking -----------------------------------------------------------------------------------------------
 
     def peek(self, n: int = 10) -> list[Message[T]]:
@@ -854,11 +337,6 @@ class Queue(Generic[T]):
                 self._lobby.serve(now)
         finally:
             self._follow_up()
-
-    def _in_order(self, what: str) -> Fifo:
-        if self._order is None:
-            raise ValueError(f"{what} is for FIFO queues, and {self.name!r} is a standard queue")
-        return self._order
 
     def check(self) -> dict[str, int]:
         """Prove that nothing was lost: the numbers of the law, which balance, or LawBroken. Cost: O(messages)."""
@@ -959,15 +437,6 @@ class Queue(Generic[T]):
                 self._core.close(self._now())
         finally:
             self._follow_up()
-
-    @property
-    def closed(self) -> bool:
-        """Whether it takes and gives no more."""
-        return self._core.closed
-
-    def _check_open(self) -> None:
-        if self._core.closed:
-            raise QueueClosed(self.name)
 
     def next_at(self) -> int:
         """For the clock: the next instant at which something happens here by itself."""

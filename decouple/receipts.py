@@ -14,7 +14,7 @@ from decouple.core.records import Delivery
 from decouple.errors import NotInFlight, ReceiptInvalid
 
 if TYPE_CHECKING:
-    from decouple.queue import Queue
+    from decouple.desk import Desk
 
 __all__ = ["GONE", "count_of", "id_of", "new_stem", "receipt_of", "seq_of", "text_of_receipt"]
 
@@ -30,14 +30,14 @@ def new_stem() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-8{digits[13:16]}-"
 
 
-def receipt_of(queue: Queue[Any], delivery: Delivery) -> str:
+def receipt_of(queue: Desk[Any], delivery: Delivery) -> str:
     """The handle of one delivery as text. Raises NotInFlight for a message that was only looked at."""
     if delivery.received_at < 0:
         raise NotInFlight(queue.name, id=id_of(queue, delivery, 0), why=LOOKED_AT)
     return f"{queue._core.stem}{delivery.record[2]:012x}.{delivery.times_received}"
 
 
-def id_of(queue: Queue[Any], handle: Any, seq: int) -> str:
+def id_of(queue: Desk[Any], handle: Any, seq: int) -> str:
     """The id of the message that a handle or receipt stands for."""
     return queue._core.id_of(handle.record) if isinstance(handle, Delivery) else f"{queue._core.stem}{seq:012x}"
 
@@ -52,7 +52,7 @@ def text_of_receipt(handle: Any) -> str:
     return receipt_of(handle.owner, handle) if isinstance(handle, Delivery) else handle
 
 
-def seq_of(queue: Queue[Any], handle: Any) -> int:
+def seq_of(queue: Desk[Any], handle: Any) -> int:
     """The number of the message a handle or receipt of this queue stands for. Raises ReceiptInvalid, NotInFlight, TypeError."""
     if isinstance(handle, Delivery):
         if handle.owner is not queue:

@@ -58,6 +58,10 @@ FLOORS = {
     "tags": 2,
     "settings": 2,
     "aio": 2,
+    "desk": 2.1,
+    "sending": 2.8,
+    "receiving": 2.8,
+    "settling": 2.7,
     "permissions": 2,
     "sharing": 2.5,
     "queue": 3,
@@ -146,7 +150,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
 
 
 # The public surface with its docstrings: long, but one idea.
-LONGEST = {"queue": 1010}
+LONGEST = {"queue": 500}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:

@@ -1,0 +1,58 @@
+"""What all parts of a queue's surface stand on: the engine, its lock, its clock, and what follows a transition."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic
+
+from decouple.clock import Clock
+from decouple.core.fifo import Fifo
+from decouple.core.machine import Machine
+from decouple.errors import QueueClosed
+from decouple.generic import T
+
+if TYPE_CHECKING:
+    from decouple.codecs import Codec
+    from decouple.lobby import Lobby
+    from decouple.message import Message
+    from decouple.movetask import MoveTask
+    from decouple.reporting import Reporter
+
+__all__ = ["Desk"]
+
+
+class Desk(Generic[T]):
+    """The state of a queue object; Queue fills it, Sending, Receiving and Settling work on it."""
+
+    name: str
+    fifo: bool
+    clock: Clock
+    _lock: threading.Lock
+    _now: Callable[[], int]
+    _core: Machine
+    _order: Fifo | None  # the engine again, if it is a FIFO queue's
+    _codec: Codec[T] | None  # of a typed queue
+    _make: Callable[[], Message[T]]
+    _limit: int  # the longest text that needs no second look
+    _lobby: Lobby
+    _reporter: Reporter
+    _task: MoveTask | None  # the redrive under way
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes and gives no more."""
+        return self._core.closed
+
+    def _check_open(self) -> None:
+        if self._core.closed:
+            raise QueueClosed(self.name)
+
+    def _in_order(self, what: str) -> Fifo:
+        if self._order is None:
+            raise ValueError(f"{what} is for FIFO queues, and {self.name!r} is a standard queue")
+        return self._order
+
+    def _follow_up(self) -> None:
+        """Without the lock: what is to be done after a transition."""
+        raise NotImplementedError

@@ -1,0 +1,129 @@
+"""What becomes of a received message: deleted, given back, kept longer, rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from decouple.clock import Seconds, nanoseconds
+from decouple.core.records import Delivery, Failure
+from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND
+from decouple.desk import Desk
+from decouple.errors import NotInFlight, ReceiptExpired, VisibilityTooLong
+from decouple.generic import T
+from decouple.message import Message
+from decouple.receipts import GONE, count_of, id_of, receipt_of, seq_of, text_of_receipt
+
+__all__ = ["Settling"]
+
+
+class Settling(Desk[T]):
+    """The verbs that settle a message, by handle or receipt."""
+
+    def delete(self, *messages_or_receipts: Message[T] | str) -> None:
+        """Acknowledge messages, by handle or receipt: also twice, and on a standard queue also late. All are checked first.
+
+        Raises ReceiptInvalid for a receipt that this queue did not give out, ReceiptExpired where a FIFO queue has the message
+        still but no longer in flight by that receipt (the others are deleted). Source: SQS API, DeleteMessage.
+        """
+        core = self._core
+        make: Any = None if self.fifo else self._make  # a FIFO queue looks at each receipt
+        handles: tuple[Any, ...] = messages_or_receipts
+        for one in handles:
+            if one.__class__ is not make or one.owner is not self or one.received_at < 0:
+                self._delete([seq_of(self, one) for one in handles], handles)
+                return
+        rest: list[Message[T]] = []
+        for message in handles:
+            try:
+                # commit
+                if core.quick:
+                    del core.leased[message.record[2]]
+                    core.deleted += 1
+                    message.settled = True
+                else:
+                    rest.append(message)
+            except KeyError:
+                if core.quick_delete_older(message.record[2]):
+                    message.settled = True
+                else:
+                    rest.append(message)
+        if rest:
+            self._delete([message.record[2] for message in rest], rest)
+
+    def _delete(self, seqs: list[int], handles: Iterable[Message[T] | str]) -> None:
+        late: list[Message[T] | str] = []
+        try:
+            with self._lock:
+                now = self._now()
+                for seq, handle in zip(seqs, handles, strict=True):
+                    if self._order is not None and self._order.expired(now, seq, count_of(handle)):
+                        late.append(handle)
+                    else:
+                        self._core.delete(now, seq)
+                self._lobby.serve(now)
+        finally:
+            self._follow_up()
+        for handle in handles:
+            if isinstance(handle, Message) and handle not in late:
+                handle.settled = True
+        if late:
+            raise ReceiptExpired(self.name, receipts=map(text_of_receipt, late))
+
+    def _check_current(self, now: int, seq: int, handle: Message[T] | str) -> None:
+        """Under the lock: a FIFO queue takes nothing from a receipt whose time is over."""
+        if self._order is not None and self._order.expired(now, seq, count_of(handle)):
+            raise ReceiptExpired(self.name, receipts=[text_of_receipt(handle)])
+
+    def change_visibility(self, message_or_receipt: Message[T] | str, timeout: Seconds) -> None:
+        """Keep a message in flight for `timeout` seconds from now instead, 0 to 43,200; 0 makes it visible.
+
+        A late call on an expired message hides it again, on a FIFO queue it raises ReceiptExpired. Raises NotInFlight when
+        it is gone, VisibilityTooLong when it would be in flight for over 12 hours since its receive. Source: SQS API,
+        ChangeMessageVisibility.
+        """
+        nanos = nanoseconds(timeout, "timeout", most=43_200)
+        seq = seq_of(self, message_or_receipt)
+        try:
+            with self._lock:
+                now = self._now()
+                self._check_current(now, seq, message_or_receipt)
+                delivery = self._core.find(seq)
+                if nanos and delivery is not None and now + nanos - delivery.received_at > LONGEST_IN_FLIGHT:
+                    total, limit = (now + nanos - delivery.received_at) / SECOND, LONGEST_IN_FLIGHT / SECOND
+                    raise VisibilityTooLong(self.name, total=total, limit=limit)
+                if self._core.change_visibility(now, seq, nanos) is None:
+                    raise NotInFlight(self.name, id=id_of(self, message_or_receipt, seq), why=GONE)
+                self._lobby.serve(now)
+        finally:
+            self._follow_up()
+
+    def _reject(self, message: Message[T], failure: Failure) -> None:
+        seq = seq_of(self, message)
+        try:
+            with self._lock:
+                now = self._now()
+                self._check_current(now, seq, message)
+                if not self._core.reject(now, seq, failure):
+                    raise NotInFlight(self.name, id=message.id, why=GONE)
+                self._lobby.serve(now)
+        finally:
+            self._follow_up()
+
+    def _give_up(self, message: Message[T], failure: Failure | None) -> None:
+        """The block of a `with message:` raised: visible again, with the reason, unless it has gone its way by now."""
+        seq = seq_of(self, message)
+        try:
+            with self._lock:
+                core, now = self._core, self._now()
+                late = self._order is not None and self._order.expired(now, seq, message.times_received)
+                if core.find(seq) is message and not late:
+                    if failure is not None:
+                        core.remember(message, failure)
+                    core.change_visibility(now, seq, 0)
+                    self._lobby.serve(now)
+        finally:
+            self._follow_up()
+
+    def _receipt_of(self, message: Delivery) -> str:
+        return receipt_of(self, message)
