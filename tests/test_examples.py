@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-AUDIT, LEVELLING, LINT = "source_audit.py", "load_levelling.py", "lint_architecture.py"
+AUDIT, LEVELLING, LINT, LEDGER = "source_audit.py", "load_levelling.py", "lint_architecture.py", "fifo_ledger.py"
 WITHOUT = """\
 import runpy, sys
 sys.modules[{module!r}] = None  # from now on, importing it raises ImportError
 sys.argv = {argv!r}
 runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+PLANTED = """\
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("example", {argv!r}[0])
+example = sys.modules["example"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(example)
+{bug}
+sys.argv = {argv!r}
+sys.exit(example.main())
 """
 
 
@@ -26,16 +37,19 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
 
 
-def command_for(example: str, *arguments: object, without: str | None = None) -> list[str]:
-    """How to start it; `without` a module, as if that were not installed."""
+def command_for(example: str, *arguments: object, without: str | None = None, bug: str | None = None) -> list[str]:
+    """How to start it; `without` a module, as if that were not installed, or with a `bug` that changes `example`."""
     argv = [str(ROOT / "examples" / example), *map(str, arguments)]
     start = argv if without is None else ["-c", WITHOUT.format(module=without, argv=argv)]
+    start = start if bug is None else ["-c", PLANTED.format(bug=bug, argv=argv)]
     return [sys.executable, "-W", "error", *start]
 
 
-def run(example: str, *arguments: object, without: str | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    example: str, *arguments: object, without: str | None = None, bug: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
-    command = command_for(example, *arguments, without=without)
+    command = command_for(example, *arguments, without=without, bug=bug)
     return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment(), timeout=60, check=False)
 
 
@@ -302,3 +316,322 @@ def test_a_picture_that_cannot_be_drawn_is_one_sentence(path: str, without: str 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert sentence in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+# -- fifo_ledger ---------------------------------------------------------------------------------------------------
+
+
+PROVED = "proved: each account has the file's transactions in its order, each once, and their sum\n"
+
+
+def numbers_of(output: str) -> dict[str, int]:
+    """The summary by name: sent, crashes, redeliveries, and what is in brackets after them."""
+    text = "\n".join(line for line in output.splitlines() if line.startswith(("sent:", "crashes:", "redeliveries:")))
+    return {name: int(number.replace(",", "")) for name, number in re.findall(r"([a-z][a-z ,]*): ([\d,]*\d)", text)}
+
+
+def balances_of(output: str) -> dict[str, tuple[str, str]]:
+    """The table by account: how many postings, and the balance."""
+    table = output.partition("\n\n")[0].splitlines()[1:]
+    return {name.strip(): (postings, balance) for name, postings, balance in (row.rsplit(None, 2) for row in table)}
+
+
+@pytest.fixture
+def csv_file(tmp_path: Path) -> Callable[[str | bytes], Path]:
+    """Write a file of transactions."""
+
+    def write(text: str | bytes) -> Path:
+        file = tmp_path / "transactions.csv"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return file
+
+    return write
+
+
+def test_the_ledger_has_each_transaction_once_and_in_order_whatever_crashed() -> None:
+    output = finished(run(LEDGER))
+
+    numbers = numbers_of(output)
+    assert PROVED in output
+    assert assert_the_law_balances(output) == {"deleted": 5_000}
+    assert numbers["sent"] == 5_000 + numbers["duplicates, swallowed by the queue"] > 5_000
+    assert numbers["crashes"] == numbers["before the posting"] + numbers["between posting and ack"]
+    assert numbers["redeliveries"] == numbers["crashes"]
+    assert 0 < numbers["in the books already"] == numbers["between posting and ack"] < numbers["crashes"]
+
+
+def test_on_virtual_time_the_ledger_is_the_same_every_time_however_many_workers() -> None:
+    few, many = (finished(run(LEDGER, "--workers", workers, "--crash-rate", 0.1)) for workers in (2, 16))
+
+    assert re.sub(r", in [\d.]+ s", "", few) == re.sub(r", in [\d.]+ s", "", many)
+
+
+def test_another_seed_makes_other_transactions_and_crashes() -> None:
+    one, other = (finished(run(LEDGER, "--seed", seed)) for seed in (1, 2))
+
+    assert balances_of(one)["all"] != balances_of(other)["all"]
+    assert numbers_of(one) != numbers_of(other)
+
+
+def test_a_crash_takes_a_whole_batch_along_and_the_order_still_holds() -> None:
+    output = finished(run(LEDGER, "--batch", 10, "--crash-rate", 0.1))
+
+    assert PROVED in output
+    assert numbers_of(output)["redeliveries"] > 2 * numbers_of(output)["crashes"] > 0
+
+
+def test_without_crashes_nothing_comes_twice_and_no_time_passes() -> None:
+    output = finished(run(LEDGER, "--crash-rate", 0))
+
+    assert (numbers_of(output)["crashes"], numbers_of(output)["redeliveries"]) == (0, 0)
+    assert "\ntime: 0 s on the virtual clock, " in output
+    assert PROVED in output
+
+
+@pytest.mark.slow
+def test_the_ledger_holds_on_real_time_as_well() -> None:
+    output = finished(run(LEDGER, "--real"))
+
+    assert PROVED in output
+    assert numbers_of(output)["redeliveries"] >= numbers_of(output)["crashes"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_worker_slower_than_the_visibility_timeout_posts_nothing_twice(
+    csv_file: Callable[[str], Path], workers: int
+) -> None:
+    """The message comes again, to another one or to itself; its late receipt is refused, and it goes on."""
+    file = csv_file("account,amount\na,1\na,2\nb,3\n")
+    slow = """
+import time
+post, slept = example.Books.post, []
+def sleepy(books, transaction):
+    posted = post(books, transaction)
+    if transaction.line not in slept:
+        slept.append(transaction.line)
+        time.sleep(0.2)
+    return posted
+example.Books.post, example.REAL_VISIBILITY_TIMEOUT = sleepy, 0.05
+"""
+
+    output = finished(run(LEDGER, file, "--real", "--crash-rate", 0, "--workers", workers, bug=slow))
+
+    assert PROVED in output
+    assert numbers_of(output)["in the books already"] > 0
+    assert ("\nacknowledged too late: " in output) >= (workers == 1)
+    assert balances_of(output) == {"a": ("2", "3"), "b": ("1", "3"), "all": ("3", "6")}
+
+
+def test_a_users_file_with_ids_may_say_a_transaction_twice(csv_file: Callable[[str], Path]) -> None:
+    file = csv_file(
+        "id,account,amount,text\nn 1,Zo\u00eb \u00dc,10.50,rent\nn 2,b,-3,\nn 1,Zo\u00eb \u00dc,10.50,rent\n"
+    )
+
+    output = finished(run(LEDGER, file, "--crash-rate", 0.5))
+
+    assert balances_of(output) == {"Zo\u00eb \u00dc": ("1", "10.50"), "b": ("1", "-3"), "all": ("2", "7.50")}
+    assert PROVED in output
+    assert numbers_of(output)["duplicates, swallowed by the queue"] > 0
+
+
+def test_in_a_file_without_ids_equal_lines_are_two_transactions(csv_file: Callable[[str], Path]) -> None:
+    file = csv_file(
+        '\ufeffAmount;Account;Text\r\n2.50;DE89 3704;"two\r\nlines"\r\n\r\n2.50;DE89 3704;"two\r\nlines"\r\n'
+    )
+
+    output = finished(run(LEDGER, file, "--crash-rate", 0.5))
+
+    assert balances_of(output) == {"DE89 3704": ("2", "5.00"), "all": ("2", "5.00")}
+    assert PROVED in output
+
+
+def test_long_names_of_accounts_stay_apart(csv_file: Callable[[str], Path]) -> None:
+    long = "\u5e33" * 200
+    file = csv_file(f"account,amount\n{long}1,1\n{long}2,2\n{long}1,3\n")
+
+    output = finished(run(LEDGER, file))
+
+    assert balances_of(output)["all"] == ("3", "6")
+    assert PROVED in output
+
+
+def test_the_file_it_writes_is_the_one_it_used(tmp_path: Path) -> None:
+    made = finished(run(LEDGER, "--write", tmp_path / "made.csv"))
+
+    read = finished(run(LEDGER, tmp_path / "made.csv"))
+
+    assert (tmp_path / "made.csv").read_text(encoding="utf-8").startswith("id,account,date,amount,text\nt-00001,A-")
+    assert re.sub(r", in [\d.]+ s", "", made) == re.sub(r", in [\d.]+ s", "", read)
+
+
+def test_a_file_of_no_transactions_has_empty_books(csv_file: Callable[[str], Path]) -> None:
+    output = finished(run(LEDGER, csv_file("account,amount\n")))
+
+    assert balances_of(output) == {"all": ("0", "0")}
+    assert PROVED in output
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "line 1: the file is empty, and its first line must name the columns"),
+        ("account,sum\na,1\n", "line 1: there is no column 'amount' among 'account', 'sum'"),
+        ("account,amount,Account\na,1,b\n", "line 1: there are 2 columns 'account'"),
+        ("account,amount\na,1\nb\n", "line 3: 1 fields, where the first line has 2"),
+        ('account,amount\n"a\nb",1\n,1\n', "line 4: account is missing"),
+        ("id,account,amount\n1,a,1\n,a,1\n", "line 3: id is missing"),
+        ("account;amount\na;1,50\n", "line 2: amount must be a number like -12.50, not '1,50'"),
+        ("account,amount\na,NaN\n", "line 2: amount must be a number like -12.50, not 'NaN'"),
+        ("id,account,amount\n7,a,1\n7,a,2\n", "line 3: id '7' is that of line 2, which says otherwise"),
+        (f"account,amount\n{'a' * 10_001},1\n", "line 2: account has 10,001 characters, over 10,000"),
+        ('account,amount\na,"1\n', "line 2: unexpected end of data"),
+    ],
+)
+def test_a_malformed_file_is_one_sentence_with_the_line(
+    csv_file: Callable[[str], Path], text: str, sentence: str
+) -> None:
+    file = csv_file(text)
+
+    ended = run(LEDGER, file)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", f"{str(file)!r}, {sentence}\n")
+
+
+def test_a_file_that_is_not_text_says_where(csv_file: Callable[[bytes], Path]) -> None:
+    file = csv_file(b"account,amount\ncaf\xe9,1\n")
+
+    ended = run(LEDGER, file)
+
+    assert (ended.returncode, ended.stderr) == (2, f"{str(file)!r} is not UTF-8 text: see its byte 19\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere.csv"], "'nowhere.csv' cannot be read: No such file or directory\n"),
+        (["--workers", 0], "--workers must be from 1 to 1,000, not 0\n"),
+        (["--workers", "x"], "argument --workers: invalid int value: 'x'\n"),
+        (["--batch", 0], "--batch must be at least 1, not 0\n"),
+        (["--crash-rate", 1], "--crash-rate must be from 0 to 0.9, not 1.0\n"),
+        (["--crash-rate", "nan"], "--crash-rate must be from 0 to 0.9, not nan\n"),
+        (["--write", __file__], f"{__file__!r} cannot be written: File exists\n"),
+        (
+            ["a.csv", "--write", "b.csv"],
+            "--write keeps the transactions made here, and 'a.csv' has others: give one of the two\n",
+        ),
+    ],
+)
+def test_wrong_arguments_of_the_ledger_are_one_sentence_and_exit_code_2(arguments: list[object], sentence: str) -> None:
+    ended = run(LEDGER, *arguments)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", sentence)
+
+
+@pytest.fixture
+def ledger() -> Iterator[Any]:
+    """The example as a module."""
+    spec = importlib.util.spec_from_file_location("fifo_ledger", ROOT / "examples" / LEDGER)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["fifo_ledger"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["fifo_ledger"]
+
+
+@pytest.mark.parametrize(
+    ("posted", "complete", "found"),
+    [
+        ("a1 b2 a3 a4", True, []),
+        ("b2 a1 a3 a4", True, []),
+        ("a1 b2 a4 a3", True, ["account 'a': posting 2 is line 4, and in the file line 3"]),
+        ("a1 b2 a3", True, ["account 'a': posting 3 is nothing, and in the file line 4"]),
+        ("a1 b2 a3 a4 a4", True, ["account 'a': posting 4 is line 4, and in the file nothing"]),
+        ("a1 a3 a4 b2 c9", True, ["account 'c': posting 1 is line 9, and in the file nothing"]),
+        ("a1 a3", False, []),
+        ("a3", False, ["account 'a': posting 1 is line 3, and in the file line 1"]),
+        ("a1 a3 a4 a4", False, ["account 'a': posting 4 is line 4, and in the file nothing"]),
+    ],
+)
+def test_the_proof_finds_what_is_swapped_missing_or_doubled(
+    ledger: Any, posted: str, complete: bool, found: list[str]
+) -> None:
+    def transactions(names: str) -> list[Any]:
+        return [ledger.Transaction(int(name[1:]), name[0], name[1:]) for name in names.split()]
+
+    books = ledger.Books()
+    for transaction in transactions(posted):
+        books.postings[transaction.account].append(transaction)
+        books.balances[transaction.account] += int(transaction.amount)
+
+    assert ledger.faults(transactions("a1 b2 a3 a4"), books, complete=complete) == found
+
+
+def test_the_proof_finds_a_wrong_balance(ledger: Any) -> None:
+    books, [one] = ledger.Books(), [ledger.Transaction(2, "a", "1.50")]
+    books.post(one)
+
+    books.balances["a"] += 1
+
+    assert ledger.faults([one], books) == ["account 'a': the balance is 2.50, and by the file 1.50"]
+
+
+@pytest.mark.parametrize(
+    ("bug", "sentence"),
+    [
+        # The books do not look whether they have it already.
+        ("example.Books.keys = property(lambda books: set(), lambda books, keys: None)", "account 'A-"),
+        # Every message is a group of its own, so what comes again was overtaken.
+        ("example.name_for = lambda text, number=iter(range(10**6)): str(next(number))", "account 'A-"),
+        # A posting is lost.
+        (
+            "post = example.Books.post\nexample.Books.post = lambda books, one: one.line == 7 or post(books, one)",
+            "account 'A-",
+        ),
+        # The queue's own books do not balance.
+        (
+            "def check(broker): raise example.LawBroken('one is missing', numbers={})\nexample.Broker.check = check",
+            "one is missing",
+        ),
+    ],
+)
+def test_with_a_planted_bug_the_ledger_is_not_proved(bug: str, sentence: str) -> None:
+    ended = run(LEDGER, "--crash-rate", 0.1, bug=bug)
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert f"\nNOT PROVED: {sentence}" in ended.stdout
+
+
+@pytest.mark.parametrize("place", ["Books.post", "name_for"])
+def test_an_error_of_a_worker_or_of_the_producer_ends_the_ledger(place: str) -> None:
+    bug = f"def fail(*arguments): raise RuntimeError('no more paper')\nexample.{place} = fail"
+
+    ended = run(LEDGER, bug=bug)
+
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("RuntimeError: no more paper\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+@pytest.mark.parametrize("clock", [[], ["--real"]])
+def test_ctrl_c_leaves_the_first_transactions_of_each_account_in_the_books(clock: list[str]) -> None:
+    """With so many crashes it takes a minute; the plain line of progress tells when it has begun."""
+    import pty
+
+    terminal, stderr = pty.openpty()
+    command = command_for(LEDGER, "--crash-rate", 0.9, *clock, without="tqdm")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, encoding="utf-8", env=environment()) as child:
+        os.close(stderr)
+        seen = b""
+        while not re.search(rb"[1-9]\d* of ", seen):
+            seen += os.read(terminal, 4_096)
+        child.send_signal(signal.SIGINT)
+        output, _ = child.communicate(timeout=60)
+    seen += rest_of(terminal)
+
+    assert child.returncode == 130
+    assert re.fullmatch(rb"([\d,]+ of [\d,]+ transactions\r?)+", seen)
+    assert output.startswith("interrupted; so far:\naccount ")
+    assert "\nproved: each account has the file's first transactions in its order, each once, and their sum\n" in output
+    assert_the_law_balances(output)
