@@ -430,6 +430,9 @@ def main() -> int:
     except BadFile as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted before the first was sent")
+        return 130
     posting = Posting(transactions, options)
     began, start, interrupted = time.perf_counter(), posting.clock.now(), False
     try:

@@ -613,6 +613,12 @@ def test_an_error_of_a_worker_or_of_the_producer_ends_the_ledger(place: str) -> 
     assert ended.stderr.endswith("RuntimeError: no more paper\n")
 
 
+def test_ctrl_c_while_the_file_is_read_ends_it() -> None:
+    ended = run(LEDGER, bug="def stop(seed): raise KeyboardInterrupt\nexample.made_up = stop")
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "interrupted before the first was sent\n", "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
 @pytest.mark.parametrize("clock", [[], ["--real"]])
 def test_ctrl_c_leaves_the_first_transactions_of_each_account_in_the_books(clock: list[str]) -> None:
