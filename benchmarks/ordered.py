@@ -18,9 +18,14 @@ def names(groups: int) -> Iterator[tuple[str, str]]:
     return ((f"group-{number}", str(next(NUMBERS))) for number in cycle(range(groups)))
 
 
-def plain(queue: Queue[str]) -> Run:
-    """The standard cycle, in the same loop: its names are made and not used."""
+def plain(queue: Queue[str], *, waiting: int = 0, flying: int = 0) -> Run:
+    """The standard cycle, in the same loop: its names are made and not used. It may hold other messages."""
     turn = names(1_000)
+    for _ in range(flying // 1_000):
+        queue.send_batch([BODY] * 1_000)
+        queue.receive(max_messages=1_000, visibility_timeout=43_200)
+    for _ in range(waiting // 1_000):
+        queue.send_batch([BODY] * 1_000)
 
     def run(much: int, send: Any = queue.send, receive: Any = queue.receive) -> None:
         for _ in islice(turn, much):
@@ -74,6 +79,8 @@ def fifo(full: bool) -> Figures:
     many = 1_000_000 if full else 100_000
     runs = {
         "standard": plain(new_queue()),
+        "standard, waiting": plain(new_queue(), waiting=many),
+        "standard, flying": plain(new_queue(), waiting=many // 2, flying=many // 2),
         "1": ordered(1),
         "1000": ordered(1_000),
         "waiting": ordered(1_000, waiting=many),
@@ -81,14 +88,18 @@ def fifo(full: bool) -> Figures:
         "content": content(Queue("bench.fifo", content_based_deduplication=True)),
     }
     times = side_by_side(runs, slices=21 if full else 9)
-    notes = {
-        "1": us(times["1"]),
-        "1000": us(times["1000"]),
-        "waiting": f"{many:,} other groups wait",
-        "blocked": f"{many // 2:,} other groups are blocked",
-        "content": "ids are SHA-256 of the body",
+
+    def against(control: str, subject: str, note: str) -> tuple[float, str]:
+        empty = "" if control == "standard" else f"; {ratio(times, 'standard', subject):.2f} x an empty one's cycle"
+        return ratio(times, control, subject), note + empty
+
+    return {
+        "fifo.1": against("standard", "1", us(times["1"])),
+        "fifo.1000": against("standard", "1000", us(times["1000"])),
+        "fifo.waiting": against("standard, waiting", "waiting", f"{many:,} other groups"),
+        "fifo.blocked": against("standard, flying", "blocked", f"{many // 2:,} other groups"),
+        "fifo.content": against("standard", "content", "ids are SHA-256 of the body"),
     }
-    return {f"fifo.{name}": (ratio(times, "standard", name), note) for name, note in notes.items()}
 
 
 def remembered(many: int) -> tuple[float, float]:

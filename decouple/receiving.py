@@ -113,6 +113,8 @@ class Receiving(Settling[T]):
             if group.head != at or group.line[at] != seq:
                 return None
             group.ready = False
+        if core.oldest[0] == seq:
+            del core.oldest[0]
         del ring[0]
         del fresh[seq]
         core.leased[seq] = message

@@ -106,12 +106,14 @@ class Sending(Desk[T]):
                 groups[group] = seq
                 core.ring += (group,)
                 core.fresh[seq] = (text, now, seq, group, given)
+                core.oldest += (seq,)
                 core.seen[key] = seen
                 core.window += (seen,)
                 return sent
             if line is not None and group in groups and groups[group] is line and line.line[-1] < seq:
                 line.line += (seq,)
                 core.fresh[seq] = (text, now, seq, group, given)
+                core.oldest += (seq,)
                 core.seen[key] = seen
                 core.window += (seen,)
                 return sent

@@ -7,7 +7,7 @@ was received, deleted or moved by then. Source: SQS developer guide, FIFO queues
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -55,7 +55,7 @@ class Fifo(Deduplication):
 
     def _send_all(self, now: int, entries: list[tuple[str, Details | None, int]]) -> list[int]:
         seqs: list[int] = []
-        fresh: OrderedDict[int, Record] = OrderedDict()
+        fresh: dict[int, Record] = {}
         waiting: dict[int, Delivery] = {}
         seen: dict[Key, Seen] = {}
         records: list[Record] = []
@@ -82,9 +82,11 @@ class Fifo(Deduplication):
             seen[key] = (now, seq, key)
             records.append(record)
             seqs.append(seq)
+        numbers = list(fresh)
         aside, news = self.counts.sent_aside + len(waiting), list(seen.values())
         # commit
         self.fresh |= fresh
+        self.oldest += numbers
         self.delayed |= waiting
         self.seen |= seen
         self.window += news
@@ -180,6 +182,8 @@ class Fifo(Deduplication):
                 self.show(now, delivery, "nacked")
             self._tidy()
         self._forget(now, 2 * PAGE if self.taken >= self.ceiling else FORGOTTEN_AT_ONCE)
+        if len(self.oldest) > 2 * len(self.fresh) + PAGE:
+            self.oldest = deque(self.fresh)
         self._look_again(now)
 
     def _take_from(self, now: int, group: Group, at: int, lease: int, most: int, out: list[Delivery]) -> None:
@@ -328,7 +332,7 @@ class Fifo(Deduplication):
 
     def _emptied(self) -> None:
         """After a purge: nothing is left of the groups, and the deduplication ids are forgotten too."""
-        for memory in (self.seen, self.window, self.attempts, self.groups, self.ring, self.touched):
+        for memory in (self.seen, self.window, self.attempts, self.oldest, self.groups, self.ring, self.touched):
             memory.clear()  # what all of them have; `touched`, which closes the doors, last
 
     def configure(self, now: int, changed: Mapping[str, Any], words: Mapping[str, Any]) -> None:

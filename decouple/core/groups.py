@@ -16,7 +16,7 @@ closed. The ring may have names of groups that are not available (any more): the
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,16 +44,17 @@ class Group:
 
 
 class Groups(Machine):
-    """A machine whose messages stand in the lines of their groups. `fresh` is by number, in the order of sending."""
+    """A machine whose messages stand in the lines of their groups. `fresh` is by number."""
 
-    fresh: OrderedDict[int, Record]
+    fresh: dict[int, Record]
 
     def __init__(self, name: str, settings: Settings, **more: Any) -> None:
         """Make an empty queue; see Places."""
         self.groups: dict[str, Group | int] = {}
         self.ring: deque[str] = deque()
+        self.oldest: deque[int] = deque()  # the numbers of `fresh` in the order of sending, and of some that left it
         super().__init__(name, settings, **more)
-        self.fresh = OrderedDict()
+        self.fresh = {}
         self.grouped = True
 
     # -- what Places asks --------------------------------------------------------------------------------------
@@ -64,8 +65,12 @@ class Groups(Machine):
         return any(self._available(self._group(name)) for name in self.ring)
 
     def _eldest(self) -> Record | None:
-        for record in self.fresh.values():
-            return record
+        # A dict finds its first entry only by passing the gaps before it, a deque at once.
+        while self.oldest:
+            record = self.fresh.get(self.oldest[0])
+            if record is not None:
+                return record
+            del self.oldest[0]
         return None
 
     def _fresh_key(self, record: Record) -> int:
