@@ -135,9 +135,11 @@ class Groups(Machine):
 
     def _tidy(self) -> None:
         """Look at every group to which something happened."""
-        while self.touched:
-            self._look_at(self.touched[0])
-            del self.touched[0]
+        if self.touched:
+            while self.touched:
+                self._look_at(self.touched[0])
+                del self.touched[0]
+            self._clear_ring()  # not before all are looked at: those that are available keep their places
 
     def _look_at(self, record: Record) -> None:
         """Put a message that is here into its group's line, drop what is gone from its head, and see whose turn it is."""
@@ -170,7 +172,6 @@ class Groups(Machine):
             # While its name stands in the ring, a group stays, or it would have two turns when it comes again.
             if not group.ready and self.groups.get(group.id) is group:
                 del self.groups[group.id]
-            self._clear_ring()
             return
         self._trim(group)
         if shown and not group.ready and not group.parked:
