@@ -94,7 +94,11 @@ def groups_of(core: Fifo, now: int) -> list[GroupStats]:
         identity, seconds, receives = (
             (None, None, 0)
             if one is None
-            else (core.id_of(one.record), (now - one.received_at) / SECOND, one.times_received)
+            else (
+                core.id_of(one.record),
+                (now - (one.received_at if one.times_received else one.record[1])) / SECOND,
+                one.times_received,
+            )
         )
         groups.append(GroupStats(view.id, view.visible, view.in_flight, view.parked, identity, seconds, receives))
     return sorted(groups, key=lambda group: -(group.blocked_for or 0))
