@@ -620,7 +620,7 @@ class FifoMachine(RuleBasedStateMachine):
         self.settle()
         left = {group: [one.id for one in line] for group, line in self.work.groups().items()}
         given: dict[str, list[str]] = {group: [] for group in left}
-        while batch := self.queue.receive(max_messages=3):
+        while batch := self.queue.receive(max_messages=3, visibility_timeout=100):
             for message in batch:
                 given[message.group or ""].append(message.id)
                 message.ack()
