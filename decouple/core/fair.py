@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from typing import Any
 
 from decouple.core.machine import Machine
 from decouple.core.places import Move
@@ -32,24 +32,26 @@ SILENT = 300 * SECOND
 RECENT = 60 * SECOND
 
 
-class Work(NamedTuple):
+class Work:
     """Processing time in nanoseconds: in the minute numbered `minute`, and in the one before."""
 
-    minute: int = 0
-    now: int = 0
-    before: int = 0
+    __slots__ = ("before", "minute", "now")
 
-    def at(self, instant: int) -> Work:
-        """The same seen from that instant."""
+    def __init__(self) -> None:
+        self.minute = self.now = self.before = 0
+
+    def add(self, instant: int, took: int) -> None:
+        """So much ended then."""
         minute = instant // RECENT
-        if minute == self.minute:
-            return self
-        return Work(minute, 0, self.now if minute == self.minute + 1 else 0)
+        if minute != self.minute:
+            self.before = self.now if minute == self.minute + 1 else 0
+            self.minute, self.now = minute, 0
+        self.now += took
 
-    def plus(self, instant: int, took: int) -> Work:
-        """With what ended then."""
-        seen = self.at(instant)
-        return seen._replace(now=seen.now + took)
+    def recent(self, instant: int) -> int:
+        """How much of it is recent at that instant."""
+        age = instant // RECENT - self.minute
+        return self.now + self.before if age == 0 else self.now if age == 1 else 0
 
 
 class Tenant:
@@ -162,14 +164,17 @@ class Fair(Machine):
 
     def _worked(self, now: int, tenant: Tenant, took: int) -> None:
         """A message of the tenant was processed for so long."""
-        tenant.work, self.work = tenant.work.plus(now, took), self.work.plus(now, took)
+        tenant.work.add(now, took)
+        self.work.add(now, took)
 
     def _judge(self, now: int, tenant: Tenant) -> None:
-        flying, (_, *own), (_, *everybody) = len(tenant.flying), tenant.work.at(now), self.work.at(now)
-        many, share = flying >= MANY or flying < len(tenant.waiting), min(SHARE, len(self.tenants) + bool(self.fresh))
-        if now - tenant.sent_at >= SILENT:
+        """Whether the tenant is noisy. Nobody is who is alone, or has sent nothing for long."""
+        share = min(SHARE, len(self.tenants) + bool(self.fresh))
+        if share == 1 or now - tenant.sent_at >= SILENT:
             return
-        if (many and flying * share > self.in_flight) or sum(own) * share > sum(everybody):
+        flying = len(tenant.flying)
+        many = flying >= MANY or flying < len(tenant.waiting)
+        if (many and flying * share > self.in_flight) or tenant.work.recent(now) * share > self.work.recent(now):
             tenant.noisy = True
             self.noisy[tenant.id] = tenant
 
