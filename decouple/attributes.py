@@ -11,6 +11,7 @@ import math
 import re
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard
 
 from decouple.jsontext import json_text
@@ -96,6 +97,7 @@ def check_attributes(attributes: Mapping[str, Value]) -> dict[str, Any]:
     return {check_name(name): kept(name, value) for name, value in attributes.items()}
 
 
+@lru_cache(maxsize=1_024)  # a program has few names, and uses them for each message
 def check_name(name: str) -> str:
     """A name of 1-256 letters, digits, `_`, `-` and `.`, where AWS allows it."""
     if not isinstance(name, str):
@@ -170,23 +172,24 @@ def shown_value(value: Any) -> Any:
 
 def wire_form(value: Any) -> Attribute:
     """A stored value with its wire type."""
-    if isinstance(value, Attribute):
-        return value
-    if isinstance(value, ArrayText):
-        return Attribute("String.Array", str(value))
+    return value if isinstance(value, Attribute) else Attribute(*wire_parts(value))
+
+
+def wire_parts(value: Any) -> tuple[str, str | bytes]:
+    """The wire type of a stored value, and its text or bytes."""
     if isinstance(value, str):
-        return Attribute("String", value)
+        return ("String.Array", str(value)) if isinstance(value, ArrayText) else ("String", value)
     if isinstance(value, bytes):
-        return Attribute("Binary", value)
-    return Attribute("Number", str(value))
+        return "Binary", value
+    if isinstance(value, Attribute):
+        return value.type, value.value
+    return "Number", str(value)
 
 
 def size_of(attributes: Mapping[str, Any]) -> int:
     """What the attributes add to a message's size: name, type and value of each, in UTF-8 bytes."""
     total = 0
     for name, value in attributes.items():
-        form = wire_form(value)
-        total += sum(
-            len(part.encode()) if isinstance(part, str) else len(part) for part in (name, form.type, form.value)
-        )
+        kind, text = wire_parts(value)
+        total += len(name.encode()) + len(kind.encode()) + len(text.encode() if isinstance(text, str) else text)
     return total
