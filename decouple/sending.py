@@ -86,7 +86,7 @@ class Sending(Desk[T]):
         if given is None:
             given = deduplication_id_for(text, None, core.settings, self.name)
         # What check_id says in more calls, of both ids at once.
-        both = group + given if group.__class__ is given.__class__ is str else ""
+        both = group + given if group.__class__ is given.__class__ is str else " "
         if not (both.isascii() and both.isprintable() and group and given and len(both) <= 128) or " " in both:
             check_id("group", group)
             check_id("deduplication_id", given)

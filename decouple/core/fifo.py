@@ -41,6 +41,7 @@ class Fifo(Deduplication):
     def __init__(self, name: str, settings: Settings, **more: Any) -> None:
         """Make an empty queue; see Places."""
         self.attempts: OrderedDict[str, tuple[int, list[tuple[Delivery, int]]]] = OrderedDict()
+        self.reckoned = 0  # how many were taken when ids were let go last
         super().__init__(name, settings, **more)
 
     # -- sending -----------------------------------------------------------------------------------------------
@@ -181,7 +182,9 @@ class Fifo(Deduplication):
                 # A visibility of 0 shows the message and leaves it visible, one receive older (SQS).
                 self.show(now, delivery, "nacked")
             self._tidy()
-        self._forget(now, 2 * PAGE if self.taken >= self.ceiling else FORGOTTEN_AT_ONCE)
+        # The short paths forget nothing: so this makes up for all they have taken, in up to a page of receives.
+        gone, self.reckoned = self.taken - self.reckoned, self.taken
+        self._forget(now, FORGOTTEN_AT_ONCE + 2 * gone)
         if len(self.oldest) > 2 * len(self.fresh) + PAGE:
             self.oldest = deque(self.fresh)
         self._look_again(now)
