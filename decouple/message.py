@@ -318,7 +318,13 @@ class FifoMessage(Message[T]):
             name = group_of(record)
         seq, leased, groups, now = record[2], core.leased, core.groups, owner._now()
         # commit (without the lock: see core/groups.py)
-        if core.quick and not (core.touched or core.parked) and now < self.due and seq in leased and leased[seq] is self:
+        if (
+            core.quick
+            and not (core.touched or core.parked)
+            and now < self.due
+            and seq in leased
+            and leased[seq] is self
+        ):
             group = groups[name]
             if group is seq or group == seq:
                 del leased[seq]
