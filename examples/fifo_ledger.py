@@ -137,15 +137,15 @@ def checked(line: int, names: list[str], row: list[str]) -> Transaction:
     return Transaction(line, amount=str(Decimal(amount)), **fields)
 
 
-def made_up(seed: int) -> str:
-    """A CSV file, the same for the same seed."""
+def made_up(seed: int, transactions: int) -> str:
+    """A CSV file, the same for the same seed and number of transactions."""
     random, file = Random(f"{seed} transactions"), io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for number in range(1, TRANSACTIONS + 1):
+    for number in range(1, transactions + 1):
         text = random.choice(("rent", "groceries", "power", "books", "salary"))
         cents = random.randrange(100, 90_000) * (4 if text == "salary" else -1)
-        day = date(2026, 1, 1) + timedelta(365 * number // (TRANSACTIONS + 1))
+        day = date(2026, 1, 1) + timedelta(365 * number // (transactions + 1))
         account = f"A-{random.randint(1, ACCOUNTS):03d}"
         writer.writerow((f"t-{number:05d}", account, day, f"{Decimal(cents) / 100:.2f}", text))
     return file.getvalue()
@@ -391,6 +391,7 @@ class Parser(argparse.ArgumentParser):
 def parsed() -> argparse.Namespace:
     parser = Parser(description="Post transactions to accounts through a FIFO queue, with workers that crash.")
     parser.add_argument("file", nargs="?", help="CSV with the columns account, amount (and id, date, text)")
+    parser.add_argument("--transactions", type=int, default=TRANSACTIONS, help="made where no file is given (5000)")
     parser.add_argument("--workers", type=int, default=4, help="threads that post (4)")
     parser.add_argument("--crash-rate", type=float, default=0.02, metavar="R", help="of all postings, 0 to 0.9 (0.02)")
     parser.add_argument("--seed", type=int, default=1, help="of transactions, lost answers and crashes (1)")
@@ -400,6 +401,8 @@ def parsed() -> argparse.Namespace:
     options = parser.parse_args()
     if not 1 <= options.workers <= 1_000:
         parser.error(f"--workers must be from 1 to 1,000, not {options.workers}")
+    if options.transactions < 0:
+        parser.error(f"--transactions must be at least 0, not {options.transactions}")
     if options.batch < 1:
         parser.error(f"--batch must be at least 1, not {options.batch}")
     if not 0 <= options.crash_rate <= 0.9:
@@ -413,7 +416,7 @@ def input_of(options: argparse.Namespace) -> list[Transaction]:
     """The transactions. Raises BadFile."""
     if options.file is not None:
         return read(options.file)
-    text = made_up(options.seed)
+    text = made_up(options.seed, options.transactions)
     if options.write is not None:
         try:
             with open(options.write, "x", encoding="utf-8", newline="") as file:  # never over what is there

@@ -348,6 +348,9 @@ def csv_file(tmp_path: Path) -> Callable[[str | bytes], Path]:
     return write
 
 
+FEW = ("--transactions", 400)
+
+
 def test_the_ledger_has_each_transaction_once_and_in_order_whatever_crashed() -> None:
     output = finished(run(LEDGER))
 
@@ -361,27 +364,27 @@ def test_the_ledger_has_each_transaction_once_and_in_order_whatever_crashed() ->
 
 
 def test_on_virtual_time_the_ledger_is_the_same_every_time_however_many_workers() -> None:
-    few, many = (finished(run(LEDGER, "--workers", workers, "--crash-rate", 0.1)) for workers in (2, 16))
+    few, many = (finished(run(LEDGER, *FEW, "--workers", workers, "--crash-rate", 0.1)) for workers in (2, 16))
 
     assert re.sub(r", in [\d.]+ s", "", few) == re.sub(r", in [\d.]+ s", "", many)
 
 
 def test_another_seed_makes_other_transactions_and_crashes() -> None:
-    one, other = (finished(run(LEDGER, "--seed", seed)) for seed in (1, 2))
+    one, other = (finished(run(LEDGER, *FEW, "--seed", seed)) for seed in (1, 2))
 
     assert balances_of(one)["all"] != balances_of(other)["all"]
     assert numbers_of(one) != numbers_of(other)
 
 
 def test_a_crash_takes_a_whole_batch_along_and_the_order_still_holds() -> None:
-    output = finished(run(LEDGER, "--batch", 10, "--crash-rate", 0.1))
+    output = finished(run(LEDGER, *FEW, "--batch", 10, "--crash-rate", 0.1))
 
     assert PROVED in output
     assert numbers_of(output)["redeliveries"] > 2 * numbers_of(output)["crashes"] > 0
 
 
 def test_without_crashes_nothing_comes_twice_and_no_time_passes() -> None:
-    output = finished(run(LEDGER, "--crash-rate", 0))
+    output = finished(run(LEDGER, *FEW, "--crash-rate", 0))
 
     assert (numbers_of(output)["crashes"], numbers_of(output)["redeliveries"]) == (0, 0)
     assert "\ntime: 0 s on the virtual clock, " in output
@@ -390,7 +393,7 @@ def test_without_crashes_nothing_comes_twice_and_no_time_passes() -> None:
 
 @pytest.mark.slow
 def test_the_ledger_holds_on_real_time_as_well() -> None:
-    output = finished(run(LEDGER, "--real"))
+    output = finished(run(LEDGER, *FEW, "--crash-rate", 0.05, "--real"))
 
     assert PROVED in output
     assert numbers_of(output)["redeliveries"] >= numbers_of(output)["crashes"] > 0
@@ -457,7 +460,7 @@ def test_long_names_of_accounts_stay_apart(csv_file: Callable[[str], Path]) -> N
 
 
 def test_the_file_it_writes_is_the_one_it_used(tmp_path: Path) -> None:
-    made = finished(run(LEDGER, "--write", tmp_path / "made.csv"))
+    made = finished(run(LEDGER, *FEW, "--write", tmp_path / "made.csv"))
 
     read = finished(run(LEDGER, tmp_path / "made.csv"))
 
@@ -512,6 +515,7 @@ def test_a_file_that_is_not_text_says_where(csv_file: Callable[[bytes], Path]) -
         (["nowhere.csv"], "'nowhere.csv' cannot be read: No such file or directory\n"),
         (["--workers", 0], "--workers must be from 1 to 1,000, not 0\n"),
         (["--workers", "x"], "argument --workers: invalid int value: 'x'\n"),
+        (["--transactions", -1], "--transactions must be at least 0, not -1\n"),
         (["--batch", 0], "--batch must be at least 1, not 0\n"),
         (["--crash-rate", 1], "--crash-rate must be from 0 to 0.9, not 1.0\n"),
         (["--crash-rate", "nan"], "--crash-rate must be from 0 to 0.9, not nan\n"),
@@ -597,7 +601,7 @@ def test_the_proof_finds_a_wrong_balance(ledger: Any) -> None:
     ],
 )
 def test_with_a_planted_bug_the_ledger_is_not_proved(bug: str, sentence: str) -> None:
-    ended = run(LEDGER, "--crash-rate", 0.1, bug=bug)
+    ended = run(LEDGER, *FEW, "--crash-rate", 0.2, bug=bug)
 
     assert (ended.returncode, ended.stderr) == (1, "")
     assert f"\nNOT PROVED: {sentence}" in ended.stdout
@@ -607,14 +611,14 @@ def test_with_a_planted_bug_the_ledger_is_not_proved(bug: str, sentence: str) ->
 def test_an_error_of_a_worker_or_of_the_producer_ends_the_ledger(place: str) -> None:
     bug = f"def fail(*arguments): raise RuntimeError('no more paper')\nexample.{place} = fail"
 
-    ended = run(LEDGER, bug=bug)
+    ended = run(LEDGER, *FEW, bug=bug)
 
     assert ended.returncode == 1
     assert ended.stderr.endswith("RuntimeError: no more paper\n")
 
 
 def test_ctrl_c_while_the_file_is_read_ends_it() -> None:
-    ended = run(LEDGER, bug="def stop(seed): raise KeyboardInterrupt\nexample.made_up = stop")
+    ended = run(LEDGER, bug="def stop(*_): raise KeyboardInterrupt\nexample.made_up = stop")
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "interrupted before the first was sent\n", "")
 

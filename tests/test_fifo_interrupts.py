@@ -343,7 +343,7 @@ OPERATIONS = [
 def test_an_interrupt_at_any_point_loses_nothing_and_stops_no_group(
     operation: Callable[[World], None], make: Callable[[bool], World], observed: bool
 ) -> None:
-    at_each_point(partial(make, observed), operation, check_world)  # type: ignore[arg-type]
+    at_each_point(partial(make, observed), operation, check_world, most=12)  # type: ignore[arg-type]
 
 
 @EITHER
@@ -361,8 +361,8 @@ def test_a_send_asked_for_again_after_an_interrupt_is_enqueued_once(observed: bo
         world.queue.send("second", group="two")
         world.queue.send_batch([Entry("third", group="two"), Entry("first", group="one")])
 
-    at_each_point(partial(calm_world, observed), operation, again)  # type: ignore[arg-type]
-    at_each_point(partial(busy_world, observed), operation, again)  # type: ignore[arg-type]
+    at_each_point(partial(calm_world, observed), operation, again, most=12)  # type: ignore[arg-type]
+    at_each_point(partial(busy_world, observed), operation, again, most=12)  # type: ignore[arg-type]
 
 
 @EITHER
@@ -455,7 +455,7 @@ def test_whatever_another_thread_does_in_between_loses_nothing_and_stops_no_grou
 ) -> None:
     points = points_of(partial(make, observed), operation, interrupt, only=free, most=8)  # type: ignore[arg-type]
     for number, other in enumerate(BETWEEN):
-        for at in points[number % 2 :: 2]:
+        for at in points[number % 4 :: 4]:
             this = make(observed)
             tracer = Tracer(at, partial(untraced, other, this), only=partial(free, this))
             with suppress(*MEANWHILE):

@@ -219,10 +219,13 @@ def check_world(world: World, where: str) -> None:
 
 
 def at_each_point(
-    make: Callable[[], World], operation: Callable[[World], object], after: Callable[[World, str], None] = check_world
+    make: Callable[[], World],
+    operation: Callable[[World], object],
+    after: Callable[[World, str], None] = check_world,
+    most: int = 24,
 ) -> int:
     """Do `operation` in a new world for each of its points, interrupted there; then `after` looks at what is left."""
-    points = points_of(make, operation, interrupt)
+    points = points_of(make, operation, interrupt, most=most)
     hit = 0
     for at in points:
         this = make()
@@ -245,6 +248,8 @@ def points_of(
     most: int = 24,
 ) -> range:
     """The numbers of the points of an operation, or of as many of them, evenly spread."""
+    with suppress(Exception):
+        operation(make())  # what is remembered from the first time on is not there to be counted
     this = make()
     tracer = Tracer(0, act, only=lambda: only(this))
     tracer.run(lambda: operation(this))
