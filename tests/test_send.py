@@ -236,3 +236,15 @@ def test_sending_works_the_same_while_somebody_observes(broker: Broker) -> None:
 
     assert [message.body for message in queue.receive(max_messages=10)] == ["one", "three", "four"]
     assert queue.stats().delayed == 1
+
+
+@pytest.mark.parametrize("wrong", [7, b"g", ["g"], object()])
+@pytest.mark.parametrize("which", ["group", "deduplication_id"])
+def test_ids_of_a_fifo_queue_that_are_no_text_are_refused(clock: VirtualClock, which: str, wrong: Any) -> None:
+    queue = Queue("orders.fifo", clock=clock)
+    ids: dict[str, Any] = {"group": "g", "deduplication_id": "d"} | {which: wrong}
+
+    with pytest.raises(TypeError, match=f"{which} must be text"):
+        queue.send("x", **ids)
+
+    assert queue.check()["accepted"] == 0
