@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sortedcontainers import SortedList
 
-from decouple import Queue
+from decouple import Entry, Queue
 from decouple.core.deadlines import Deadlines
 from decouple.testing import VirtualClock
 
@@ -196,3 +197,15 @@ def test_delayed_messages_purged_leave_no_trail(queue: Queue) -> None:
         queue.purge()
 
     assert len(queue._core.deadlines) <= 500
+
+
+@pytest.mark.parametrize("at_once", [1, 10])
+def test_a_fair_queue_keeps_no_deadline_of_messages_long_gone(clock: VirtualClock, at_once: int) -> None:
+    """A message with a group waits with its retention in the heap, and leaves it there when it is acknowledged."""
+    queue = Queue("jobs", clock=clock)
+
+    for number in range(5_000 // at_once):
+        queue.send_batch([Entry("x", group=f"tenant-{number % 7}")] * at_once)
+        queue.delete(*queue.receive(max_messages=at_once))
+
+    assert len(queue._core.deadlines) <= 200

@@ -48,7 +48,12 @@ class Deadlines:
         self._entries.add(entry)
         if self._aside:
             self._carry(CARRIED_AT_A_PUSH)
-        elif len(self._heap) > 2 * live + SLACK:
+        else:
+            self.set_aside(live)
+
+    def set_aside(self, live: int) -> None:
+        """Begin to prune if most entries are stale; the next pushes go on with it. For who pushes what does not live yet."""
+        if not self._aside and len(self._heap) > 2 * live + SLACK:
             self._aside, self._heap = self._heap, self._aside
 
     def first(self) -> Entry | None:

@@ -39,6 +39,8 @@ class Standard(Fair):
         waiting: dict[int, Delivery] = {}
         changes: list[Change] = []
         shown: dict[int, Delivery] = {}
+        if self.grouped:
+            self.deadlines.set_aside(self.in_flight + len(self.again) + len(self.delayed))
         for text, details, delay in entries:
             seq, until = self.next_seq(), now + delay
             record: Record = (text, now, seq) if details is None else (text, now, seq, details)
