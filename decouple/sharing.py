@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 from decouple.core.records import Delivery
 from decouple.errors import AccessDenied, QueueClosed
 from decouple.generic import T
-from decouple.message import TypedMessage
+from decouple.message import Message
 
 if TYPE_CHECKING:
     from decouple.attributes import Value
     from decouple.clock import Seconds
     from decouple.core.principals import Principal
     from decouple.generic import Json
-    from decouple.message import Entry, Message, Sent
+    from decouple.message import Entry, Sent
     from decouple.queue import Queue
     from decouple.stats import QueueStats
 
@@ -251,13 +251,24 @@ class AsyncSharedQueue(Generic[T]):
 # -- its messages ----------------------------------------------------------------------------------------------------
 
 
-class SharedMessage(TypedMessage[T]):
+class SharedMessage(Message[T]):
     """A message received through a SharedQueue: the delivery's double, which asks before it settles the delivery."""
 
     __slots__ = ("_original", "_view")
 
     _original: Message[T]
     _view: SharedQueue[T]
+
+    @property
+    def body(self) -> T:
+        return self._original.body
+
+    @property
+    def text(self) -> str:
+        return self._original.text
+
+    def json(self) -> Any:
+        return self._original.json()
 
     def ack(self) -> None:
         self._view._check("DeleteMessage")

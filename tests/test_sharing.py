@@ -7,12 +7,24 @@ import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from decouple import AccessDenied, Broker, Entry, InvalidPolicy, Message, NotInFlight, Queue, QueueClosed, SharedQueue
+from decouple import (
+    AccessDenied,
+    Broker,
+    Entry,
+    InvalidPolicy,
+    LargeBodies,
+    Message,
+    NotInFlight,
+    Queue,
+    QueueClosed,
+    SharedQueue,
+)
 from decouple.core.principals import principal
 from decouple.permissions import ACTIONS, OWNER_ONLY, check_access
 from decouple.testing import Ledger, VirtualClock
@@ -644,6 +656,23 @@ def test_a_typed_queue_shares_its_type(clock: VirtualClock) -> None:
 
     assert message.body == Order(7)
     assert message.body is message.body
+    queue.check()
+
+
+@pytest.mark.parametrize("name", ["orders", "orders.fifo"])
+def test_a_large_body_is_brought_to_who_shares_the_queue(clock: VirtualClock, tmp_path: Path, name: str) -> None:
+    queue = Queue(name, max_message_size=200, large_bodies=LargeBodies(tmp_path), clock=clock)
+    queue.grant("all", ACCOUNT, "*")
+    shared = queue.as_principal(WORKER)
+    ids: dict[str, str] = {"group": "g", "deduplication_id": "d"} if queue.fifo else {}
+    shared.send({"lines": "x" * 300}, **ids)
+
+    [message] = shared.receive()
+    message.ack()
+
+    assert message.json() == {"lines": "x" * 300}
+    assert message.body == message.text == '{"lines": "' + "x" * 300 + '"}'
+    assert list(tmp_path.iterdir()) == []
     queue.check()
 
 
