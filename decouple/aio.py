@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from decouple.parking import TaskPark
     from decouple.queue import Queue
     from decouple.settings import QueueSettings
-    from decouple.stats import QueueStats
+    from decouple.stats import GroupStats, QueueStats
+    from decouple.tags import Tags
 
 __all__ = ["AsyncQueue"]
 
@@ -143,6 +144,22 @@ class AsyncQueue(Generic[T]):
         """Counts and totals; never suspends. See Queue.stats."""
         return self._queue.stats()
 
+    async def groups(self) -> list[GroupStats]:
+        """The groups of a FIFO queue and what each waits behind; never suspends. See Queue.groups."""
+        return self._queue.groups()
+
+    async def release(self, group: str) -> None:
+        """Give the messages of a parked group again; never suspends. See Queue.release."""
+        self._queue.release(group)
+
+    async def check(self) -> dict[str, int]:
+        """Prove that nothing was lost; never suspends. See Queue.check."""
+        return self._queue.check()
+
+    async def sources(self) -> list[Queue[Any]]:
+        """The queues whose dead-letter queue this is; never suspends. See Queue.sources."""
+        return self._queue.sources()
+
     async def redrive(
         self,
         to: Queue[Any] | None = None,
@@ -161,6 +178,22 @@ class AsyncQueue(Generic[T]):
     async def configure(self, **settings: Unpack[QueueSettings]) -> None:
         """Change a live queue; never suspends. See Queue.configure."""
         self._queue.configure(**settings)
+
+    async def tag(self, tags: Tags | None = None, /, **named: str) -> None:
+        """Add or overwrite tags; never suspends. See Queue.tag."""
+        self._queue.tag(tags, **named)
+
+    async def untag(self, *keys: str) -> None:
+        """Remove tags; never suspends. See Queue.untag."""
+        self._queue.untag(*keys)
+
+    async def grant(self, label: str, principals: str | Iterable[str], actions: str | Iterable[str]) -> None:
+        """Add a statement to the policy; never suspends. See Queue.grant."""
+        self._queue.grant(label, principals, actions)
+
+    async def revoke(self, label: str) -> None:
+        """Remove a statement of the policy; never suspends. See Queue.revoke."""
+        self._queue.revoke(label)
 
     async def close(self) -> None:
         """End every wait; never suspends. See Queue.close."""

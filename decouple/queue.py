@@ -25,6 +25,7 @@ from decouple.core.places import Move
 from decouple.core.records import new_delivery
 from decouple.core.settings import Settings
 from decouple.core.standard import Standard
+from decouple.entries import check_id
 from decouple.errors import (
     LawBroken,
     QueueClosed,
@@ -324,9 +325,10 @@ class Queue(Sending[T], Receiving[T]):
     def release(self, group: str) -> None:
         """Give the messages of a parked group again (on_poison="park"), its first with a new number of tries.
 
-        Raises ValueError if the group is not parked.
+        Raises ValueError if the group is not parked, TypeError.
         """
         order = self._in_order("release()")
+        check_id("group", group)
         try:
             with self._lock:
                 now = self._now()

@@ -682,3 +682,48 @@ def test_synchronous_use_does_not_import_asyncio() -> None:
     )
 
     assert ran.stdout == "False\n"
+
+
+# -- the rest of the queue, for tasks --------------------------------------------------------------------------
+
+
+def test_a_task_looks_at_groups_and_releases_one(clock: VirtualClock) -> None:
+    queue = Queue("orders.fifo", on_poison="park", max_receives=1, clock=clock)
+
+    async def main() -> None:
+        await queue.aio.send("a1", group="a", deduplication_id="1")
+        [message] = await queue.aio.receive()
+        message.nack()
+        assert await queue.aio.receive() == []
+        assert [(group.group, group.parked) for group in await queue.aio.groups()] == [("a", True)]
+
+        await queue.aio.release("a")
+
+        assert [message.body for message in await queue.aio.receive()] == ["a1"]
+        assert (await queue.aio.check())["in_flight"] == 1
+
+    asyncio.run(main())
+
+
+def test_a_task_changes_tags_and_policy_and_sees_whose_dead_letters_come(clock: VirtualClock) -> None:
+    dead = Queue("dead", clock=clock)
+    queue = Queue("orders", dead_letter=dead, max_receives=3)
+
+    async def main() -> None:
+        await queue.aio.tag({"team": "shop"}, stage="test")
+        await queue.aio.untag("stage")
+        await queue.aio.grant("workers", "111122223333", "SendMessage")
+        assert queue.policy is not None
+        await queue.aio.revoke("workers")
+        assert await dead.aio.sources() == [queue]
+
+    asyncio.run(main())
+
+    assert (dict(queue.tags), queue.policy) == ({"team": "shop"}, None)
+
+
+def test_what_is_no_group_cannot_be_released(clock: VirtualClock) -> None:
+    queue: Any = Queue("orders.fifo", clock=clock)
+
+    with pytest.raises(TypeError, match="group must be text"):
+        queue.release(["a"])
