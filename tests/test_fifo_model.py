@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from hashlib import sha256
+from random import Random
 
 import attrs
 import pytest
@@ -258,9 +259,12 @@ class FifoMachine(RuleBasedStateMachine):
     def follow(self, got: list[Message], wanted: int, lease: int) -> list[Held]:
         """Check what a receive gave, and do the same in the model."""
         work, now = self.work, self.now
-        aside = {group.group for group in self.queue.groups() if group.parked} - work.set_aside
-        dead_before = {one.id for one in self.dead.all}
-        dead_now = [message.id for message in self.dead_queue.peek(1000) if message.id not in dead_before]
+        aside: set[str] = set()
+        dead_now: list[str] = []
+        if work.most is not None:
+            aside = {group.group for group in self.queue.groups() if group.parked} - work.set_aside
+            dead_before = {one.id for one in self.dead.all}
+            dead_now = [message.id for message in self.dead_queue.peek(1000) if message.id not in dead_before]
         available = {group: since for group, since in work.since.items() if group not in work.set_aside}
         turns = [group for group, _ in itertools.groupby(got, key=lambda message: message.group)]
         assert len(set(turns)) == len(turns), "more of a group after another group"
@@ -665,9 +669,42 @@ def test_a_fifo_queue_behaves_as_a_plain_list_of_messages_does(machine: type[Fif
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=50,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_so_it_does_over_a_long_calm_day(seed: int) -> None:
+    """Send, receive, acknowledge, and little else: what goes by the short paths, which all else closes for a while."""
+    random = Random(seed)
+    machine = UnattendedFifoMachine()
+    machine.every = 41
+    machine.queue.configure(max_receives=None)
+    machine.work.most = None
+    few = seed % 2
+
+    for _ in range(600):
+        verb = random.choices(
+            ["send", "again", "receive", "ack", "late ack", "nack", "pass"], [9, 1, 9, 9, 0.3, 0.3, 0.4]
+        )[0]
+        if verb == "send" or verb == "again":
+            identity = "body" if verb == "send" else "body again"
+            machine.send(random.choice("AB" if few else "ABCDEFGH"), identity, random.randrange(50), plain=True)
+        elif verb == "receive":
+            machine.receive(random.choice([1, 1, 1, 1, 3]), None)
+        elif verb == "pass":
+            machine.advance(random.choice([0.5, 5, 30, 40]))
+        elif machine.held:
+            at = 0 if verb == "late ack" else random.randrange(-min(2, len(machine.held)), 0) % len(machine.held)
+            if verb == "nack":
+                machine.change_visibility(at, 0, "nack")
+            else:
+                machine.acknowledge(at, "ack")
+            if random.random() < 0.9:
+                del machine.held[at]
+        machine.time_goes_by()
+    machine.teardown()
