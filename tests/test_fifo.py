@@ -152,13 +152,15 @@ def test_what_expired_comes_again_in_the_order_of_sending(fifo: Queue, clock: Vi
     assert received(fifo) == ["a1", "a2", "a3"]
 
 
-def test_what_expired_comes_as_a_whole_however_much_it_is(fifo: Queue) -> None:
+class Unattached(VirtualClock):
+    """Time that moves and settles nothing, as a real clock's does: the queue itself must see to what is due."""
+
+    def attach(self, timed: object) -> None:
+        """Do not tell the queue."""
+
+
+def test_what_expired_comes_as_a_whole_however_much_it_is() -> None:
     """A queue settles what is due in steps: a receive must not take a step's end for the end of what is visible."""
-
-    class Unattached(VirtualClock):
-        def attach(self, timed: object) -> None:
-            """Nobody tells the queue that time went by."""
-
     clock = Unattached()
     queue = Queue("many.fifo", content_based_deduplication=True, clock=clock)
     queue.send_batch([Entry(f"{number}", group="a") for number in range(100)])
@@ -209,13 +211,14 @@ def test_a_message_behind_one_in_flight_that_outlives_its_retention_comes(clock:
     assert queue.check()["retained_out"] == 1
 
 
-def test_a_line_of_thousands_is_kept_in_order_and_forgets_what_is_gone(fifo: Queue) -> None:
+@pytest.mark.parametrize("most", [1, 3], ids=["one by one", "in batches"])
+def test_a_line_of_thousands_is_kept_in_order_and_forgets_what_is_gone(fifo: Queue, most: int) -> None:
     total = 5_000
     fifo.send_batch([Entry(f"{number}", group="a") for number in range(total)])
 
     given: list[str] = []
-    while len(given) < total - 100:
-        for message in fifo.receive(max_messages=1 + len(given) % 3):
+    while len(given) < total - 200:
+        for message in fifo.receive(max_messages=most):
             given.append(message.body)
             message.ack()
 
@@ -913,6 +916,19 @@ def test_a_receipt_is_good_to_the_last_nanosecond(fifo: Queue, clock: VirtualClo
 
     with pytest.raises(ReceiptExpired):
         second.ack()
+
+
+def test_a_receipt_ends_by_itself_before_anything_is_settled() -> None:
+    clock = Unattached()
+    queue = Queue("orders.fifo", content_based_deduplication=True, clock=clock)
+    send(queue, "a1")
+    [message] = queue.receive()
+
+    clock.advance(30)
+
+    with pytest.raises(ReceiptExpired):
+        message.ack()
+    assert received(queue) == ["a1"]
 
 
 def test_a_message_given_back_is_not_deleted_by_its_old_handle(fifo: Queue) -> None:
