@@ -2,11 +2,12 @@
 
 A tenant becomes *noisy* when it has over a tenth of the messages in flight and at least 30 (with fewer: and more of it
 waits than is in flight), or took over a tenth of the recent processing time; until nothing of it waits, or it has sent
-nothing for five minutes. What quiet tenants wait for is given first, oldest first; then the noisy tenant with the fewest
+nothing for five minutes and would not become noisy now. What quiet tenants wait for is given first, oldest first; then the noisy tenant with the fewest
 in flight. Nothing is dropped, throttled or blocked, and messages without a group are tenants of their own, always quiet.
 Source: SQS developer guide, fair queues. The thresholds are approximate there, and made for fleets: where few messages are
 in flight 30 is never reached, so the number waiting decides here; where there are fewer than ten tenants, over its equal
-share is what a tenth is among more; recent is the present minute and the one before.
+share is what a tenth is among more; recent is the present minute and the one before. There five minutes of silence are
+enough; but what one tenant sent in a burst may take longer than that, and is older than what the others send.
 
 Nothing of this is at work in a queue that has no message with a group. As in core/groups.py, what tenants wait for follows
 from where the messages are: a transition leaves its record in `touched`, and the next receive looks at it.
@@ -168,9 +169,9 @@ class Fair(Machine):
         self.work.add(now, took)
 
     def _judge(self, now: int, tenant: Tenant) -> None:
-        """Whether the tenant is noisy. Nobody is who is alone, or has sent nothing for long."""
+        """Whether the tenant is noisy. Nobody is who is alone."""
         share = min(SHARE, len(self.tenants) + bool(self.fresh))
-        if share == 1 or now - tenant.sent_at >= SILENT:
+        if share == 1:
             return
         flying = len(tenant.flying)
         many = flying >= MANY or flying < len(tenant.waiting)
@@ -179,11 +180,13 @@ class Fair(Machine):
             self.noisy[tenant.id] = tenant
 
     def _calm(self, now: int) -> None:
-        """Take those for quiet of whom nothing waits, or nothing was sent for long."""
+        """Take those for quiet of whom nothing waits, or who have sent nothing for long and are not at it again."""
         for tenant in list(self.noisy.values()):
             if not tenant.waiting or now - tenant.sent_at >= SILENT:
                 tenant.noisy = False
                 del self.noisy[tenant.id]
+                if tenant.waiting:
+                    self._judge(now, tenant)
                 self._enlist(tenant)
 
     # -- whose message is next ---------------------------------------------------------------------------------
