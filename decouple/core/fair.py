@@ -2,22 +2,23 @@
 
 A tenant becomes *noisy* when it has over a tenth of the messages in flight and at least 30 (with fewer: and more of it
 waits than is in flight), or took over a tenth of the recent processing time; until nothing of it waits, or it has sent
-nothing for five minutes and would not become noisy now. What quiet tenants wait for is given first, oldest first; then the noisy tenant with the fewest
-in flight. Nothing is dropped, throttled or blocked, and messages without a group are tenants of their own, always quiet.
-Source: SQS developer guide, fair queues. The thresholds are approximate there, and made for fleets: where few messages are
-in flight 30 is never reached, so the number waiting decides here; where there are fewer than ten tenants, over its equal
-share is what a tenth is among more; recent is the present minute and the one before. There five minutes of silence are
-enough; but what one tenant sent in a burst may take longer than that, and is older than what the others send.
+nothing for five minutes and would not become noisy now. What quiet tenants wait for is given first, oldest first; then the
+noisy tenant with the fewest in flight. Nothing is dropped, throttled or blocked, and messages without a group are tenants
+of their own, always quiet. Source: SQS developer guide, fair queues. The thresholds are approximate there, and made for
+fleets: where few messages are in flight 30 is never reached, so the number waiting decides here; where there are fewer than
+ten tenants, over its equal share is what a tenth is among more; recent is the present minute and the one before. There five
+minutes of silence are enough; but a burst may take longer, and what is left of it is older than what the others send.
 
 Nothing of this is at work in a queue that has no message with a group. As in core/groups.py, what tenants wait for follows
-from where the messages are: a transition leaves its record in `touched`, and the next receive looks at it.
+from where the messages are: a transition leaves its record in `touched`, and the next receive looks at it, or a send when
+there are many.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from decouple.core.machine import Machine
@@ -31,6 +32,7 @@ MANY = 30
 SHARE = 10  # over one in so many is noisy
 SILENT = 300 * SECOND
 RECENT = 60 * SECOND
+MANY_TOUCHED = 256
 
 
 class Work:
@@ -99,6 +101,19 @@ class Fair(Machine):
             self.grouped = True
             self.choosy = True
             self.due = 0
+
+    def _look_sometimes(self, now: int) -> None:
+        """Leave no more than so many for the next receive to look at: there may be none for long."""
+        if len(self.touched) >= MANY_TOUCHED:
+            self._tidy(now)
+            if len(self.heads) > 2 * len(self.again) + MANY_TOUCHED:
+                heads = [head for head in self.heads if head[1] in self.again]
+                heapify(heads)
+                self.heads = heads
+
+    def _emptied(self) -> None:
+        for memory in (self.noisy, self.heads, self.tenants, self.touched):
+            memory.clear()  # `touched`, from which the others follow, last
 
     def _ungroup(self) -> None:
         """No message has a group any more: the short paths may open again."""

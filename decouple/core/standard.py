@@ -40,6 +40,7 @@ class Standard(Fair):
         changes: list[Change] = []
         shown: dict[int, Delivery] = {}
         if self.grouped:
+            self._look_sometimes(now)
             self.deadlines.set_aside(self.in_flight + len(self.again) + len(self.delayed))
         for text, details, delay in entries:
             seq, until = self.next_seq(), now + delay
