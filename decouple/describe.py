@@ -91,6 +91,8 @@ def declare(queue: Callable[..., Queue[Any]], description: Any, types: Types) ->
     declaration = Declaration(queue, entries, types, {})
     for name in entries:
         declaration.declare(name)
+    for name in entries:
+        declaration.allow(name)
 
 
 class Declaration(NamedTuple):
@@ -127,6 +129,7 @@ class Declaration(NamedTuple):
         if given.get("dead_letter") is not None:
             given["dead_letter"] = self.done[given["dead_letter"]]
         policy = given.pop("policy", None)
+        given.pop("redrive_allow", None)
         try:
             if given.get("large_bodies") is not None:
                 given["large_bodies"] = bodies_of(given["large_bodies"])
@@ -138,6 +141,16 @@ class Declaration(NamedTuple):
         except (TypeError, ValueError, DecoupleError) as error:
             wrong, cause = culprit(name, given, error)
             raise InvalidDescription(f"{path}.{wrong}" if wrong else path, why=str(cause)) from cause
+
+    def allow(self, name: str) -> None:
+        """Say who may begin to use the queue for dead letters, when those who use it do so: they may have begun before."""
+        allowed = self.entries[name].get("redrive_allow", "all")
+        if allowed == "all":
+            return
+        try:
+            self.done[name].configure(redrive_allow=allowed)
+        except (TypeError, ValueError, DecoupleError) as error:
+            raise InvalidDescription(f"queues.{name}.redrive_allow", why=str(error)) from error
 
     def body_type(self, name: str, wanted: Any) -> type[Any]:
         """The type of a queue's bodies: str, or the one of that name among the types given."""

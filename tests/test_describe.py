@@ -319,3 +319,24 @@ def test_a_store_of_ones_own_cannot_be_described(clock: VirtualClock) -> None:
 
     with pytest.raises(TypeError, match=r"orders\.large_bodies is a store of its own making"):
         broker.describe()
+
+
+@pytest.mark.parametrize("allowed", ["none", ["bills"]])
+def test_a_dead_letter_queue_that_allows_no_more_queues_is_described_with_those_it_has(
+    broker: Broker, clock: VirtualClock, allowed: Any
+) -> None:
+    """SQS: the redrive allow policy is asked when a queue begins to use it, not afterwards."""
+    dead = broker.queue("dead")
+    broker.queue("orders", dead_letter=dead, max_receives=3)
+    dead.configure(redrive_allow=allowed)
+
+    again = Broker.from_description(broker.describe(), clock=clock)
+
+    assert again.describe() == broker.describe()
+    with pytest.raises(ValueError, match="may not have 'dead'"):
+        again.queue("late", dead_letter=again.queues["dead"], max_receives=3)
+
+
+def test_a_wrong_redrive_allow_is_named() -> None:
+    with pytest.raises(InvalidDescription, match=r"queues\.dead\.redrive_allow: redrive_allow must be 'all'"):
+        Broker.from_description({"version": 1, "queues": {"dead": {"redrive_allow": "some"}}})
