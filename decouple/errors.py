@@ -95,10 +95,13 @@ class QueueExists(QueueError):
     """A queue was declared again and a setting differs from what it has now."""
 
     def __init__(self, queue: str, *, setting: str, current: object, asked: object) -> None:
+        change = {
+            "fifo": "declare it under another name",
+            "body": "declare it under another name",
+            "tags": "change them with queue.tag(...) and queue.untag(...)",
+        }.get(setting, f"change it with queue.configure({setting}=...)")
         super().__init__(
-            f"queue {queue!r} exists with {setting}={current!r}, not {asked!r}: "
-            f"leave it out, or change it with queue.configure({setting}=...)",
-            queue=queue,
+            f"queue {queue!r} exists with {setting}={current!r}, not {asked!r}: leave it out, or {change}", queue=queue
         )
         self.setting = setting
         self.current = current

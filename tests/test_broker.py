@@ -437,3 +437,19 @@ def test_a_fifo_queue_cannot_be_declared_again_as_a_standard_one(clock: VirtualC
     assert broker.queue("entries", fifo=True) is broker.queue("entries") is entries
     with pytest.raises(QueueExists, match="exists with fifo=True, not False"):
         broker.queue("entries", fifo=False)
+
+
+@pytest.mark.parametrize(
+    ("again", "mend"),
+    [
+        ({"fifo": True}, "another name"),
+        ({"body": int}, "another name"),
+        ({"tags": {"team": "shop"}}, r"queue\.tag\("),
+        ({"delay": 3}, r"queue\.configure\(delay="),
+    ],
+)
+def test_a_declaration_that_differs_says_what_can_be_done(broker: Broker, again: dict[str, Any], mend: str) -> None:
+    broker.queue("orders")
+
+    with pytest.raises(QueueExists, match=mend):
+        broker.queue("orders", **again)
