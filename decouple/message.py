@@ -318,13 +318,7 @@ class FifoMessage(Message[T]):
             name = group_of(record)
         seq, leased, groups, now = record[2], core.leased, core.groups, owner._now()
         # commit (without the lock: see core/groups.py)
-        if (
-            core.quick
-            and not (core.touched or core.parked)
-            and now < self.due
-            and seq in leased
-            and leased[seq] is self
-        ):
+        if core.quick and not core.touched and now < self.due and seq in leased and leased[seq] is self:
             group = groups[name]
             if group is seq or group == seq:
                 del leased[seq]
@@ -334,7 +328,8 @@ class FifoMessage(Message[T]):
                 return
             if group.__class__ is not int:
                 line, at = group.line, group.head
-                if line[at] == seq and (line[-1] == seq or (line[at + 1] in core.fresh and not group.parked)):
+                plain = not (group.parked or core.parked)  # else what comes next is not just one more in the ring
+                if line[at] == seq and (line[-1] == seq or (plain and line[at + 1] in core.fresh)):
                     del leased[seq]
                     core.deleted += 1
                     self.settled = True
