@@ -283,7 +283,7 @@ class Queue(Sending[T], Receiving[T]):
     # -- looking -----------------------------------------------------------------------------------------------
 
     def peek(self, n: int = 10) -> list[Message[T]]:
-        """The next `n` visible messages, left as they are: not received, so they cannot be settled. Cost: O(n)."""
+        """The next `n` visible messages, left as they are: not received, so they cannot be settled. Cost: O(visible)."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 0:
             raise ValueError(f"n must be an int of at least 0, not {n!r}")
         core = self._core

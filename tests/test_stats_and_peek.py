@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from decouple import LawBroken, NotInFlight, Queue
 from decouple.core.places import Move
+from decouple.message import FifoMessage
 from decouple.parking import ThreadPark
 from decouple.testing import VirtualClock
 
@@ -355,3 +357,45 @@ def test_a_message_only_looked_at_is_refused_where_its_block_begins(queue: Queue
     with pytest.raises(NotInFlight, match="only looked at"), look:
         pytest.fail("the block must not begin")
     assert queue.stats().visible == 1
+
+
+def test_groups_shows_what_is_delayed_in_flight_and_visible_of_each(clock: VirtualClock) -> None:
+    queue = Queue("orders.fifo", delay=5, clock=clock)
+    for number, group in enumerate(["a", "a", "a", "b"]):
+        queue.send(f"{group}{number}", group=group, deduplication_id=f"{number}")
+    clock.advance(5)
+    [first, second] = queue.receive(max_messages=2)
+    second.extend(100)
+    queue.send("late", group="late", deduplication_id="late")
+
+    groups = {group.group: group for group in queue.groups()}
+
+    assert (groups["a"].visible, groups["a"].in_flight, groups["a"].blocker) == (1, 2, first.id)
+    assert (groups["b"].visible, groups["b"].in_flight, groups["b"].blocker) == (1, 0, None)
+    assert (groups["late"].visible, groups["late"].in_flight, groups["late"].blocked_for) == (0, 0, 0)
+    assert groups["late"].blocker is not None
+    queue.check()
+
+
+def test_looking_at_groups_makes_nothing_larger(clock: VirtualClock) -> None:
+    queue = Queue("orders.fifo", clock=clock)
+    for number in range(10):
+        queue.send("x", group=f"g{number}", deduplication_id=f"{number}")
+    core: Any = queue._core
+
+    assert len(queue.groups()) == 10
+
+    assert all(isinstance(group, int) for group in core.groups.values())
+
+
+def test_an_attempt_that_can_be_repeated_keeps_no_message_alive(clock: VirtualClock) -> None:
+    queue = Queue("orders.fifo", clock=clock)
+    queue.send("x", group="g", deduplication_id="1")
+    [message] = queue.receive(attempt_id="again")
+
+    message.ack()
+    queue.stats()
+    del message
+    gc.collect()
+
+    assert [one for one in gc.get_objects() if type(one) is FifoMessage and one.owner is queue] == []

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from decouple.core.changes import Change
 from decouple.core.deadlines import FAR
 from decouple.core.dedup import WINDOW, Deduplication, Key, Seen
-from decouple.core.groups import Group, blocker
+from decouple.core.groups import Group
 from decouple.core.machine import why_dead
 from decouple.core.places import PAGE
 from decouple.core.records import Delivery, Details, Record, details_of, with_details
@@ -40,7 +40,8 @@ class Fifo(Deduplication):
 
     def __init__(self, name: str, settings: Settings, **more: Any) -> None:
         """Make an empty queue; see Places."""
-        self.attempts: OrderedDict[str, tuple[int, list[tuple[Delivery, int]]]] = OrderedDict()
+        # when, and of each message the number, the receive's number and its deadline: no message is kept here
+        self.attempts: OrderedDict[str, tuple[int, list[tuple[int, int, int]]]] = OrderedDict()
         self.reckoned = 0  # how many were taken when ids were let go last
         super().__init__(name, settings, **more)
 
@@ -254,11 +255,14 @@ class Fifo(Deduplication):
         if now - at >= WINDOW or not given:
             return False
         self.settle_all(now)
-        for delivery, due in given:
-            if self.find(delivery.record[2]) is not delivery or delivery.record[2] in self.again or delivery.due != due:
+        found: list[Delivery] = []
+        for seq, count, due in given:
+            delivery = self.find(seq)
+            if delivery is None or seq in self.again or (delivery.times_received, delivery.due) != (count, due):
                 return False
-        self.attempts[attempt] = (at, [(delivery, now + lease) for delivery, _ in given])
-        for delivery, _ in given:
+            found.append(delivery)
+        self.attempts[attempt] = (at, [(seq, count, now + lease) for seq, count, _ in given])
+        for delivery in found:
             self.change_visibility(now, delivery.record[2], lease)
             out.append(delivery)
         return True
@@ -268,7 +272,7 @@ class Fifo(Deduplication):
         while self.attempts and now - next(iter(self.attempts.values()))[0] >= WINDOW:
             del self.attempts[next(iter(self.attempts))]
         self.attempts.pop(attempt, None)
-        self.attempts[attempt] = (now, [(delivery, delivery.due) for delivery in given])
+        self.attempts[attempt] = (now, [(one.record[2], one.times_received, one.due) for one in given])
 
     # -- groups whose first message keeps failing --------------------------------------------------------------
 
@@ -321,15 +325,17 @@ class Fifo(Deduplication):
             self._open()
 
     def _views(self) -> Iterator[GroupView]:
-        for name in list(self.groups):
-            group = self._group(name)
-            assert group is not None
-            line = group.line[group.head :]
-            if not line:
-                continue
-            shown = sum(map(self._shows, line))
-            flying = sum(self.find(seq) is not None and seq not in self.again for seq in line)
-            yield GroupView(group.id, shown, flying, group.parked, blocker(self, group))
+        fresh, again, delayed = self.fresh, self.again, self.delayed
+        # Looked up here once: each look of its own goes through all pages of leases.
+        held = {seq: one for name, place in self.places() if name != "again" for seq, one in place.items()}
+        for name, one in self.groups.items():
+            # A single message stays a number: looking must not make the queue larger.
+            group = Group(name, [one], False) if isinstance(one, int) else one
+            line = [seq for seq in group.line[group.head :] if seq in held or seq in fresh or seq in again]
+            if line:
+                hidden = [seq for seq in line if seq in held]
+                flying = len([seq for seq in hidden if seq not in delayed])
+                yield GroupView(name, len(line) - len(hidden), flying, group.parked, held.get(line[0]))
 
     # -- all at once -------------------------------------------------------------------------------------------
 

@@ -21,10 +21,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from decouple.core.machine import Machine
-from decouple.core.records import Delivery, Past, Record, group_of
+from decouple.core.records import Past, Record, group_of
 from decouple.core.settings import Settings
 
-__all__ = ["Group", "Groups", "blocker"]
+__all__ = ["Group", "Groups"]
 
 SLACK = 32
 STALE = 1_024
@@ -235,10 +235,3 @@ class Groups(Machine):
         for seq, record in here:
             if lined.get(seq) != group_of(record):
                 yield f"message {seq} of group {group_of(record)!r} stands in the line of {lined.get(seq)!r}"
-
-
-def blocker(state: Groups, group: Group) -> Delivery | None:
-    """The message in flight or delayed behind which the group waits; None if its first message is visible."""
-    state._turn(group)
-    seq = group.line[group.head]
-    return state.find(seq) or state.delayed.get(seq) if not state._shows(seq) else None
