@@ -124,7 +124,8 @@ def revoke(queue: Queue[Any], label: str) -> None:
 
 
 def listed(what: str, given: str | Iterable[str]) -> list[str]:
-    found: list[Any] = [given] if isinstance(given, str) else list(given)
+    many: Any = [given] if isinstance(given, str) else given
+    found: list[Any] = list(many) if isinstance(many, Iterable) else []  # pyright: ignore[reportUnknownArgumentType]
     if not found or not all(isinstance(text, str) for text in found):
         raise TypeError(f"{what} must be text or several texts, not {given!r:.80}")
     return found

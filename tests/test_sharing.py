@@ -713,3 +713,11 @@ def test_a_receive_interrupted_while_its_messages_are_bound_puts_them_back(
 
     again = shared.receive(max_messages=2)
     assert [(message.body, message.receive_count) for message in again] == [("one", 1), ("two", 1)]
+
+
+@pytest.mark.parametrize("wrong", [(7, "SendMessage"), (ACCOUNT, 7), (None, "*")])
+def test_a_grant_of_what_is_no_text_is_one_clear_error(queue: Queue, wrong: tuple[Any, Any]) -> None:
+    with pytest.raises(TypeError, match="must be text or several texts"):
+        queue.grant("label", *wrong)
+
+    assert queue.policy is None
