@@ -66,6 +66,8 @@ def lint(queues: Sequence[Queue[Any]], *, ignore: Iterable[str] = (), handlers: 
     from decouple.lint_handlers import APART, lint_handlers  # here, because it parses Python
 
     ignored = known(ignore, (*RULES, APART))
+    if isinstance(handlers, str):
+        raise TypeError(f"handlers must be a list of what is to be read, not one of them: handlers=[{handlers!r}]")
     findings = [
         Finding(rule.severity, name, view.queue.name, text, rule.source)
         for view in views(queues)
@@ -80,7 +82,7 @@ def lint(queues: Sequence[Queue[Any]], *, ignore: Iterable[str] = (), handlers: 
 
 def known(ignore: Iterable[str], rules: Sequence[str]) -> frozenset[str]:
     """The rules to leave out. Raises TypeError, ValueError."""
-    if isinstance(ignore, str):
+    if not isinstance(ignore, Iterable) or isinstance(ignore, str):
         raise TypeError(f"ignore must be a list of rules, not one of them: ignore=[{ignore!r}]")
     names = frozenset(ignore)
     for name in names:
@@ -96,6 +98,12 @@ def views(queues: Sequence[Queue[Any]]) -> list[View]:
         of = sorted(other.name for other in queues if other.dead_letter is queue)
         looked.append(View(queue, queue.settings, queue.stats(), of, queue.dead_letter in (None, *queues)))
     return looked
+
+
+def on_poison(view: View) -> str:
+    """What becomes of a message received max_receives times."""
+    chosen: str | None = view.settings.get("on_poison")
+    return "dead_letter" if chosen is None else chosen
 
 
 # -- what the settings say -----------------------------------------------------------------------------------------
@@ -149,7 +157,7 @@ def delay_outlives_retention(view: View) -> str | None:
 def dies_before_dead_letter(view: View) -> str | None:
     """max_receives visibility timeouts fit into the retention, or what its consumers never answer is lost, not dead."""
     receives, retention = view.settings["max_receives"], view.settings["retention"]
-    if receives is None or view.settings["delay"] >= retention:
+    if receives is None or on_poison(view) != "dead_letter" or view.settings["delay"] >= retention:
         return None
     needed = view.settings["delay"] + receives * view.settings["visibility_timeout"]
     if needed < retention:
@@ -176,8 +184,13 @@ def no_second_receive(view: View) -> str | None:
 @rule("warning", DEAD_LETTERS)
 def one_receive_only(view: View) -> str | None:
     """max_receives is high enough for a retry: a crash, a deployment or a throttled call is no fault of the message."""
-    if view.settings["max_receives"] != 1:
+    if view.settings["max_receives"] != 1 or on_poison(view) == "block":
         return None
+    if on_poison(view) == "park":
+        return (
+            "max_receives=1 parks the group of every message whose only receive failed, a crash or a throttled call being "
+            "enough: set it to 3 or more"
+        )
     return (
         "max_receives=1 makes a dead letter of every message whose only receive failed, a crash or a throttled call being "
         "enough: set it to 3 or more (AWS: at least 5 for Lambda)"
@@ -210,7 +223,7 @@ def no_max_receives(view: View) -> str | None:
 @rule("info", DEAD_LETTERS)
 def no_dead_letter_queue(view: View) -> str | None:
     """A queue has a dead-letter queue, or is one."""
-    if view.dead_letter is not None or view.of:
+    if view.dead_letter is not None or view.of or on_poison(view) == "park":
         return None
     return (
         "without a dead-letter queue a message whose handler always fails comes back until its retention ends, and is "

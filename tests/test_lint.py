@@ -738,3 +738,30 @@ def test_an_expression_may_be_deeper_than_the_stack() -> None:
     tree.body.append(ast.Expr(value))
 
     assert sum(1 for _ in walked(tree.body, (), tree, "body")) == 10_002
+
+
+@pytest.mark.parametrize(
+    ("settings", "rules"),
+    [
+        ({"max_receives": 1, "on_poison": "park"}, ["one-receive-only"]),
+        ({"max_receives": 3, "on_poison": "park"}, []),
+        ({"max_receives": 2_000, "on_poison": "park", "retention": 60}, []),
+        ({"max_receives": 1, "on_poison": "block"}, ["no-dead-letter-queue"]),
+    ],
+)
+def test_a_queue_that_parks_or_blocks_groups_is_not_told_of_dead_letters(
+    clock: VirtualClock, settings: dict[str, Any], rules: list[str]
+) -> None:
+    broker = Broker(clock=clock)
+    broker.queue("entries.fifo", **settings)
+
+    findings = broker.lint()
+
+    assert [finding.rule for finding in findings] == rules
+    assert not any("makes a dead letter" in finding.text for finding in findings)
+
+
+@pytest.mark.parametrize("wrong", [{"handlers": "stages.py"}, {"ignore": 7}])
+def test_lint_takes_lists(wrong: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="must be a list"):
+        Broker().lint(**wrong)
