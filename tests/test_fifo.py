@@ -213,7 +213,7 @@ def test_a_message_behind_one_in_flight_that_outlives_its_retention_comes(clock:
 
 @pytest.mark.parametrize("most", [1, 3], ids=["one by one", "in batches"])
 def test_a_line_of_thousands_is_kept_in_order_and_forgets_what_is_gone(fifo: Queue, most: int) -> None:
-    total = 5_000
+    total = 4_000  # less than a page of receives, after which the queue looks at everything anyway
     fifo.send_batch([Entry(f"{number}", group="a") for number in range(total)])
 
     given: list[str] = []

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import attrs
 import pytest
@@ -545,6 +546,82 @@ def test_the_short_paths_notice_whatever_another_thread_did_in_between(operation
                 tracer.run(partial(operation, this))
             for park in list(this.queue._core.parked):
                 this.queue._lobby.abandon(park)
+            check_world(this, f"{other.__name__} at {tracer.where}")
+
+
+def without_the_lock(world: World, act: Callable[[], object]) -> None:
+    """What the short paths do while another thread holds the lock: where they are closed, nothing."""
+    queue: Any = world.queue
+    queue.delete = queue._send = lambda *_: [None]
+    try:
+        act()
+    finally:
+        del queue.delete, queue._send
+
+
+def short_sends(world: World) -> None:
+    def act() -> None:
+        for group in GROUPS:
+            [name] = world.names(1)
+            if world.queue.send(name, group=group) is None:
+                world.maybe.remove(name)
+                world.maybe.add(f"{name} not sent")
+
+    without_the_lock(world, act)
+
+
+def short_receives(world: World) -> None:
+    for _ in range(3):
+        message = world.queue._take_one()
+        if message is not None:
+            world.held.append(message)
+
+
+def short_receives_and_acks(world: World) -> None:
+    def act() -> None:
+        for message in world.held:
+            message.ack()
+            if message.settled:
+                world.give_up(message.body)
+
+    without_the_lock(world, act)
+    short_receives(world)
+    without_the_lock(world, act)
+
+
+UNDER_THE_LOCK = [
+    sends_with_attributes,
+    sends_a_batch,
+    receives_ten,
+    receives_with_a_visibility_of_its_own,
+    receives_by_attempt,
+    deletes_together,
+    nacks,
+    extends,
+    rejects,
+    expires,
+    moves_dead_letters,
+    redrives,
+    redrives_from_nowhere,
+    configures,
+    configures_a_delay,
+    purges,
+    looks,
+]
+
+
+@pytest.mark.parametrize("make", [calm_world, busy_world])
+@pytest.mark.parametrize("operation", UNDER_THE_LOCK, ids=lambda operation: operation.__name__)
+def test_the_short_paths_are_closed_where_they_would_meet_who_holds_the_lock(
+    operation: Callable[[World], None], make: Callable[[bool], World]
+) -> None:
+    world = partial(make, False)
+    for other in (short_sends, short_receives, short_receives_and_acks):
+        for at in points_of(world, operation, interrupt, most=20):  # type: ignore[arg-type]
+            this = world()
+            tracer = Tracer(at, partial(untraced, other, this))
+            with suppress(*MEANWHILE):
+                tracer.run(partial(operation, this))
             check_world(this, f"{other.__name__} at {tracer.where}")
 
 
