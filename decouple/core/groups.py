@@ -135,11 +135,11 @@ class Groups(Machine):
 
     def _tidy(self) -> None:
         """Look at every group to which something happened."""
-        if self.touched:
-            while self.touched:
-                self._look_at(self.touched[0])
-                del self.touched[0]
-            self._clear_ring()  # not before all are looked at: those that are available keep their places
+        while self.touched:
+            self._look_at(self.touched[0])
+            if len(self.touched) == 1:
+                self._clear_ring()  # after all are looked at, lest one that is available goes; before the doors open
+            del self.touched[0]
 
     def _look_at(self, record: Record) -> None:
         """Put a message that is here into its group's line, drop what is gone from its head, and see whose turn it is."""
