@@ -86,12 +86,14 @@ class Groups(Machine):
 
     def in_line(self) -> Iterator[tuple[int, Record, Past]]:
         """The visible messages in the order of sending, those of blocked groups too."""
-        for seq in sorted([*self.fresh, *self.again]):
-            if seq in self.fresh:
-                record = self.fresh[seq]
-                yield record[1], record, (-1, None, False)
+        # Copied before it is looked at: a receive without the lock may come in between.
+        here: dict[int, Record | Delivery] = {record[2]: record for record in self._fresh_records()}
+        here |= self.again
+        for seq in sorted(here):
+            one = here[seq]
+            if isinstance(one, tuple):
+                yield one[1], one, (-1, None, False)
             else:
-                one = self.again[seq]
                 count = one.times_received
                 yield one.due, one.record, (count - 1, one.first_received if count else None, True)
 
