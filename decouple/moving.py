@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.records import PLAIN, Details, details_of
-from decouple.entries import checked
+from decouple.entries import checked, deduplication_id_for
 from decouple.errors import DecoupleError, NotInFlight, QueueClosed
 from decouple.large_bodies import Pointer
 from decouple.message import Entry, Message, MovedSent, Sent, sequence_of
@@ -92,6 +92,8 @@ def entry_for(message: Message[Any], to: Queue[Any], changes: Entry) -> tuple[st
     identity = changes.deduplication_id
     if to.fifo and identity is None and not to._core.settings.content_based_deduplication:
         identity = details.deduplication_id or message.id
+    elif to.fifo and identity is None and same and isinstance(stored, Pointer):
+        identity = deduplication_id_for(message.text, None, to._core.settings, to.name)  # of the body, not the pointer
     entry = changes._replace(
         body=stored if same else changes.body,
         deduplication_id=identity,

@@ -323,7 +323,7 @@ class Queue(Sending[T], Receiving[T]):
             self._follow_up()
 
     def release(self, group: str) -> None:
-        """Give the messages of a parked group again (on_poison="park"), its first with a new number of tries.
+        """Give the messages of a parked group again (on_poison="park"), each with a new number of tries.
 
         Raises ValueError if the group is not parked, TypeError.
         """

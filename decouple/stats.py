@@ -73,8 +73,8 @@ class GroupStats(NamedTuple):
     """One group of a FIFO queue.
 
     visible, in_flight: how many messages; parked: set aside until `release(group)`; blocker: the id of the message
-    in flight or delayed that the group waits behind, None if it waits behind none; blocked_for: seconds since
-    that was received (or sent, if delayed); receives: how often the blocker was received.
+    in flight or delayed that the group waits behind, or for which it was set aside, None if there is none; blocked_for:
+    seconds since that was received (or sent, if delayed); receives: how often the blocker was received.
     """
 
     group: str

@@ -1504,3 +1504,18 @@ def test_tasks_that_share_a_queue_keep_the_order_of_each_group(most: int) -> Non
 
     assert done == {group: list(range(each)) for group in done}
     assert queue.check()["deleted"] == each * len(done)
+
+
+def test_a_parked_group_says_for_which_message_and_release_renews_all_of_it(clock: VirtualClock) -> None:
+    queue = Queue("x.fifo", max_receives=1, on_poison="park", clock=clock)
+    for number in range(3):
+        queue.send(str(number), group="a", deduplication_id=str(number))
+    first, *_ = queue.receive(max_messages=3)
+    clock.advance(30)
+    assert queue.receive() == []
+
+    [group] = queue.groups()
+    queue.release("a")
+
+    assert (group.parked, group.blocker, group.blocked_for, group.receives) == (True, first.id, 30.0, 1)
+    assert [message.body for message in queue.receive(max_messages=3)] == ["0", "1", "2"]

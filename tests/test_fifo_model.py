@@ -524,9 +524,9 @@ class FifoMachine(RuleBasedStateMachine):
             return
         self.queue.release(group)
         self.work.set_aside.remove(group)
-        head = self.work.groups()[group][0]
-        if head.state == "visible":
-            head.brought = head.count
+        for one in self.work.groups()[group]:
+            if one.state == "visible":
+                one.brought = one.count
 
     @rule(even=st.booleans())
     def redrive(self, even: bool) -> None:
@@ -593,7 +593,8 @@ class FifoMachine(RuleBasedStateMachine):
         for group, line in naive.groups().items():
             states = [one.state for one in line]
             first = line[0]
-            since = {"visible": None, "in flight": first.received, "delayed": first.sent}[first.state]
+            parked = first.received if group in naive.set_aside and first.count else None
+            since = {"visible": parked, "in flight": first.received, "delayed": first.sent}[first.state]
             expected[group] = (
                 states.count("visible"),
                 states.count("in flight"),

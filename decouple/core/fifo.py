@@ -22,7 +22,7 @@ from decouple.core.settings import Settings
 
 __all__ = ["Fifo", "GroupView"]
 
-FORGOTTEN_AT_ONCE = 64
+FORGOTTEN_AT_ONCE = 1_024
 
 
 class GroupView(NamedTuple):
@@ -288,7 +288,7 @@ class Fifo(Deduplication):
         self.log += changes
 
     def release(self, now: int, name: str) -> bool:
-        """Give a parked group again, its first message with a new number of tries; False if it is not parked."""
+        """Give a parked group again, its messages with a new number of tries; False if it is not parked."""
         self._shut()
         try:
             self._settle_all(now)
@@ -298,9 +298,8 @@ class Fifo(Deduplication):
                 return False
             seq = group.line[group.head]
             changes = self._about("group released", now, name)
-            if seq in self.again:
-                head = self.again[seq]
-                head.record = with_details(head.record, brought=head.times_received)
+            for one in [self.again[each] for each in group.line[group.head :] if each in self.again]:
+                one.record = with_details(one.record, brought=one.times_received)
             if self._shows(seq):
                 self.touched.append(self.again[seq].record if seq in self.again else self.fresh[seq])
             # commit
@@ -335,7 +334,10 @@ class Fifo(Deduplication):
             if line:
                 hidden = [seq for seq in line if seq in held]
                 flying = len([seq for seq in hidden if seq not in delayed])
-                yield GroupView(name, len(line) - len(hidden), flying, group.parked, held.get(line[0]))
+                blocker = held.get(line[0]) or (again.get(line[0]) if group.parked else None)
+                if blocker is not None and line[0] in again and not blocker.times_received:
+                    blocker = None  # what the group was parked for is gone
+                yield GroupView(name, len(line) - len(hidden), flying, group.parked, blocker)
 
     # -- all at once -------------------------------------------------------------------------------------------
 

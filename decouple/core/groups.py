@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from decouple.core.machine import Machine
-from decouple.core.records import Past, Record, group_of
+from decouple.core.records import Delivery, Past, Record, group_of
 from decouple.core.settings import Settings
 
 __all__ = ["Group", "Groups"]
