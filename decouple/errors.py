@@ -17,6 +17,7 @@
     |   `-- BodyMissing            .key, .size: a large body is not in its store any more
     |-- InvalidName                .name
     |-- InvalidPolicy              .resource, .statement: not a policy that can be evaluated; nothing was changed
+    |-- InvalidFilter              .path, .reason: not a filter policy SNS would take; nothing was changed
     |-- AccessDenied               .principal may not do .action on .resource
     |-- InvalidDescription         .path: where the description of a broker is wrong
     |-- NotInstalled               .wanted: a package or program of an extra that is not on this machine
@@ -42,6 +43,7 @@ __all__ = [
     "InProgress",
     "InvalidBatch",
     "InvalidDescription",
+    "InvalidFilter",
     "InvalidName",
     "InvalidPolicy",
     "LawBroken",
@@ -252,6 +254,15 @@ class InvalidPolicy(DecoupleError, ValueError):
         super().__init__(f"the policy of {resource} cannot be this: {where}{why}; nothing was changed")
         self.resource = resource
         self.statement = statement
+
+
+class InvalidFilter(DecoupleError, ValueError):
+    """A filter policy that SNS would refuse. `path` is "" for the policy as a whole; `reason` is AWS's text where it is known."""
+
+    def __init__(self, path: str, *, reason: str) -> None:
+        super().__init__(f"the filter policy is wrong{path and f' at {path}'}: {reason}; nothing was changed")
+        self.path = path
+        self.reason = reason
 
 
 class AccessDenied(DecoupleError):

@@ -20,6 +20,7 @@ from decouple.errors import (
     InProgress,
     InvalidBatch,
     InvalidDescription,
+    InvalidFilter,
     InvalidName,
     InvalidPolicy,
     LawBroken,
@@ -101,6 +102,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         InvalidPolicy("arn:q", statement="statement 2", why="Effect is missing"),
         {"resource": "arn:q", "statement": "statement 2"},
         ["arn:q", "statement 2: Effect is missing", "nothing was changed"],
+    ),
+    (
+        InvalidFilter("price[0].numeric", reason="Bottom must be less than top"),
+        {"path": "price[0].numeric", "reason": "Bottom must be less than top"},
+        ["wrong at price[0].numeric: Bottom must be less than top", "nothing was changed"],
     ),
     (
         AccessDenied(principal="arn:p", action="sqs:SendMessage", resource="arn:q", why="no statement allows it"),
@@ -189,7 +195,8 @@ def test_a_copied_error_keeps_its_notes() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [ReceiptInvalid, VisibilityTooLong, InvalidBatch, InvalidName, InvalidPolicy, InvalidDescription]
+    "kind",
+    [ReceiptInvalid, VisibilityTooLong, InvalidBatch, InvalidName, InvalidPolicy, InvalidFilter, InvalidDescription],
 )
 def test_an_error_about_an_argument_is_a_value_error_too(kind: type[DecoupleError]) -> None:
     assert issubclass(kind, ValueError)
