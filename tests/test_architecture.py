@@ -33,6 +33,7 @@ FLOORS = {
     "core.filters": 0.8,
     "core.stabbing": 0.7,
     "core.filter_index": 0.9,
+    "core.backoff": 0.5,
     "arns": 0,
     "core.deadlines": 0,
     "core.changes": 0.5,
