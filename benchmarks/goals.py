@@ -44,6 +44,14 @@ GOALS = {
     "dedup.bytes": Goal("dedup: memory of an id for 5 minutes", "bytes"),
     "dedup.flat": Goal("dedup: a cycle with 1 M ids remembered", "x with few", 1.5, 1.1),
     "fair.on": Goal("fair: a cycle with 1,000 tenants", "x standard"),
+    "filter.exact": Goal("filter: 10 exact of 10,000 match", "x 10 of 10", 3.0, 1.2),
+    "filter.prefix": Goal("filter: 10 prefixes of 10,000 match", "x 10 of 10", 3.0, 1.2),
+    "filter.numeric": Goal("filter: 10 ranges of 10,000 match", "x 10 of 10", 3.0, 1.2),
+    "filter.10": Goal("filter: 10 match of 10", "% of the loop", 100),
+    "filter.100": Goal("filter: 10 match of 100", "% of the loop"),
+    "filter.1000": Goal("filter: 10 match of 1,000", "% of the loop"),
+    "filter.10000": Goal("filter: 10 match of 10,000", "% of the loop"),
+    "filter.100000": Goal("filter: 10 match of 100,000", "% of the loop"),
     "idle.cpu": Goal("idle: 10 k queues, 1 k waiting tasks, 2 s", "ms CPU", 1.0),
     "import.ms": Goal("import decouple", "ms", 60),
     "import.asyncio": Goal("import decouple loads asyncio", "modules", 0),
@@ -57,6 +65,8 @@ CONTROLS = {
     "queue.Queue": "put + get: no lease, no acknowledgement, no redelivery; a message taken and lost is gone",
     "SimpleQueue": "put + get in C: no lease, no acknowledgement, no limit, no task_done",
     "asyncio.Queue": "put + get in one event loop: not for threads; no lease, no acknowledgement",
+    "10 of 10": "the same index holding only the ten filter policies that match",
+    "the loop": "the same compiled policies tested one after the other; the message is read once, as by the index",
     "deque": "append + popleft in C: no lock, no waiting, no lease, no acknowledgement",
 }
 

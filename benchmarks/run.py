@@ -14,8 +14,8 @@ difference in resident bytes, and each workload runs in a process of its own.
 
 Workloads: W1 one send, receive, ack; W2 in tens; W3 a backlog of a million (and ten); W4 leases that end; W6 hand-off
 to whoever waits; W7 threads to threads; W8 asyncio; fifo, dedup and fair: what order, counting once and
-fairness add to a standard queue's cycle; idle, import and churn: what having it costs. The controls do less
-than decouple does; the results say what each leaves out.
+fairness add to a standard queue's cycle; filter: finding the subscriptions that a message matches; idle, import and
+churn: what having it costs. The controls do less than decouple does; the results say what each leaves out.
 
 Other libraries: peerbench compares Redis, RabbitMQ, NATS, moto, huey and more. peerbench_adapter.py is decouple's
 adapter for it: copy it to peerbench's peers/decouple.py, then `python bench.py --out results.json --peers
@@ -43,13 +43,14 @@ from common import Figures  # noqa: E402
 from cycles import w1, w2, w8  # noqa: E402
 from goals import CONTROLS, GOALS, Goal, verdict  # noqa: E402
 from handoff import w6, w7  # noqa: E402
+from matching import matching  # noqa: E402
 from ordered import dedup, fair, fifo  # noqa: E402
 from program import churn, idle, imports  # noqa: E402
 
 # Each takes whether the run is a full one, and answers with {figure: (value, note)}.
 WORKLOADS = {
     "w1": w1, "w2": w2, "w3": w3, "w4": w4, "w6": w6, "w7": w7, "w8": w8,
-    "fifo": fifo, "dedup": dedup, "fair": fair,
+    "fifo": fifo, "dedup": dedup, "fair": fair, "filter": matching,
     "idle": idle, "import": imports, "churn": churn,
 }  # fmt: skip
 
