@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from decouple import InvalidFilter
+from decouple import Attribute, InvalidFilter
 from decouple.core.fields import Fields
 from decouple.core.filter_index import FilterIndex, Posting
 from decouple.core.filters import Filter, Scope, compile
 from decouple.core.stabbing import Prefixes, Ranges
 
 KEYS = ("a", "b", "c")
+UNREADABLE = Attribute("String.Array", "[x")
 TEXTS = st.sampled_from(["", "a", "A", "ab", "aB", "abc", "b", "ba", "1", "10.0.0.7", "10.0.1.7", "::1"])
 NUMBERS = st.one_of(st.integers(-3, 3), st.sampled_from([0.5, -0.5, 1.5, 1e9, 2e9, 0.00001, 1e-7]))
 BOUNDS = st.sampled_from([-1_000_000_000, -3, -1, -0.5, 0, 0.00001, 0.5, 1, 2, 1_000_000_000])
@@ -54,12 +54,13 @@ def with_alternatives(objects: st.SearchStrategy[dict[str, Any]]) -> st.SearchSt
 
 NESTED = st.dictionaries(st.sampled_from([*KEYS, "a.b"]), st.one_of(LEAF, LEAF, FLAT), min_size=1, max_size=3)
 POLICIES: dict[Scope, st.SearchStrategy[dict[str, Any]]] = {
-    "attributes": st.one_of(st.just({}), FLAT, with_alternatives(FLAT)),
-    "body": st.one_of(st.just({}), NESTED, with_alternatives(FLAT), NESTED.map(lambda inner: {"a": inner})),
+    "attributes": st.one_of(FLAT, FLAT, with_alternatives(FLAT)),
+    "body": st.one_of(NESTED, with_alternatives(FLAT), NESTED.map(lambda inner: {"a": inner})),
 }
 MESSAGES: dict[Scope, st.SearchStrategy[Any]] = {
     "attributes": st.dictionaries(
-        st.sampled_from(KEYS), st.one_of(TEXTS.filter(bool), NUMBERS, st.just(b"x"), st.lists(PLAIN, max_size=3))
+        st.sampled_from(KEYS),
+        st.one_of(TEXTS.filter(bool), NUMBERS, st.sampled_from([b"x", UNREADABLE]), st.lists(PLAIN, max_size=3)),
     ),
     "body": st.one_of(
         PLAIN,
@@ -77,70 +78,48 @@ MESSAGES: dict[Scope, st.SearchStrategy[Any]] = {
 }
 
 
-class IndexMachine(RuleBasedStateMachine):
-    """Filters come and go; at any time the index finds what testing each of them finds."""
-
-    @initialize(scope=st.sampled_from(["attributes", "body"]))
-    def begin(self, scope: Scope) -> None:
-        self.scope: Scope = scope
-        self.index: FilterIndex[int] = FilterIndex(scope)
-        self.filters: dict[int, Filter] = {}
-        self.next = 0
-
-    @rule(data=st.data())
-    def add(self, data: st.DataObject) -> None:
-        try:
-            filter = compile(data.draw(POLICIES[self.scope]), self.scope)
-        except InvalidFilter:  # over 150 combinations
-            return
-        self.next += 1
-        self.index.add(self.next, filter)
-        self.filters[self.next] = filter
-
-    @rule(data=st.data())
-    def remove(self, data: st.DataObject) -> None:
-        if self.filters:
-            key = data.draw(st.sampled_from(sorted(self.filters)))
-            self.index.remove(key)
-            del self.filters[key]
-
-    @rule(data=st.data())
-    def publish(self, data: st.DataObject) -> None:
-        message = data.draw(MESSAGES[self.scope])
-
-        found = self.index.match(message)
-
-        assert found == [key for key, filter in self.filters.items() if filter.matches(message)]
-
-    @rule(data=st.data())
-    def explain(self, data: st.DataObject) -> None:
-        message = data.draw(MESSAGES[self.scope])
-
-        for filter in self.filters.values():
-            explanation = filter.explain(message)
-            assert explanation.matched == filter.matches(message)
-            assert str(explanation)
-
-    @invariant()
-    def it_counts(self) -> None:
-        assert len(self.index) == len(self.filters)
-        assert all(key in self.index for key in self.filters)
-
-    def teardown(self) -> None:
-        for key in getattr(self, "filters", ()):
-            self.index.remove(key)
-        if hasattr(self, "index"):
-            kept = [self.index._ways, self.index._missing, self.index._always, self.index._slow]
-            assert kept == [{}, {}, {}, {}]
-
-
-def test_the_index_finds_what_testing_every_policy_finds() -> None:
-    run_state_machine_as_test(
-        IndexMachine,
-        settings=settings(
-            max_examples=100, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[Scope, list[tuple[str, Any]]]:
+    """What happens to an index: filters are added and removed, messages published, in any order."""
+    scope: Scope = draw(st.sampled_from(["attributes", "body"]))
+    step = st.one_of(
+        st.tuples(st.just("add"), POLICIES[scope]),
+        st.tuples(st.just("add"), st.just({})),
+        st.tuples(st.just("remove"), st.integers(0, 9)),
+        st.tuples(st.just("publish"), MESSAGES[scope]),
     )
+    before = st.lists(st.tuples(st.just("add"), POLICIES[scope]), min_size=3, max_size=6)
+    after = st.lists(st.tuples(st.just("publish"), MESSAGES[scope]), min_size=3, max_size=3)
+    return scope, [*draw(before), *draw(st.lists(step, max_size=10)), *draw(after)]
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@given(histories())
+def test_the_index_finds_what_testing_every_policy_finds(history: tuple[Scope, list[tuple[str, Any]]]) -> None:
+    """And what is found is what the explanation says."""
+    scope, steps = history
+    index: FilterIndex[int] = FilterIndex(scope)
+    filters: dict[int, Filter] = {}
+    for number, (what, value) in enumerate(steps):
+        if what == "add":
+            try:
+                filters[number] = compile(value, scope)
+            except InvalidFilter:  # over 150 combinations
+                continue
+            index.add(number, filters[number])
+        elif what == "remove" and filters:
+            gone = list(filters)[value % len(filters)]
+            index.remove(gone)
+            del filters[gone]
+        elif what == "publish":
+            matching = [key for key, filter in filters.items() if filter.matches(value)]
+            assert index.match(value) == matching
+            assert [key for key, filter in filters.items() if filter.explain(value).matched] == matching
+        assert len(index) == len(filters)
+    for key in filters:
+        index.remove(key)
+
+    assert [index._ways, index._missing, index._always, index._slow] == [{}, {}, {}, {}]
 
 
 # -- what the index cannot serve -------------------------------------------------------------------------------------
@@ -177,6 +156,16 @@ def test_keys_come_in_the_order_they_were_added() -> None:
         index.add(key, compile(policy))
 
     assert index.match({"b": 1, "a": "x"}) == ["z", "m", "a", "k"]
+
+
+def test_a_missing_key_is_found_by_its_absence() -> None:
+    index: FilterIndex[str] = FilterIndex()
+    index.add("without a", compile({"a": [{"exists": False}]}))
+    index.add("with a", compile({"a": [{"exists": True}]}))
+
+    assert index.match({"b": 1}) == ["without a"]
+    assert index.match({"a": 1}) == ["with a"]
+    assert index.match({"a": UNREADABLE}) == []
 
 
 def test_a_key_has_one_filter_and_an_index_one_scope() -> None:

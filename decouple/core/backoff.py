@@ -181,8 +181,6 @@ class Phases(NamedTuple):
         last = self.backoff - 1
         if step == 0 or self.shortest == self.longest:
             return self.shortest
-        if step == last:
-            return self.longest
         if self.function == "exponential":
             return round(self.shortest * math.pow(self.longest / self.shortest, step / last))
         way, whole = {  # exact, in whole numbers
