@@ -44,7 +44,7 @@ VALUES = st.one_of(
     st.one_of(TEXTS, NUMBERS, st.lists(TEXTS, min_size=1, max_size=2)).map(lambda unwanted: {"anything-but": unwanted}),
     TEXTS.filter(bool).map(lambda text: {"anything-but": {"prefix": text}}),
 )
-LEAF = st.lists(VALUES, min_size=1, max_size=2)
+LEAF = st.one_of(st.lists(VALUES, min_size=1, max_size=2), st.booleans().map(lambda wanted: [{"exists": wanted}]))
 FLAT = st.dictionaries(st.sampled_from(KEYS), LEAF, min_size=1, max_size=3)
 
 
@@ -60,7 +60,7 @@ POLICIES: dict[Scope, st.SearchStrategy[dict[str, Any]]] = {
 MESSAGES: dict[Scope, st.SearchStrategy[Any]] = {
     "attributes": st.dictionaries(
         st.sampled_from(KEYS),
-        st.one_of(TEXTS.filter(bool), NUMBERS, st.sampled_from([b"x", UNREADABLE]), st.lists(PLAIN, max_size=3)),
+        st.one_of(TEXTS.filter(bool), NUMBERS, st.just(b"x"), st.just(UNREADABLE), st.lists(PLAIN, max_size=3)),
     ),
     "body": st.one_of(
         PLAIN,
