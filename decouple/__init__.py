@@ -29,6 +29,8 @@ from decouple.errors import (
     BodyNotDecoded,
     ClockStuck,
     DecoupleError,
+    DeliveryFailed,
+    DeliveryRefused,
     InProgress,
     InvalidBatch,
     InvalidDescription,
@@ -38,6 +40,8 @@ from decouple.errors import (
     LawBroken,
     MessageTooLarge,
     MoveTaskRunning,
+    NeedsBroker,
+    NotDelivered,
     NotInFlight,
     NotInstalled,
     QueueClosed,
@@ -46,7 +50,13 @@ from decouple.errors import (
     QueueNotFound,
     ReceiptExpired,
     ReceiptInvalid,
+    SubscriptionExists,
+    SubscriptionNotFound,
     TooManyInFlight,
+    TopicClosed,
+    TopicError,
+    TopicExists,
+    TopicNotFound,
     VisibilityTooLong,
 )
 from decouple.findings import Finding
@@ -54,6 +64,7 @@ from decouple.idempotent import MemoryStore, idempotent
 from decouple.large_bodies import LargeBodies
 from decouple.message import Entry, Message, Sent
 from decouple.movetask import MoveTask
+from decouple.notification import Notification
 from decouple.queue import Queue
 from decouple.sharing import SharedQueue
 from decouple.stats import GroupStats, QueueStats
@@ -64,6 +75,7 @@ __all__ = [  # noqa: RUF022
     "Queue",
     "SharedQueue",
     "Message",
+    "Notification",
     "Entry",
     "Sent",
     "Attribute",
@@ -94,6 +106,16 @@ __all__ = [  # noqa: RUF022
     "InvalidBatch",
     "BodyNotDecoded",
     "BodyMissing",
+    "TopicError",
+    "TopicNotFound",
+    "TopicExists",
+    "TopicClosed",
+    "NotDelivered",
+    "SubscriptionExists",
+    "SubscriptionNotFound",
+    "DeliveryFailed",
+    "DeliveryRefused",
+    "NeedsBroker",
     "InvalidName",
     "InvalidPolicy",
     "InvalidFilter",

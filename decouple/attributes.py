@@ -86,14 +86,12 @@ def check_typed(type: str, value: str | bytes) -> None:
         raise ValueError(f"an attribute of type {type!r} takes the text of a finite number, not {value!r}")
 
 
-def check_attributes(attributes: Mapping[str, Value]) -> dict[str, Any]:
-    """The attributes as the queue keeps them, sharing nothing mutable with the caller. Raises TypeError, ValueError."""
+def check_attributes(attributes: Mapping[str, Value], most: float = MOST_ATTRIBUTES) -> dict[str, Any]:
+    """The attributes as they are kept, sharing nothing mutable with the caller. Raises TypeError, ValueError."""
     if not isinstance(attributes, Mapping):
         raise TypeError(f"attributes must be a mapping of names to values, not {attributes!r}")
-    if len(attributes) > MOST_ATTRIBUTES:
-        raise ValueError(
-            f"a message has at most {MOST_ATTRIBUTES} attributes, not {len(attributes)}: put more into the body"
-        )
+    if len(attributes) > most:
+        raise ValueError(f"a message has at most {most} attributes, not {len(attributes)}: put more into the body")
     return {check_name(name): kept(name, value) for name, value in attributes.items()}
 
 

@@ -15,6 +15,16 @@
     |   |-- InvalidBatch           .errors: {position: error}; nothing was sent
     |   |-- BodyNotDecoded         .text, .wanted: the body is not what the queue's type asks
     |   `-- BodyMissing            .key, .size: a large body is not in its store any more
+    |-- TopicError                 .topic: the topic's name
+    |   |-- TopicNotFound          no topic of that name
+    |   |-- TopicExists            declared again with another setting (.setting, .current, .asked)
+    |   |-- TopicClosed            closed or deleted: nothing is published any more
+    |   |-- NotDelivered           .published, .failures: published, and some queues did not take it
+    |   |-- SubscriptionExists     .endpoint: subscribed already, with another .setting
+    |   `-- SubscriptionNotFound   .wanted: no subscription has this ARN or token
+    |-- DeliveryFailed             .endpoint, .status: an endpoint did not take a notification; tried again
+    |   `-- DeliveryRefused        it never will
+    |-- NeedsBroker                .what: done by a broker's workers, and there is no broker
     |-- InvalidName                .name
     |-- InvalidPolicy              .resource, .statement: not a policy that can be evaluated; nothing was changed
     |-- InvalidFilter              .path, .reason: not a filter policy SNS would take; nothing was changed
@@ -40,6 +50,8 @@ __all__ = [
     "BodyNotDecoded",
     "ClockStuck",
     "DecoupleError",
+    "DeliveryFailed",
+    "DeliveryRefused",
     "InProgress",
     "InvalidBatch",
     "InvalidDescription",
@@ -49,6 +61,8 @@ __all__ = [
     "LawBroken",
     "MessageTooLarge",
     "MoveTaskRunning",
+    "NeedsBroker",
+    "NotDelivered",
     "NotInFlight",
     "NotInstalled",
     "QueueClosed",
@@ -57,7 +71,13 @@ __all__ = [
     "QueueNotFound",
     "ReceiptExpired",
     "ReceiptInvalid",
+    "SubscriptionExists",
+    "SubscriptionNotFound",
     "TooManyInFlight",
+    "TopicClosed",
+    "TopicError",
+    "TopicExists",
+    "TopicNotFound",
     "VisibilityTooLong",
 ]
 
@@ -131,12 +151,13 @@ class TooManyInFlight(QueueError):
 
 
 class MessageTooLarge(QueueError):
-    """Body and attributes are over the queue's limit, counted in UTF-8 bytes."""
+    """Body and attributes are over the limit of the queue or topic named by `queue`, counted in UTF-8 bytes."""
 
-    def __init__(self, queue: str, *, size: int, limit: int) -> None:
+    def __init__(self, queue: str, *, size: int, limit: int, kind: str = "queue") -> None:
+        keep = "keep such bodies in a folder with large_bodies=LargeBodies(folder), or " if kind == "queue" else ""
         super().__init__(
-            f"a message of {size} bytes is over the {limit} bytes queue {queue!r} takes (body and attributes in UTF-8): "
-            f"keep such bodies in a folder with large_bodies=LargeBodies(folder), or raise max_message_size",
+            f"a message of {size} bytes is over the {limit} bytes {kind} {queue!r} takes (body and attributes in UTF-8): "
+            f"{keep}raise max_message_size",
             queue=queue,
         )
         self.size = size
@@ -201,13 +222,13 @@ class MoveTaskRunning(QueueError):
 
 
 class InvalidBatch(QueueError, ValueError):
-    """Some entries of a batch are wrong, each with its error; nothing was sent."""
+    """Some entries of a batch for the queue or topic named by `queue` are wrong, each with its error; nothing was sent."""
 
-    def __init__(self, queue: str, *, errors: Mapping[int, Exception], entries: int) -> None:
+    def __init__(self, queue: str, *, errors: Mapping[int, Exception], entries: int, kind: str = "queue") -> None:
         shown = "; ".join(f"[{position}] {error}" for position, error in list(errors.items())[:3])
         more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
         super().__init__(
-            f"{len(errors)} of {entries} entries for queue {queue!r} are wrong and nothing was sent: {shown}{more}",
+            f"{len(errors)} of {entries} entries for {kind} {queue!r} are wrong and nothing was sent: {shown}{more}",
             queue=queue,
         )
         self.errors = dict(errors)
@@ -236,6 +257,113 @@ class BodyMissing(QueueError):
         )
         self.key = key
         self.size = size
+
+
+class TopicError(DecoupleError):
+    """An error about one topic, named by `topic`."""
+
+    def __init__(self, sentence: str, *, topic: str) -> None:
+        super().__init__(sentence)
+        self.topic = topic
+
+
+class TopicNotFound(TopicError):
+    """No topic of this name is declared."""
+
+    def __init__(self, topic: str, *, declared: int) -> None:
+        super().__init__(
+            f"no topic {topic!r} is declared among the broker's {declared}: declare it with broker.topic({topic!r})",
+            topic=topic,
+        )
+
+
+class TopicExists(TopicError):
+    """A topic was declared again and a setting differs from what it has now."""
+
+    def __init__(self, topic: str, *, setting: str, current: object, asked: object) -> None:
+        super().__init__(
+            f"topic {topic!r} exists with {setting}={current!r}, not {asked!r}: leave it out, or declare another topic",
+            topic=topic,
+        )
+        self.setting = setting
+        self.current = current
+        self.asked = asked
+
+
+class TopicClosed(TopicError):
+    """The topic was closed or deleted."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"topic {topic!r} is closed: nothing is published to it any more", topic=topic)
+
+
+class NotDelivered(TopicError):
+    """It was published, and some of the topic's queues did not take it; all other subscribers have it or get it.
+
+    published: the answer of the publish; failures: the error by the name of each subscription. Publishing again would
+    give the others a second copy: a subscription with a `dead_letter` keeps such messages instead.
+    """
+
+    def __init__(self, topic: str, *, published: Any, failures: Mapping[str, Exception]) -> None:
+        shown = "; ".join(f"{name}: {error}" for name, error in list(failures.items())[:3])
+        more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
+        super().__init__(
+            f"published to topic {topic!r}, but {len(failures)} queue(s) did not take it: {shown}{more}; all others have "
+            f"it; cancel() those subscriptions, or give them a dead_letter queue",
+            topic=topic,
+        )
+        self.published = published
+        self.failures = dict(failures)
+
+
+class SubscriptionExists(TopicError):
+    """The target is subscribed already, with another setting (AWS: Subscription already exists with different attributes)."""
+
+    def __init__(self, topic: str, *, endpoint: str, setting: str, current: object, asked: object) -> None:
+        super().__init__(
+            f"{endpoint} is subscribed to topic {topic!r} with {setting}={current!r}, not {asked!r}: cancel() that "
+            f"subscription first, or subscribe it as it is",
+            topic=topic,
+        )
+        self.endpoint = endpoint
+        self.setting = setting
+        self.current = current
+        self.asked = asked
+
+
+class SubscriptionNotFound(TopicError):
+    """No subscription has this ARN, or waits for this token; a token is good for two days."""
+
+    def __init__(self, topic: str, *, wanted: str) -> None:
+        super().__init__(
+            f"no subscription of topic {topic!r} has {wanted!r}: it was cancelled, or never confirmed within two days; "
+            f"subscribe again",
+            topic=topic,
+        )
+        self.wanted = wanted
+
+
+class DeliveryFailed(DecoupleError):
+    """An endpoint did not take a notification this time. `status`: what it answered, None where it did not."""
+
+    def __init__(self, endpoint: str, *, why: str, status: int | None = None) -> None:
+        super().__init__(f"{endpoint} did not take the notification: {why}")
+        self.endpoint = endpoint
+        self.status = status
+
+
+class DeliveryRefused(DeliveryFailed):
+    """An endpoint did not take a notification, and another attempt would be no use (SNS: a client error)."""
+
+
+class NeedsBroker(DecoupleError):
+    """What was asked is done by a broker's workers."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} needs the workers of a broker: declare it there, with Broker().topic(...) and the like"
+        )
+        self.what = what
 
 
 class InvalidName(DecoupleError, ValueError):

@@ -53,6 +53,10 @@ FLOORS = {
     "large_bodies": 1.5,
     "entries": 2,
     "idempotent": 2,
+    "notification": 1.5,
+    "envelopes": 2,
+    "targets": 2.5,
+    "post": 2.4,
     "parking": 2,
     "lobby": 2,
     "reporting": 2,
@@ -155,8 +159,8 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
     assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST.get(name, 450)
 
 
-# The public surface with its docstrings: long, but one idea.
-LONGEST = {"queue": 500}
+# The public surface with its docstrings, and the tree of errors: long, but one idea.
+LONGEST = {"queue": 500, "errors": 600}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:

@@ -17,6 +17,8 @@ from decouple.errors import (
     BodyNotDecoded,
     ClockStuck,
     DecoupleError,
+    DeliveryFailed,
+    DeliveryRefused,
     InProgress,
     InvalidBatch,
     InvalidDescription,
@@ -26,6 +28,8 @@ from decouple.errors import (
     LawBroken,
     MessageTooLarge,
     MoveTaskRunning,
+    NeedsBroker,
+    NotDelivered,
     NotInFlight,
     NotInstalled,
     QueueClosed,
@@ -34,10 +38,17 @@ from decouple.errors import (
     QueueNotFound,
     ReceiptExpired,
     ReceiptInvalid,
+    SubscriptionExists,
+    SubscriptionNotFound,
     TooManyInFlight,
+    TopicClosed,
+    TopicError,
+    TopicExists,
+    TopicNotFound,
     VisibilityTooLong,
 )
 
+REFUSED = {"orders": QueueClosed("orders")}
 WRONG = {0: ValueError("no"), 2: TypeError("nor this"), 5: ValueError("five"), 7: ValueError("seven")}
 
 # an error of each class, its attributes, and what its sentence must hold
@@ -97,6 +108,32 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         {"queue": "q", "key": "k0", "size": 300},
         ["'q'", "'k0'", "300 bytes", "reject()"],
     ),
+    (TopicError("topic 't' is odd", topic="t"), {"topic": "t"}, ["topic 't' is odd"]),
+    (TopicNotFound("t", declared=3), {"topic": "t"}, ["'t'", "3", "broker.topic('t')"]),
+    (
+        TopicExists("t", setting="fifo", current=True, asked=False),
+        {"topic": "t", "setting": "fifo", "current": True, "asked": False},
+        ["'t'", "fifo=True", "False"],
+    ),
+    (TopicClosed("t"), {"topic": "t"}, ["topic 't' is closed"]),
+    (
+        NotDelivered("t", published="p", failures=REFUSED),
+        {"topic": "t", "published": "p", "failures": REFUSED},
+        ["'t'", "1 queue(s)", "orders", "is closed", "dead_letter"],
+    ),
+    (
+        SubscriptionExists("t", endpoint="queue 'q'", setting="envelope", current=True, asked=False),
+        {"topic": "t", "endpoint": "queue 'q'", "setting": "envelope", "current": True, "asked": False},
+        ["'t'", "queue 'q'", "envelope=True", "cancel()"],
+    ),
+    (SubscriptionNotFound("t", wanted="k"), {"topic": "t", "wanted": "k"}, ["'t'", "'k'", "two days"]),
+    (
+        DeliveryFailed("https://a.test/", why="it answered 503", status=503),
+        {"endpoint": "https://a.test/", "status": 503},
+        ["https://a.test/", "503"],
+    ),
+    (DeliveryRefused("https://a.test/", why="no"), {"endpoint": "https://a.test/", "status": None}, ["no"]),
+    (NeedsBroker("a handler"), {"what": "a handler"}, ["a handler", "Broker().topic"]),
     (InvalidName("a b", kind="queue", rule="letters only"), {"name": "a b"}, ["'a b'", "queue", "letters only"]),
     (
         InvalidPolicy("arn:q", statement="statement 2", why="Effect is missing"),
