@@ -25,6 +25,7 @@ from decouple.core.changes import Change
 from decouple.core.records import Failure
 from decouple.errors import (
     AccessDenied,
+    BacklogFull,
     BodyMissing,
     BodyNotDecoded,
     ClockStuck,
@@ -111,6 +112,7 @@ __all__ = [  # noqa: RUF022
     "TopicExists",
     "TopicClosed",
     "NotDelivered",
+    "BacklogFull",
     "SubscriptionExists",
     "SubscriptionNotFound",
     "DeliveryFailed",

@@ -214,6 +214,8 @@ class VirtualClock:
         me = threading.get_ident()
         if me == self._owner and self._mover != me:
             self._run(until, stop=lambda: waiter.done)
+            if until >= FAR and not waiter.done:
+                raise ClockStuck(waiter.describe(), seconds=0)
             return
         seen = self._reads
         while not waiter.block(STUCK_AFTER):
@@ -241,6 +243,8 @@ class VirtualClock:
                 self._reads += 1
                 while not stop():
                     at, timed = self._soonest()
+                    if timed is None and target >= FAR:
+                        return  # whoever waits for ever waits for work, and there is none: time stays
                     if timed is None or at > target:
                         self._now = max(self._now, target)
                         return

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from decouple.core.settings import Settings
     from decouple.message import Entry
 
-__all__ = ["check_id", "checked", "deduplication_id_for", "plain"]
+__all__ = ["check_id", "checked", "deduplication_id_for", "fitted", "plain"]
 
 
 def plain(bodies: list[Any], limit: int) -> bool:
@@ -43,16 +43,22 @@ def checked(
     system = {} if entry.system is None else check_system(entry.system)
     group = None if entry.group is None else check_id("group", entry.group)
     ordered = fifo_details(entry, settings, queue, text, attributes, system) if fifo else None
+    text = fitted(text, attributes, settings, queue)
+    if ordered is not None:
+        return text, ordered, settings.delay
+    details = Details(attributes, system, group) if attributes or system or group else None
+    return text, details, delay
+
+
+def fitted(text: str, attributes: Mapping[str, Any], settings: Settings, queue: str) -> str:
+    """The text that stands in the queue: itself, or a pointer to where a large body is kept. Raises MessageTooLarge."""
     size = (len(text) if text.isascii() else len(text.encode())) + size_of(attributes)
     if settings.large_bodies is not None and size > settings.large_bodies.limit(settings.max_message_size):
         text = settings.large_bodies.pointer(text)
         size = len(text) + size_of(attributes)
     if size > settings.max_message_size:
         raise MessageTooLarge(queue, size=size, limit=settings.max_message_size)
-    if ordered is not None:
-        return text, ordered, settings.delay
-    details = Details(attributes, system, group) if attributes or system or group else None
-    return text, details, delay
+    return text
 
 
 def fifo_details(

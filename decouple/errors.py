@@ -19,6 +19,7 @@
     |   |-- TopicNotFound          no topic of that name
     |   |-- TopicExists            declared again with another setting (.setting, .current, .asked)
     |   |-- TopicClosed            closed or deleted: nothing is published any more
+    |   |-- BacklogFull            .subscription, .limit: no room for another notification
     |   |-- NotDelivered           .published, .failures: published, and some queues did not take it
     |   |-- SubscriptionExists     .endpoint: subscribed already, with another .setting
     |   `-- SubscriptionNotFound   .wanted: no subscription has this ARN or token
@@ -46,6 +47,7 @@ from typing import Any
 
 __all__ = [
     "AccessDenied",
+    "BacklogFull",
     "BodyMissing",
     "BodyNotDecoded",
     "ClockStuck",
@@ -295,6 +297,19 @@ class TopicClosed(TopicError):
 
     def __init__(self, topic: str) -> None:
         super().__init__(f"topic {topic!r} is closed: nothing is published to it any more", topic=topic)
+
+
+class BacklogFull(TopicError):
+    """A subscription that blocks its publishers has no room, and this one must not wait. Nothing was published."""
+
+    def __init__(self, topic: str, *, subscription: str, limit: int) -> None:
+        super().__init__(
+            f"the backlog of {limit} of {subscription} is full, and waiting for room would block the event loop of this "
+            f"thread: publish to topic {topic!r} from another one (asyncio.to_thread), or subscribe with another on_full",
+            topic=topic,
+        )
+        self.subscription = subscription
+        self.limit = limit
 
 
 class NotDelivered(TopicError):

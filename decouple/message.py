@@ -351,7 +351,7 @@ class TypedFifoMessage(FifoMessage[T], TypedMessage[T]):
     __slots__ = ()
 
 
-def failure_of(error: Exception, attempts: int) -> Failure:
+def failure_of(error: BaseException, attempts: int) -> Failure:
     """A handler's error as the message keeps it."""
     import traceback
 

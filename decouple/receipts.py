@@ -69,6 +69,6 @@ def seq_of(queue: Desk[Any], handle: Any) -> int:
         raise ReceiptInvalid(queue.name, receipt=handle, why="it is malformed or another queue's")
     seq = int(number, 16)
     latest = queue._core.find(seq)
-    if not 0 < seq < queue._core.issued() or (latest is not None and int(count) > latest.times_received):
+    if not queue._core.issued(seq) or (latest is not None and int(count) > latest.times_received):
         raise ReceiptInvalid(queue.name, receipt=handle, why="no message has had it")
     return seq

@@ -121,6 +121,15 @@ class Sending(Desk[T]):
 
     def _send(self, entries: list[tuple[str, Details | None, int]]) -> list[Sent]:
         """Accept what has been checked, and hand it to those who wait."""
+        try:
+            seqs = self._accept(entries)
+        finally:
+            self._follow_up()
+        kind = FifoSent if self.fifo else Sent
+        return [new_sent(kind, self._core.stem, seq) for seq in seqs]
+
+    def _accept(self, entries: list[tuple[str, Details | None, int]]) -> list[int]:
+        """Accept what has been checked; their numbers. What follows from it (`_follow_up`) is left to the caller."""
         core = self._core
         large = [text for text, _, _ in entries if isinstance(text, Pointer)]
         if large:
@@ -134,10 +143,7 @@ class Sending(Desk[T]):
         except QueueClosed:
             remove_all(large)
             raise
-        finally:
-            self._follow_up()
-        kind = FifoSent if self.fifo else Sent
-        return [new_sent(kind, core.stem, seq) for seq in seqs]
+        return seqs
 
     def send_batch(self, entries: Iterable[T | Json | Entry]) -> list[Sent]:
         """Add any number of messages, all or none; their ids in the same order.

@@ -13,6 +13,7 @@ import pytest
 from decouple import errors
 from decouple.errors import (
     AccessDenied,
+    BacklogFull,
     BodyMissing,
     BodyNotDecoded,
     ClockStuck,
@@ -114,6 +115,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         TopicExists("t", setting="fifo", current=True, asked=False),
         {"topic": "t", "setting": "fifo", "current": True, "asked": False},
         ["'t'", "fifo=True", "False"],
+    ),
+    (
+        BacklogFull("t", subscription="handler f", limit=10),
+        {"topic": "t", "subscription": "handler f", "limit": 10},
+        ["'t'", "10", "handler f", "on_full"],
     ),
     (TopicClosed("t"), {"topic": "t"}, ["topic 't' is closed"]),
     (

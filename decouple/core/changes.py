@@ -37,17 +37,26 @@ Cause: TypeAlias = Literal[
     "configured",  # `settings` of the queue changed
     "closed",  # the queue takes and gives no more
     "denied",  # a principal's call was refused; `reason` says whose, what and why
+    # of a topic, named by `topic`; `id` is the publication's, `subscription` says which
+    "published",  # accepted by a topic, and on its way to every subscription that wants it
+    "subscribed",  # a subscription was made; `reason` has what it delivers to
+    "confirmed",  # its endpoint confirmed it
+    "unsubscribed",  # it was cancelled, or nobody confirmed it in time; `reason` says which
+    "delivered",  # a target took the notification, at the attempt `receives`; `reason` has its answer
+    "delivery failed",  # it did not; tried again at `until`
+    "undelivered",  # given up, `reason` says why: gone, or in the dead-letter queue `other`
+    "topic closed",  # nothing is published any more
 ]
 
 
 class Change(NamedTuple):
     """One state change.
 
-    queue: its name; at: nanoseconds since 1970, the instant it was due even when noticed later; seq, id: the
-    message (None for a change of the queue itself); receives: how often it had been received; record: text, instant
-    of sending, seq and details, in the queue's own terms; until: the instant the new state ends; other: the
+    queue: its name, "" for a change of a topic; at: nanoseconds since 1970, the instant it was due even when noticed
+    later; seq, id: the message (None for a change of the queue itself); receives: how often it had been received; record:
+    text, instant of sending, seq and details, in the queue's own terms; until: the instant the new state ends; other: the
     queue at the other end of a move; reason: words where there are any; settings: what a `configured` set; origin: the
-    id it had in `other`, where the move gave it a new one.
+    id it had in `other`, where the move gave it a new one; topic, subscription: their names, for a topic's changes.
     """
 
     cause: Cause
@@ -62,6 +71,8 @@ class Change(NamedTuple):
     reason: str | None = None
     settings: Mapping[str, Any] | None = None
     origin: str | None = None
+    topic: str | None = None
+    subscription: str | None = None
 
     @property
     def happened_at(self) -> datetime:

@@ -34,10 +34,13 @@ from decouple.core.deadlines import FAR, Deadlines
 from decouple.core.records import Delivery, Details, Failure, Make, Past, Record, details_of, new_delivery
 from decouple.core.settings import Settings
 
-__all__ = ["PAGE", "Counts", "Move", "Places", "Receiver"]
+__all__ = ["PAGE", "SHARED", "Counts", "Move", "Places", "Receiver"]
 
 PAGE = 4_096
 """So many leases go into one dict before the next one is begun: growing it takes under 0.2 ms."""
+
+SHARED = 1 << 46
+"""Where the numbers of records begin that several queues hold: no queue gives out so many of its own."""
 
 
 class Receiver(Protocol):
@@ -190,6 +193,7 @@ class Places:
         self.deleted: int = 0
         self.seqs = itertools.count(1)
         self.next_seq = self.seqs.__next__
+        self.shared: itertools.count[int] | None = None  # where the numbers of shared records come from
 
         # What the short paths rely on; `_look_again` says what it means.
         self.due = 0
@@ -234,9 +238,10 @@ class Places:
         """The message's id: its own, or the one it kept when it was moved here."""
         return details_of(record).id or f"{self.stem}{record[2]:012x}"
 
-    def issued(self) -> int:
-        """The number the next message will get: every smaller one was given out. Read from the counter's own text."""
-        return int(repr(self.seqs)[6:-1])
+    def issued(self, seq: int) -> bool:
+        """Whether a message has or may have this number. What comes next is read from the counter's own text."""
+        numbers = self.seqs if seq < SHARED else self.shared
+        return numbers is not None and 0 < seq < int(repr(numbers)[6:-1])
 
     def find(self, seq: int) -> Delivery | None:
         """The message's latest delivery, wherever it is now; None when it is gone, moving or was never received."""

@@ -1,0 +1,66 @@
+"""One publication into many queues: where nothing is out of the ordinary, all of them hold the very same record.
+
+A copy then costs one step and one pointer in each queue. The record's number comes from the topic, so it must mean one
+message in every queue that holds it: a queue takes shared numbers from one source only (`shares`), by default the one of
+its broker, and they lie above all it gives out itself. A copy for a queue with more to do (FIFO, a delay, observers,
+waiting receivers) is a send like any other.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from decouple.attributes import MOST_ATTRIBUTES
+from decouple.core.records import NOTHING, PLAIN, Details, Record, details_of
+from decouple.entries import fitted
+from decouple.sending import Sending
+
+if TYPE_CHECKING:
+    from decouple.subscription import Subscription
+
+__all__ = ["details_for", "put", "shares", "spread"]
+
+
+def shares(queue: Sending[Any], numbers: itertools.count[int]) -> bool:
+    """Whether the queue may hold records numbered by `numbers`: it takes the first source it is offered."""
+    if queue.fifo:
+        return False
+    with queue._lock:
+        if queue._core.shared is None:
+            queue._core.shared = numbers
+        return queue._core.shared is numbers
+
+
+def spread(subscriptions: Iterable[Subscription], record: Record, size: int, others: list[Subscription]) -> None:
+    """Put the record into each queue that may share it; those that have more to do with it go to `others`."""
+    for subscription in subscriptions:
+        queue: Any = subscription.queue
+        core = queue._core
+        if size <= queue._limit and core.quick_send:
+            core.fresh.append(record)  # commit (without the lock: see core/places.py)
+        else:
+            others.append(subscription)
+
+
+def put(queue: Sending[Any], text: str, details: Details) -> None:
+    """Send one copy as the queue's own message, but for what follows from it. Raises ValueError, MessageTooLarge, QueueClosed."""
+    settings = queue._core.settings
+    if len(details.attributes) > MOST_ATTRIBUTES:
+        raise ValueError(
+            f"a message of {len(details.attributes)} attributes has more than the {MOST_ATTRIBUTES} queue {queue.name!r} "
+            f"takes: subscribe it with envelope=True, where they are part of the body"
+        )
+    text = fitted(text, details.attributes, settings, queue.name)
+    queue._accept([(text, None if details == PLAIN else details, settings.delay)])
+
+
+def details_for(queue: Sending[Any], record: Record, ordered: bool, envelope: bool) -> Details:
+    """What a queue gets beside the text. An envelope holds the attributes; standard queues get no ids of a FIFO topic."""
+    details = details_of(record)
+    if envelope:
+        details = details._replace(attributes=NOTHING)
+    if ordered and not queue.fifo:
+        details = details._replace(group=None, deduplication_id=None)
+    return details

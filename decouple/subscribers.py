@@ -1,0 +1,91 @@
+"""Who is subscribed to a topic, found by target, by ARN, by token, and by what a message has.
+
+Everything here is called under the topic's lock. Without a filter a subscription is in one of two tuples that a publish
+takes as they are; with one it is in an index by the filter's scope.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from decouple.core.fields import parsed, read_body
+
+if TYPE_CHECKING:
+    from decouple.core.fields import Fields
+    from decouple.core.filter_index import FilterIndex
+    from decouple.core.filters import Scope
+    from decouple.core.records import Details
+    from decouple.subscription import Subscription
+
+__all__ = ["Subscribers"]
+
+
+class Subscribers:
+    """The subscriptions of one topic."""
+
+    __slots__ = ("_indexes", "_routes", "blocking", "by_arn", "by_target", "by_token")
+
+    def __init__(self) -> None:
+        self.by_arn: dict[str, Subscription] = {}
+        self.by_target: dict[Any, Subscription] = {}
+        self.by_token: dict[str, Subscription] = {}
+        self.blocking = 0  # how many have their publishers wait
+        self._indexes: dict[Scope, FilterIndex[Subscription]] = {}
+        self._routes: tuple[tuple[Subscription, ...], tuple[Subscription, ...]] | None = None
+
+    @property
+    def unindexed(self) -> int:
+        """Policies that every message is tested against one by one."""
+        return sum(index.unindexed for index in self._indexes.values())
+
+    def reads_bodies(self) -> bool:
+        """Whether any filter looks at the body."""
+        return "body" in self._indexes
+
+    def routes(self) -> tuple[tuple[Subscription, ...], tuple[Subscription, ...]]:
+        """Those without a filter: whose queues share the topic's records, and all others. Cost: O(1), after a change O(all)."""
+        if self._routes is None:
+            every = [one for one in self.by_arn.values() if one.active and one.terms.filter is None]
+            self._routes = tuple(one for one in every if one.shared), tuple(one for one in every if not one.shared)
+        return self._routes
+
+    def matching(self, details: Details, body: Fields | None) -> list[Subscription]:
+        """Those whose filter lets the message pass. Cost: as those that match, mostly."""
+        found: list[Subscription] = []
+        for scope, index in self._indexes.items():
+            found += index.match(details.attributes if scope == "attributes" else body)
+        return found
+
+    def activate(self, subscription: Subscription) -> None:
+        """Deliver to it from now on."""
+        subscription.active = True
+        self.blocking += subscription.terms.on_full == "block"
+        policy = subscription.terms.filter
+        if policy is None:
+            self._routes = None
+            return
+        if policy.scope not in self._indexes:
+            from decouple.core.filter_index import FilterIndex  # here, because most topics have no filters
+
+            self._indexes[policy.scope] = FilterIndex(policy.scope)
+        self._indexes[policy.scope].add(subscription, policy)
+
+    def deactivate(self, subscription: Subscription) -> None:
+        """Deliver nothing more to it."""
+        if not subscription.active:
+            return
+        subscription.active = False
+        self.blocking -= subscription.terms.on_full == "block"
+        policy = subscription.terms.filter
+        if policy is None:
+            self._routes = None
+            return
+        index = self._indexes[policy.scope]
+        index.remove(subscription)
+        if not len(index):
+            del self._indexes[policy.scope]
+
+
+def body_fields(text: str) -> Fields | None:
+    """What filters see of a body; None for one that is no JSON object."""
+    return read_body(parsed(text)) if text.lstrip()[:1] == "{" else None

@@ -1,0 +1,322 @@
+"""The subscribing half of a Topic: who gets what is published, on which terms, from when and until when."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from decouple.arns import ACCOUNT, REGION, arn_of
+from decouple.clock import Clock
+from decouple.core.archive import Archive
+from decouple.core.changes import Cause, Change
+from decouple.core.once import Once
+from decouple.core.records import EPOCH, details_of
+from decouple.core.settings import SECOND
+from decouple.errors import NeedsBroker, SubscriptionExists, SubscriptionNotFound, TopicClosed
+from decouple.fanout import shares
+from decouple.notification import Kind, Publication
+from decouple.pushing import Line, Staff
+from decouple.reporting import Observer, Reporter
+from decouple.sending import Sending
+from decouple.subscribers import Subscribers, body_fields
+from decouple.subscription import Subscription
+from decouple.terms import DEFAULTS, key_of, sink_of, terms_of
+from decouple.topic_settings import TopicSettings
+
+if TYPE_CHECKING:
+    from decouple.core.backoff import Schedule
+    from decouple.core.filters import Scope
+
+__all__ = ["Subscribing"]
+
+CONFIRMED_WITHIN = 2 * 86_400 * SECOND
+
+
+class Subscribing:
+    """The state of a topic; Topic fills it."""
+
+    name: str
+    fifo: bool
+    clock: Clock
+    _lock: threading.Lock
+    _settings: TopicSettings
+    _numbers: itertools.count[int]
+    _stem: str
+    _subscribers: Subscribers
+    _once: Once
+    _archive: Archive[Publication] | None
+    _log: deque[Change]
+    _reporter: Reporter
+    _staff: Staff | None = None
+    _closed: bool = False
+    _published: int = 0
+    _duplicates: int = 0
+    _account: str = ACCOUNT
+    _region: str = REGION
+
+    @property
+    def arn(self) -> str:
+        """Its Amazon resource name: arn:aws:sns:us-east-1:000000000000:order-events."""
+        return arn_of("sns", self.name, account=self._account, region=self._region)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is published any more."""
+        return self._closed
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """All that are not cancelled, in the order they were made."""
+        with self._lock:
+            return list(self._subscribers.by_arn.values())
+
+    @property
+    def _service(self) -> str:
+        return f"https://sns.{self._region}.amazonaws.com"
+
+    def subscribe(
+        self,
+        target: Any,
+        *,
+        filter: Mapping[str, Any] | None = None,
+        filter_scope: Scope = "attributes",
+        envelope: bool | None = None,
+        dead_letter: Sending[Any] | None = None,
+        retry: Schedule | Mapping[str, Any] | None = None,
+        concurrency: int | None = None,
+        max_rate: float | None = None,
+        max_backlog: int | None = None,
+        on_full: str | None = None,
+        confirm: bool = True,
+        replay_from: datetime | None = None,
+        replay_until: datetime | None = None,
+    ) -> Subscription:
+        """Deliver to `target` what is published from now on: a Queue, a callable (def or async def, called with the
+        Notification), an http(s):// URL, Email, SMS, Push, or what has `deliver(notification)`.
+
+        filter: a filter policy of SNS, which looks at the attributes or, with filter_scope="body", at the JSON body;
+        envelope: SNS's JSON rather than the message as it is (None: for web endpoints); dead_letter: a queue for what
+        cannot be delivered. Of pushed targets: retry: when to try again (None: SNS's policy for that kind of target);
+        concurrency: deliveries at a time (4); max_rate: deliveries a second; max_backlog: how many may wait (100,000),
+        and on_full what then becomes of the next: "dead_letter", "drop" it with a record, or "block" its publisher;
+        confirm: False for an endpoint of one's own, which need not confirm. replay_from, replay_until: of a FIFO topic with
+        an archive, what was published between these instants comes first (and nothing after the second).
+
+        The same target again gives the same subscription. Raises TypeError, ValueError, InvalidFilter, NeedsBroker,
+        SubscriptionExists (with other terms), TopicClosed; then nothing is changed. Source: SNS API, Subscribe.
+        """
+        given = {
+            "filter": filter,
+            "filter_scope": filter_scope,
+            "envelope": envelope,
+            "dead_letter": dead_letter,
+            "retry": retry,
+            "concurrency": concurrency,
+            "max_rate": max_rate,
+            "max_backlog": max_backlog,
+            "on_full": on_full,
+        }
+        sink = sink_of(target, self)
+        terms = terms_of(given, sink, self)
+        if not isinstance(sink, Sending) and self._staff is None:
+            raise NeedsBroker(f"delivering to {sink.endpoint}")
+        start, end = self._replay(replay_from, "replay_from"), self._replay(replay_until, "replay_until")
+        with self._lock:
+            self._check_open()
+            known = self._subscribers.by_target.get(key_of(target))
+            if known is not None:
+                self._compare(known, {name: value for name, value in given.items() if value != DEFAULTS[name]}, terms)
+                return known
+            subscription = self._enter(sink, target, terms, end)
+            if start is not None:
+                self._send_again(subscription, start, end)
+            pending = confirm and subscription.line is not None and subscription.line.target.confirms
+            if not pending:
+                self._subscribers.activate(subscription)
+        if pending:
+            self._ask(subscription, "SubscriptionConfirmation")
+        elif start is not None and subscription.queue is not None:
+            subscription.queue._follow_up()
+        self._reporter.report()
+        return subscription
+
+    def _enter(self, sink: Any, target: Any, terms: Any, until: int | None) -> Subscription:
+        seq = next(self._numbers)
+        subscription = Subscription(self, f"{self.arn}:{self._stem}{seq:012x}", sink, target, terms)
+        subscription.until = until
+        if self._staff is not None and subscription.queue is None:
+            subscription.line = Line(subscription, self._staff)
+        if subscription.queue is not None:
+            raw = not (terms.envelope or self.fifo)
+            subscription.shared = raw and shares(subscription.queue, self._numbers)
+        self._subscribers.by_target[key_of(target)] = subscription
+        self._subscribers.by_arn[subscription.arn] = subscription
+        self._note("subscribed", subscription=subscription.name, reason=subscription.arn)
+        return subscription
+
+    def _compare(self, known: Subscription, given: Mapping[str, Any], terms: Any) -> None:
+        """A subscription again: only what is given is compared (SNS: the same ARN if attributes are equal or fewer)."""
+        for setting in given:
+            field = {"filter_scope": "filter", "retry": "schedule", "max_rate": "gap"}.get(setting, setting)
+            now, asked = getattr(known.terms, field), getattr(terms, field)
+            if field == "filter":
+                now, asked = ((None if one is None else (one.scope, one.text)) for one in (now, asked))
+            if now != asked:
+                raise SubscriptionExists(
+                    self.name, endpoint=known.name, setting=setting, current=now, asked=given[setting]
+                )
+
+    # -- replay --------------------------------------------------------------------------------------------------
+
+    def _replay(self, instant: datetime | None, name: str) -> int | None:
+        """An instant of the topic's clock. Raises TypeError, ValueError."""
+        if instant is None:
+            return None
+        if not isinstance(instant, datetime) or instant.tzinfo is None:
+            raise TypeError(f"{name} must be an aware datetime, not {instant!r}")
+        if self._archive is None:
+            raise ValueError(f"{name} needs an archive: declare FIFO topic {self.name!r} with archive=seconds")
+        since = instant - EPOCH
+        return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000 - self.clock.epoch
+
+    def _send_again(self, subscription: Subscription, start: int, end: int | None) -> None:
+        """Under the lock: what the archive has, in order, before anything new."""
+        assert self._archive is not None
+        policy = subscription.terms.filter
+        for publication in self._archive.between(self.clock.now(), start, end):
+            record = publication.record
+            seen: Any = details_of(record).attributes
+            if policy is not None and policy.scope == "body":
+                seen = body_fields(record[0])
+            if policy is None or policy.matches(seen):
+                error = subscription.send(publication._replace(replayed=True))
+                if error is not None:
+                    raise error
+
+    # -- confirming and ending -----------------------------------------------------------------------------------
+
+    def _ask(self, subscription: Subscription, kind: Kind) -> None:
+        """Send the endpoint a token, good for two days."""
+        line, staff = subscription.line, self._staff
+        assert line is not None
+        assert staff is not None
+        subscription.state = "pending" if kind == "SubscriptionConfirmation" else "cancelled"
+        token = os.urandom(32).hex()
+        now = self.clock.now()
+        with self._lock:
+            self._subscribers.by_token[token] = subscription
+        seq = next(self._numbers)
+        publication = Publication(f"{self._stem}{seq:012x}", (kind, now, seq))
+        line.add(publication, kind=kind, token=token)
+        staff.runner.put(Expiry(self, subscription, token), now + CONFIRMED_WITHIN)
+
+    def confirm(self, token: str) -> Subscription:
+        """Confirm the subscription that was sent this token, also again; or restore one that was just cancelled.
+
+        Raises SubscriptionNotFound for an unknown token, or one over two days old. Source: SNS API, ConfirmSubscription.
+        """
+        with self._lock:
+            subscription = self._subscribers.by_token.get(token)
+        if subscription is None:
+            raise SubscriptionNotFound(self.name, wanted=token)
+        self._confirm(subscription)
+        return subscription
+
+    def unsubscribe(self, arn: str) -> None:
+        """Cancel the subscription with this ARN; an unknown one is no error. Source: SNS API, Unsubscribe."""
+        with self._lock:
+            subscription = self._subscribers.by_arn.get(arn)
+        if subscription is not None:
+            self._cancel(subscription, "unsubscribed by its ARN")
+
+    def _confirm(self, subscription: Subscription) -> None:
+        with self._lock:
+            self._check_open()
+            if subscription.state == "confirmed":
+                return
+            key = key_of(subscription.target)
+            if self._subscribers.by_target.setdefault(key, subscription) is not subscription:
+                return  # it was cancelled, and the endpoint is subscribed anew
+            if subscription.state == "cancelled" and self._staff is not None:
+                subscription.line = Line(subscription, self._staff)
+            self._subscribers.by_arn[subscription.arn] = subscription
+            subscription.state = "confirmed"
+            subscription.begin(self._published)
+            self._subscribers.activate(subscription)
+            self._note("confirmed", subscription=subscription.name, reason=subscription.arn)
+        self._reporter.report()
+
+    def _cancel(self, subscription: Subscription, why: str) -> None:
+        with self._lock:
+            if self._subscribers.by_arn.pop(subscription.arn, None) is None:
+                return
+            del self._subscribers.by_target[key_of(subscription.target)]
+            self._subscribers.deactivate(subscription)
+            was, subscription.state = subscription.state, "cancelled"
+            subscription.finish(self._published)
+            self._note("unsubscribed", subscription=subscription.name, reason=why)
+        line = subscription.line
+        subscription.end()
+        if line is not None and was == "confirmed" and line.target.protocol in ("http", "https") and not self._closed:
+            subscription.line = Line(subscription, line.staff)
+            self._ask(subscription, "UnsubscribeConfirmation")
+        self._reporter.report()
+
+    def _expire(self, subscription: Subscription, token: str) -> None:
+        """Two days after a token was sent: it is void, and so is a subscription that nobody confirmed."""
+        with self._lock:
+            self._subscribers.by_token.pop(token, None)
+        if subscription.state == "pending":
+            self._cancel(subscription, "not confirmed within two days")
+
+    # -- what both halves use ------------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise TopicClosed(self.name)
+
+    def _employ(self, staff: Staff, numbers: itertools.count[int], observers: Iterable[Observer]) -> None:
+        """A broker takes the topic in: its workers push, its queues share one line of numbers, its observers listen."""
+        self._staff = staff
+        self._numbers = numbers
+        self._reporter.observers = tuple(observers)
+
+    def _note(self, cause: Cause, publication: Publication | None = None, **more: Any) -> None:
+        """Record what happened, for observers to be told once no lock is held."""
+        if not self._reporter.observers:
+            return
+        if publication is not None:
+            more |= {"id": publication.id, "record": publication.record}
+        at = self.clock.now() + self.clock.epoch
+        self._log.append(Change(cause=cause, queue="", at=at, topic=self.name, **more))
+
+    def _tell(self, cause: Cause, publication: Publication | None = None, **more: Any) -> None:
+        self._note(cause, publication, **more)
+        self._reporter.report()
+
+
+class Expiry:
+    """The runner's job at the end of a token's life."""
+
+    awaits = False
+
+    def __init__(self, topic: Subscribing, subscription: Subscription, token: str) -> None:
+        self._expire = lambda: topic._expire(subscription, token)
+        self._name = subscription.name
+
+    def run(self) -> None:
+        self._expire()
+
+    async def arun(self) -> None:
+        self.run()
+
+    def abandon(self) -> None:
+        """The broker ends before the token does: nothing to do."""
+
+    def describe(self) -> str:
+        return f"the end of the token of {self._name}"

@@ -1,0 +1,254 @@
+"""Subscription: one line from a topic to what it delivers to, with a filter, a form, and an end for what fails.
+
+A queue has its copy before the publish returns; every other target is pushed to by the broker's runner (pushing.py). What
+a subscription may be asked and told from outside is here; what is published reaches it through its topic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from decouple.attributes import MOST_ATTRIBUTES, check_attributes
+from decouple.core.backoff import Schedule
+from decouple.core.filters import Explanation, Filter
+from decouple.core.records import Failure, details_of
+from decouple.envelopes import envelope_of
+from decouple.errors import DecoupleError
+from decouple.fanout import details_for, put
+from decouple.message import Message, failure_of
+from decouple.notification import Notification, Publication, Way
+from decouple.pushing import CANCELLED, Line
+from decouple.sending import Sending
+
+if TYPE_CHECKING:
+    from decouple.core.changes import Cause
+    from decouple.subscribing import Subscribing
+    from decouple.targets import Target
+
+__all__ = ["State", "Subscription", "SubscriptionStats", "Terms"]
+
+State: TypeAlias = Literal["pending", "confirmed", "cancelled"]
+
+
+class Terms(NamedTuple):
+    """What was agreed at the subscription. gap: nanoseconds between the beginnings of two deliveries."""
+
+    filter: Filter | None
+    envelope: bool
+    dead_letter: Sending[Any] | None
+    schedule: Schedule
+    concurrency: int
+    gap: int
+    max_backlog: int
+    on_full: str
+
+
+class SubscriptionStats(NamedTuple):
+    """One subscription's numbers. accepted = delivered + dead_lettered + dropped + backlog.
+
+    accepted: publications that passed the filter; filtered_out: those that did not; failed: attempts that did, each
+    time; dropped: given up without a dead-letter queue, each with a record and a line in the log; backlog: not delivered
+    yet.
+    """
+
+    accepted: int
+    filtered_out: int
+    delivered: int
+    failed: int
+    dead_lettered: int
+    dropped: int
+    backlog: int
+
+
+class Subscription:
+    """What `topic.subscribe` answers. arn: its name in AWS's form; name: what it delivers to, for people.
+
+    state: "confirmed", or "pending" until the endpoint has confirmed it, or "cancelled".
+    """
+
+    def __init__(self, topic: Subscribing, arn: str, sink: Sending[Any] | Target, target: Any, terms: Terms) -> None:
+        self.topic = topic
+        self.arn = arn
+        self.sink = sink
+        self.target = target
+        self.terms = terms
+        self.queue: Sending[Any] | None = sink if isinstance(sink, Sending) else None
+        self.name: str = f"queue {sink.name!r}" if isinstance(sink, Sending) else sink.endpoint
+        protocol = "sqs" if isinstance(sink, Sending) else sink.protocol
+        self.way = Way(topic.name, topic.arn, arn, protocol, topic._service, topic.clock.epoch, topic.fifo)
+        self.state: State = "confirmed"
+        self.line: Line | None = None
+        self.active = False  # gets what is published
+        self.shared = False  # the queue may hold the topic's own records
+        self.until: int | None = None  # the end of its replay, after which nothing comes
+        self._offered = 0  # publications of the times before it was cancelled, when it was confirmed again
+        self._since: int | None = topic._published
+        self._passed = 0  # publications that matched the filter; without one it is all
+        self._failed = self._dead_lettered = self._dropped = 0
+
+    def __repr__(self) -> str:
+        return f"<Subscription of {self.name} to {self.topic.name!r}: {self.state}>"
+
+    @property
+    def filter(self) -> Filter | None:
+        """The compiled filter policy; None: everything is delivered."""
+        return self.terms.filter
+
+    @property
+    def dead_letter(self) -> Any:
+        """The queue for what could not be delivered."""
+        return self.terms.dead_letter
+
+    @property
+    def envelope(self) -> bool:
+        """Whether SNS's JSON is delivered, or the message as it is."""
+        return self.terms.envelope
+
+    def cancel(self) -> None:
+        """End it: nothing published from now on is delivered. What waits goes to the dead-letter queue, or with a record.
+
+        Twice is no error. A delivery under way comes to its end. Source: SNS API, Unsubscribe.
+        """
+        self.topic._cancel(self, "cancelled")
+
+    def confirm(self) -> None:
+        """Confirm it as its endpoint would, without the token: for endpoints of one's own."""
+        self.topic._confirm(self)
+
+    def explain(self, message: Any) -> Explanation:
+        """Why its filter lets the message pass or not, for each key of the policy; str() of it reads as a text.
+
+        message: a Message, a Notification, or what the filter's scope looks at: attributes by name, or a body (text or
+        what JSON holds).
+        """
+        policy = self.terms.filter
+        if policy is None:
+            return Explanation(True, (), "the subscription has no filter")
+        return policy.explain(seen_by(policy, message))
+
+    def stats(self) -> SubscriptionStats:
+        """Its numbers now."""
+        with self.topic._lock:
+            offered = self._offered + (0 if self._since is None else self.topic._published - self._since)
+            accepted = offered if self.terms.filter is None else self._passed
+        if self.line is not None:
+            numbers = self.line.numbers()
+            return SubscriptionStats(
+                numbers["accepted"],
+                offered - accepted,
+                numbers["delivered"],
+                self.line.failed,
+                numbers["dead_lettered"],
+                numbers["dropped"],
+                numbers["pending"],
+            )
+        lost = self._dead_lettered + self._dropped
+        return SubscriptionStats(
+            accepted, offered - accepted, accepted - lost, self._failed, self._dead_lettered, self._dropped, 0
+        )
+
+    # -- what the topic does with it -----------------------------------------------------------------------------
+
+    def begin(self, published: int) -> None:
+        """Count what is published from now on."""
+        if self._since is not None:
+            self.finish(published)
+        self._since = published
+
+    def finish(self, published: int) -> None:
+        """Count nothing more."""
+        if self._since is not None:
+            self._offered += published - self._since
+            self._since = None
+
+    def send(self, publication: Publication) -> Exception | None:
+        """Give a queue its copy, but for what follows from it; the error of a queue that did not take it."""
+        queue = self.queue
+        assert queue is not None
+        try:
+            self._put(queue, publication, self.terms.envelope)
+        except (DecoupleError, ValueError) as error:
+            return error
+        return None
+
+    def _put(
+        self, queue: Sending[Any], publication: Publication, envelope: bool, failure: Failure | None = None
+    ) -> None:
+        notification = Notification(publication, self.way)
+        details = details_for(queue, publication.record, self.topic.fifo, envelope)
+        if publication.replayed and not envelope:
+            details = details._replace(attributes={**details.attributes, "Replayed": "true"})
+        text = envelope_of(notification) if envelope else notification.text
+        put(queue, text, details if failure is None else details._replace(failure=failure))
+
+    def missed(self, publication: Publication, error: Exception) -> bool:
+        """Its queue did not take it, and never will: to the dead-letter queue; False if there is none, or it neither."""
+        buried = self.bury(publication, failure_of(error, 1))
+        with self.topic._lock:
+            self._failed += 1
+            if buried:
+                self._dead_lettered += 1
+            else:
+                self._dropped += 1
+        return buried
+
+    def bury(self, publication: Publication, failure: Failure) -> bool:
+        """Put what cannot be delivered into the dead-letter queue; False if there is none, or it did not take it.
+
+        Also then there is a record with the cause, and a line in the log.
+        """
+        queue = self.terms.dead_letter
+        why = f"{failure.error}: {failure.text}"
+        if queue is None:
+            self._lost(publication, failure, why)
+            return False
+        # A queue takes ten attributes; in an envelope there may be any number.
+        many = len(details_of(publication.record).attributes) > MOST_ATTRIBUTES
+        try:
+            self._put(queue, publication, self.terms.envelope or many, failure)
+        except (DecoupleError, ValueError) as error:
+            self._lost(publication, failure, f"{why}; and dead-letter queue {queue.name!r} did not take it: {error}")
+            return False
+        queue._follow_up()
+        self.tell("undelivered", publication, receives=failure.attempts, reason=why[:500], other=queue.name)
+        return True
+
+    def _lost(self, publication: Publication, failure: Failure, why: str) -> None:
+        import logging  # here, because most programs never need it
+
+        logging.getLogger("decouple").warning(
+            "publication %s of topic %r was not delivered to %s, and there is no dead-letter queue that has it: %s",
+            publication.id,
+            self.topic.name,
+            self.name,
+            why,
+        )
+        self.tell("undelivered", publication, receives=failure.attempts, reason=why[:500])
+
+    def end(self) -> None:
+        """Nothing more is delivered."""
+        if self.line is not None:
+            self.line.close(CANCELLED)
+
+    def tell(self, cause: Cause, publication: Publication | None = None, **more: Any) -> None:
+        """Record what happened to a notification, or to the subscription itself."""
+        self.topic._tell(cause, publication, subscription=self.name, **more)
+
+
+def seen_by(policy: Filter, message: Any) -> Any:
+    """What a policy looks at."""
+    import json
+
+    if isinstance(message, (Message, Notification)):
+        record = message.record if isinstance(message, Message) else message.publication.record
+        if policy.scope == "attributes":
+            return details_of(record).attributes
+        message = message.text
+    if policy.scope == "attributes":
+        return check_attributes(message, float("inf"))
+    if isinstance(message, str):
+        try:
+            return json.loads(message)
+        except ValueError:
+            return None
+    return message
