@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
+from decouple.calls import is_async
 from decouple.clock import Clock, Seconds, SystemClock, nanoseconds
 from decouple.core.deadlines import Deadlines
 from decouple.errors import InProgress, QueueError
@@ -178,6 +179,8 @@ def idempotent(
     leased = None if lease is None else nanoseconds(lease, "lease", least=0.001)
 
     def decorate(handler: Handler) -> Handler:
+        if not callable(handler):
+            raise TypeError(f"idempotent(...) decorates a handler, not {handler!r}")
         called = name or name_of(handler)
 
         def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
@@ -266,14 +269,6 @@ def name_of(handler: Callable[..., Any]) -> str:
     if name is None:
         raise TypeError(f"{handler!r} has no name of its own to be kept under: give idempotent(..., name=...)")
     return f"{getattr(handler, '__module__', None)}.{name}"
-
-
-def is_async(handler: Callable[..., Any]) -> bool:
-    import inspect  # here, because it takes longer to import than all the rest
-
-    if not callable(handler):
-        raise TypeError(f"idempotent(...) decorates a handler, not {handler!r}")
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
 
 
 def message_among(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Message[Any] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from decouple.calls import answer_of, is_async
 from decouple.core.backoff import AWS_MANAGED, Schedule
 
 if TYPE_CHECKING:
@@ -48,17 +49,10 @@ class Handler:
     schedule: Schedule = AWS_MANAGED
 
     def __init__(self, call: Callable[[Notification], Any], endpoint: str) -> None:
-        from inspect import iscoroutinefunction  # here, because programs with queues alone have no handlers
-
         self.call = call
         self.endpoint = endpoint
-        self.awaits = iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
+        self.awaits = is_async(call)
 
     def deliver(self, notification: Notification, post: Post) -> Any:
         answer = self.call(notification)
-        if not self.awaits and hasattr(answer, "__await__"):
-            close = getattr(answer, "close", None)
-            if close is not None:
-                close()  # or Python would warn, somewhere else, that it was never awaited
-            raise TypeError(f"{self.endpoint} is no async def and returned a coroutine: declare it async def")
-        return answer
+        return answer if self.awaits else answer_of(answer, self.endpoint)

@@ -16,6 +16,7 @@ ROOT = Path(decouple.__file__).parent
 FLOORS = {
     "errors": 0,
     "generic": 0,
+    "calls": 0,
     "jsontext": 0,
     "attributes": 0.5,
     "bodies": 0.5,
