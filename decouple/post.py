@@ -9,6 +9,7 @@ from decouple.calls import answer_of, is_async
 from decouple.outbox import Outbox, Outgoing
 
 if TYPE_CHECKING:
+    from decouple.http_client import HttpClient
     from decouple.targets import Target
 
 __all__ = ["Post", "Sender"]
@@ -26,6 +27,7 @@ class Post:
         self.senders = checked(senders)
         self._async = {protocol for protocol, sender in self.senders.items() if is_async(sender)}
         self.outbox = Outbox()
+        self._http: list[HttpClient] = []
 
     def awaits(self, target: Target) -> bool:
         """Whether the target's `deliver` is to be awaited here: it is a coroutine itself, or its sender is one."""
@@ -38,6 +40,20 @@ class Post:
             return self.outbox.append(outgoing)
         answer = sender(outgoing)
         return answer if outgoing.protocol in self._async else answer_of(answer, f"the sender for {outgoing.protocol}")
+
+    @property
+    def http(self) -> HttpClient:
+        """The client that posts to web endpoints, made when it is first asked for."""
+        if not self._http:
+            from decouple.http_client import HttpClient  # here, because most brokers have no web endpoint
+
+            self._http.append(HttpClient())
+        return self._http[0]  # also where two threads have just made one each: the other has no connections
+
+    async def close(self) -> None:
+        """Close what belongs to the running loop."""
+        if self._http:
+            await self._http[0].close()
 
 
 def checked(senders: Mapping[str, Sender]) -> dict[str, Sender]:
