@@ -32,6 +32,7 @@ from decouple.errors import (
     DecoupleError,
     DeliveryFailed,
     DeliveryRefused,
+    EndlessWork,
     InProgress,
     InvalidBatch,
     InvalidDescription,
@@ -61,26 +62,44 @@ from decouple.errors import (
     VisibilityTooLong,
 )
 from decouple.findings import Finding
+from decouple.http_target import HTTP
 from decouple.idempotent import MemoryStore, idempotent
 from decouple.large_bodies import LargeBodies
 from decouple.message import Entry, Message, Sent
 from decouple.movetask import MoveTask
 from decouple.notification import Notification
+from decouple.outbox import Outgoing
+from decouple.publishing import Publish
 from decouple.queue import Queue
+from decouple.senders import SMS, Email, Push
 from decouple.sharing import SharedQueue
+from decouple.smtp import SMTP
 from decouple.stats import GroupStats, QueueStats
+from decouple.subscription import Subscription, SubscriptionStats
+from decouple.topic import Topic, TopicStats
 
 # In reading order: what you make, what you hold, time, what happened, what can go wrong.
 __all__ = [  # noqa: RUF022
     "Broker",
     "Queue",
+    "Topic",
+    "Subscription",
     "SharedQueue",
     "Message",
     "Notification",
+    "Publish",
+    "HTTP",
+    "Email",
+    "SMS",
+    "Push",
+    "SMTP",
+    "Outgoing",
     "Entry",
     "Sent",
     "Attribute",
     "QueueStats",
+    "TopicStats",
+    "SubscriptionStats",
     "GroupStats",
     "MoveTask",
     "Finding",
@@ -125,6 +144,7 @@ __all__ = [  # noqa: RUF022
     "InvalidDescription",
     "NotInstalled",
     "InProgress",
+    "EndlessWork",
     "LawBroken",
     "ClockStuck",
 ]

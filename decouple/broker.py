@@ -1,27 +1,37 @@
-"""Broker: names, one clock, observers and a life cycle for queues that belong together.
+"""Broker: names, one clock, observers, workers and a life cycle for queues and topics that belong together.
 
-A broker is a value: no default one, nothing shared between two, thousands side by side. Everything it holds also works
-alone; what it adds is that a name means one queue, that all of them live on one clock, tell the same observers and end
-together, and that the books can be checked over all of them.
+A broker is a value: no default one, nothing shared between two, thousands side by side. What it holds also works alone,
+as far as nobody has to work for it; what it adds is that a name means one thing, that all of it lives on one clock, tells
+the same observers and ends together, that its workers push what topics deliver, and that the books can be checked over all.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
-from decouple.clock import Clock, SystemClock
+from decouple.clock import SECOND, Clock, Seconds, SystemClock, nanoseconds
 from decouple.core.changes import Change
-from decouple.errors import DecoupleError, QueueExists, QueueNotFound
+from decouple.core.places import SHARED
+from decouple.errors import DecoupleError, QueueExists, QueueNotFound, TopicExists, TopicNotFound
 from decouple.generic import T
+from decouple.outbox import Outbox
+from decouple.post import Post
+from decouple.pushing import Staff
 from decouple.queue import Queue
+from decouple.runner import Report, Runner
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.stats import QueueStats
+from decouple.subscription import Subscription
 from decouple.tags import Tags, check_tags
+from decouple.topic import Topic
+from decouple.topic_settings import GivenTopicSettings, check_topic_name, read_topic_settings, shown_topic_setting
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from os import PathLike
 
     from decouple.findings import Finding
@@ -31,10 +41,15 @@ __all__ = ["Broker"]
 
 
 class Broker:
-    """The owner of a program's queues.
+    """The owner of a program's queues and topics, and of the workers that push what topics deliver.
 
     clock: what time all of them live on, SystemClock() by default; observers: callables that are told of every Change,
-    in order for each queue, by the thread that caused it; their errors are shown and undo nothing.
+    in order for each queue or topic, by the thread that caused it; their errors are shown and undo nothing; seed: what
+    chance begins with, such as the jitter of retries: a number to have the same again; senders: callables (def or async def)
+    that take what goes to "email", "sms" and "application" subscriptions, as an Outgoing; what has none waits in `outbox`.
+
+    Workers run from `start` or `with` (threads) or `async with` (tasks, and threads for what is no async def) until the
+    end of it. On a VirtualClock nothing is started: work is done in `run_until_idle` and while the clock is moved.
 
     >>> with Broker() as broker:
     ...     orders = broker.queue("orders", visibility_timeout=30)
@@ -51,6 +66,8 @@ class Broker:
         *,
         clock: Clock | None = None,
         observers: Iterable[Callable[[Change], object]] = (),
+        seed: int | None = None,
+        senders: Mapping[str, Callable[[Any], Any]] | None = None,
     ) -> None:
         if url != "memory://":
             raise ValueError(f"url must be 'memory://', the only engine of this version, not {url!r}")
@@ -59,12 +76,22 @@ class Broker:
         for observer in self._observers:
             if not callable(observer):
                 raise TypeError(f"observers must be callables that take a Change, not {observer!r}")
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+            raise TypeError(f"seed must be an int or None, not {seed!r}")
+        self._seed = seed
+        self._post = Post({} if senders is None else senders)
         self._queues: dict[str, Queue[Any]] = {}
+        self._topics: dict[str, Topic] = {}
+        self._numbers = itertools.count(SHARED)
+        self._staff: Staff | None = None
+        self._loop: AbstractEventLoop | None = None
+        self._started = False
         self._lock = threading.Lock()
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"<Broker: {len(self._queues)} queues{', closed' if self._closed else ''}>"
+        held = f"{len(self._queues)} queues, {len(self._topics)} topics"
+        return f"<Broker: {held}{', closed' if self._closed else ''}>"
 
     @property
     def queues(self) -> Mapping[str, Queue[Any]]:
@@ -111,10 +138,69 @@ class Broker:
         if tags is not None and check_tags(tags) != queue.tags:
             raise QueueExists(queue.name, setting="tags", current=dict(queue.tags), asked=dict(tags))
 
-    def delete(self, queue: Queue[Any]) -> None:
-        """End a queue: its waits end with QueueClosed, its messages are purged with a record each, its name is free."""
-        if not isinstance(queue, Queue):
-            raise TypeError(f"expected a Queue, not {queue!r}: broker.queues[name] has it")
+    @property
+    def topics(self) -> Mapping[str, Topic]:
+        """The declared topics by name, read-only."""
+        return MappingProxyType(self._topics)
+
+    def topic(self, name: str, *, fifo: bool | None = None, **settings: Unpack[GivenTopicSettings]) -> Topic:
+        """Declare a topic. Declared again, it is the same one; TopicExists if a setting given differs from what it has.
+
+        Settings as in Topic. Works before the broker is started. Raises InvalidName, ValueError, TypeError.
+        """
+        check_topic_name(name, fifo)
+        with self._lock:
+            if self._closed:
+                raise DecoupleError(f"the broker is closed: declare topic {name!r} before, or with another broker")
+            topic = self._topics.get(name)
+            if topic is None:
+                topic = Topic(name, fifo=fifo, clock=self.clock, **settings)
+                topic._employ(self._employed(), self._numbers, self._observers)
+                self._topics[name] = topic
+                return topic
+        if fifo is not None and fifo != topic.fifo:
+            raise TopicExists(name, setting="fifo", current=topic.fifo, asked=fifo)
+        asked = read_topic_settings(topic, settings)
+        for setting in settings:
+            current, wanted = getattr(topic._settings, setting), getattr(asked, setting)
+            if current != wanted:
+                now, then = (shown_topic_setting(setting, one) for one in (current, wanted))
+                raise TopicExists(name, setting=setting, current=now, asked=then)
+        return topic
+
+    def _employed(self) -> Staff:
+        """The workers, from the first topic on. Under the lock."""
+        if self._staff is None:
+            from random import Random  # here, because programs with queues alone leave nothing to chance
+
+            self._staff = Staff(Runner(self.clock), self._post, Random(self._seed))
+            if self._started:
+                self._put_to_work(self._staff.runner)
+        return self._staff
+
+    def delete(self, what: Queue[Any] | Topic) -> None:
+        """End a queue or topic; its name is free. A queue's waits end, and its messages are purged with a record each.
+
+        A topic's subscriptions are cancelled. Raises QueueNotFound, TopicNotFound; ValueError for a queue that is
+        another one's dead-letter queue. A subscription of a deleted queue stays, and fails, until it is cancelled (SNS).
+        """
+        if isinstance(what, Topic):
+            self._delete_topic(what)
+        elif isinstance(what, Queue):
+            self._delete_queue(what)
+        else:
+            raise TypeError(f"expected a Queue or Topic, not {what!r}: broker.queues[name] and .topics[name] have them")
+
+    def _delete_topic(self, topic: Topic) -> None:
+        with self._lock:
+            if self._topics.get(topic.name) is not topic:
+                raise TopicNotFound(topic.name, declared=len(self._topics))
+            del self._topics[topic.name]
+        topic.close()
+        for subscription in topic.subscriptions:
+            subscription.cancel()
+
+    def _delete_queue(self, queue: Queue[Any]) -> None:
         with self._lock:
             if self._queues.get(queue.name) is not queue:
                 raise QueueNotFound(queue.name, declared=len(self._queues))
@@ -130,18 +216,68 @@ class Broker:
     # -- life --------------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Start what runs by itself; with queues alone nothing does, so this is for symmetry with close()."""
-        if self._closed:
-            raise DecoupleError("the broker is closed: make another one")
+        """Let the workers begin, as `with` does. On a VirtualClock nothing is started; nor where there are queues alone."""
+        return self._start(None)
+
+    def _start(self, loop: AbstractEventLoop | None) -> Self:
+        with self._lock:
+            if self._closed:
+                raise DecoupleError("the broker is closed: make another one")
+            if not self._started:
+                self._started, self._loop = True, loop
+                if self._staff is not None:
+                    self._put_to_work(self._staff.runner)
         return self
 
-    def close(self) -> None:
-        """Close every queue: waits end with QueueClosed. What is in flight can still be settled; twice is no error."""
+    def _put_to_work(self, runner: Runner) -> None:
+        if self._loop is None:
+            runner.start()
+        else:
+            runner.start_tasks(self._loop)
+
+    def close(self, timeout: Seconds | None = None) -> list[str]:
+        """End: work under way may finish, up to `timeout` seconds; the descriptions of what did not. Twice is no error.
+
+        What waits to be pushed goes to its dead-letter queue, or with a record. Then every queue and topic is closed:
+        waits end with QueueClosed, what is in flight can still be settled.
+        """
+        staff = self._refuse()
+        late = [] if staff is None else staff.runner.close(self._patience(timeout))
+        self._close_all()
+        return late
+
+    async def aclose(self, timeout: Seconds | None = None) -> list[str]:
+        """The same, while the event loop goes on."""
+        staff = self._refuse()
+        late = [] if staff is None else await staff.runner.aclose(self._patience(timeout))
+        self._close_all()
+        return late
+
+    def _refuse(self) -> Staff | None:
         with self._lock:
             self._closed = True
-            queues = list(self._queues.values())
-        for queue in queues:
-            queue.close()
+            return self._staff
+
+    @staticmethod
+    def _patience(timeout: Seconds | None) -> float | None:
+        return None if timeout is None else nanoseconds(timeout, "timeout") / SECOND
+
+    def _close_all(self) -> None:
+        with self._lock:
+            everything: list[Topic | Queue[Any]] = [*self._topics.values(), *self._queues.values()]
+        for one in everything:
+            one.close()
+
+    def run_until_idle(self, *, budget: Seconds = 0, errors: Literal["raise", "collect"] = "raise") -> Report:
+        """Do all work that is due now and what follows from it; with a budget, jump up to so many seconds further.
+
+        On a VirtualClock in this thread, time staying at the last work done; on real time, waiting for it. What is due
+        later is no error: it is in the report. Errors of handlers are raised when all is done, one as itself, several as
+        an ExceptionGroup; errors="collect" leaves them in the report. Raises RuntimeError in a handler.
+        """
+        with self._lock:
+            runner = self._employed().runner
+        return runner.run_until_idle(budget=budget, errors=errors)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -152,12 +288,44 @@ class Broker:
         self.close()
 
     async def __aenter__(self) -> Self:
-        return self.start()
+        import asyncio
+
+        return self._start(asyncio.get_running_loop())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        await self.aclose()
+
+    # -- what subscribers answer -------------------------------------------------------------------------------
+
+    @property
+    def outbox(self) -> Outbox:
+        """Mail, text messages and pushes for which there is no sender, oldest first; tests read it."""
+        return self._post.outbox
+
+    def open_link(self, url: str) -> Subscription | None:
+        """What opening a link from a notification does: it confirms the subscription, which is in the answer, or ends it.
+
+        Raises ValueError for another link, TopicNotFound, SubscriptionNotFound. Source: SNS, SubscribeURL, UnsubscribeURL.
+        """
+        from urllib.parse import parse_qsl, urlsplit  # here, because few programs have links
+
+        given = dict(parse_qsl(urlsplit(url).query))
+        action = given.get("Action")
+        if action == "ConfirmSubscription" and "Token" in given:
+            return self._topic_of(given.get("TopicArn", "")).confirm(given["Token"])
+        if action != "Unsubscribe" or "SubscriptionArn" not in given:
+            raise ValueError(f"this link neither confirms nor ends a subscription: {url!r:.200}")
+        arn = given["SubscriptionArn"]
+        self._topic_of(arn.rpartition(":")[0]).unsubscribe(arn)
+        return None
+
+    def _topic_of(self, arn: str) -> Topic:
+        topic = self._topics.get(arn.rpartition(":")[2])
+        if topic is None or topic.arn != arn:
+            raise TopicNotFound(arn, declared=len(self._topics))
+        return topic
 
     # -- the architecture as data ------------------------------------------------------------------------------
 
@@ -227,10 +395,13 @@ class Broker:
         """Prove that nothing was lost, also while threads run; the numbers of the law over all queues. Raises LawBroken.
 
         accepted = deleted + retained_out + purged + rejected + moved_out + moving + visible + in_flight + delayed, in every
-        queue and so in all together, and every internal invariant. Cost: O(messages).
+        queue and so in all together, and every internal invariant; and of no subscription was a notification lost on its
+        way (Topic.check). Cost: O(messages + subscriptions).
         """
         total: dict[str, int] = {}
         for queue in list(self._queues.values()):
             for name, value in queue.check().items():
                 total[name] = total.get(name, 0) + value
+        for topic in list(self._topics.values()):
+            topic.check()
         return total

@@ -33,6 +33,7 @@
     |-- InvalidDescription         .path: where the description of a broker is wrong
     |-- NotInstalled               .wanted: a package or program of an extra that is not on this machine
     |-- InProgress                 .key, .seconds: another run of an idempotent handler has the key
+    |-- EndlessWork                .what, .links: jobs that put each other for ever at one instant
     |-- LawBroken                  .numbers: the books do not balance
     `-- ClockStuck                 waiting on a virtual clock that nobody moves
 
@@ -54,6 +55,7 @@ __all__ = [
     "DecoupleError",
     "DeliveryFailed",
     "DeliveryRefused",
+    "EndlessWork",
     "InProgress",
     "InvalidBatch",
     "InvalidDescription",
@@ -444,6 +446,18 @@ class InProgress(DecoupleError):
         )
         self.key = key
         self.seconds = seconds
+
+
+class EndlessWork(DecoupleError):
+    """Each job put the next one, so often at one instant that there would be no end."""
+
+    def __init__(self, what: str, *, links: int) -> None:
+        super().__init__(
+            f"{what} is still to be done at the same instant, after a chain of {links:,} jobs that each put the next: "
+            f"let it stop, or put the next one for a later instant"
+        )
+        self.what = what
+        self.links = links
 
 
 class LawBroken(DecoupleError):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from decouple.post import Post
     from decouple.runner import Runner
     from decouple.subscription import Subscription
+    from decouple.targets import Target
 
 __all__ = ["CANCELLED", "Line", "Staff"]
 
@@ -44,12 +45,11 @@ class Staff(NamedTuple):
 class Pending:
     """One notification on its way. failures: attempts so far; first_at: when the first one began."""
 
-    __slots__ = ("failures", "first_at", "kind", "line", "previous", "publication", "token")
-
-    awaits = False
+    __slots__ = ("awaits", "failures", "first_at", "kind", "line", "previous", "publication", "token")
 
     def __init__(self, line: Line, publication: Publication, kind: Kind, token: str | None) -> None:
         self.line = line
+        self.awaits = line.awaits
         self.publication = publication
         self.kind: Kind = kind
         self.token = token
@@ -58,11 +58,13 @@ class Pending:
         self.previous = 0
 
     def run(self) -> None:
-        """The runner's job when the next attempt is due: back into the line."""
-        self.line.back(self)
+        """The runner's job when the next attempt is due."""
+        if self.line.back(self):
+            self.line.deliver(self)
 
     async def arun(self) -> None:
-        self.run()
+        if self.line.back(self):
+            await self.line.adeliver(self)
 
     def abandon(self) -> None:
         """The broker closes: there will be no other attempt."""
@@ -78,10 +80,10 @@ class Line:
     accepted = delivered + dead_lettered + dropped + pending; those pending wait, are under way, or are to be tried again.
     """
 
-    def __init__(self, subscription: Subscription, staff: Staff) -> None:
+    def __init__(self, subscription: Subscription, target: Target, staff: Staff) -> None:
         self.subscription = subscription
-        self.target: Any = subscription.sink
-        self.awaits: bool = self.target.awaits
+        self.target = target
+        self.awaits: bool = staff.post.awaits(target)
         self.staff = staff
         self.waiting: deque[Pending] = deque()
         self.pending: set[Pending] = set()
@@ -92,6 +94,14 @@ class Line:
         self.accepted = self.delivered = self.failed = self.dead_lettered = self.dropped = 0
         self._lock = threading.Lock()
         self._room: deque[Waiter] = deque()
+
+    def anew(self) -> Line:
+        """A line to the same target, with the same numbers, after this one was closed."""
+        line = Line(self.subscription, self.target, self.staff)
+        with self._lock:
+            line.accepted, line.delivered, line.failed = self.accepted, self.delivered, self.failed
+            line.dead_lettered, line.dropped = self.dead_lettered, self.dropped
+        return line
 
     @property
     def name(self) -> str:
@@ -161,12 +171,19 @@ class Line:
         elif turn:
             self.staff.runner.put(self)
 
-    def back(self, pending: Pending) -> None:
-        """Line up for another attempt."""
+    def back(self, pending: Pending) -> bool:
+        """Another attempt is due: True when it may begin at once, else it lines up."""
+        now = self.subscription.topic.clock.now()
+        terms = self.subscription.terms
         with self._lock:
+            if not self.waiting and self.turns < terms.concurrency and now >= self.free_at:
+                self.turns += 1
+                self.free_at = now + terms.gap
+                return True
             turn = self._line_up(pending)
         if turn:
             self.staff.runner.put(self)
+        return False
 
     def _line_up(self, pending: Pending) -> bool:
         """Under the lock; whether the line gets another turn."""
@@ -189,15 +206,23 @@ class Line:
         """Deliver one notification; raises what the target raised, after it was seen to."""
         pending = self._next()
         if pending is not None:
-            with Attempt(self, pending) as attempt:
-                attempt.answer = self.target.deliver(attempt.notification, self.staff.post)
+            self.deliver(pending)
 
     async def arun(self) -> None:
         """The same for a target that is awaited."""
         pending = self._next()
         if pending is not None:
-            with Attempt(self, pending) as attempt:
-                attempt.answer = await self.target.deliver(attempt.notification, self.staff.post)
+            await self.adeliver(pending)
+
+    def deliver(self, pending: Pending) -> None:
+        """One attempt."""
+        with Attempt(self, pending) as attempt:
+            attempt.answer = self.target.deliver(attempt.notification, self.staff.post)
+
+    async def adeliver(self, pending: Pending) -> None:
+        """One attempt of a target that is awaited."""
+        with Attempt(self, pending) as attempt:
+            attempt.answer = await self.target.deliver(attempt.notification, self.staff.post)
 
     def abandon(self) -> None:
         """The broker closes before this turn was begun: what waits is given up."""

@@ -31,6 +31,8 @@ from decouple.topic_settings import TopicSettings
 if TYPE_CHECKING:
     from decouple.core.backoff import Schedule
     from decouple.core.filters import Scope
+    from decouple.subscription import Terms
+    from decouple.targets import Target
 
 __all__ = ["Subscribing"]
 
@@ -145,21 +147,21 @@ class Subscribing:
         self._reporter.report()
         return subscription
 
-    def _enter(self, sink: Any, target: Any, terms: Any, until: int | None) -> Subscription:
+    def _enter(self, sink: Sending[Any] | Target, target: Any, terms: Terms, until: int | None) -> Subscription:
         seq = next(self._numbers)
         subscription = Subscription(self, f"{self.arn}:{self._stem}{seq:012x}", sink, target, terms)
         subscription.until = until
-        if self._staff is not None and subscription.queue is None:
-            subscription.line = Line(subscription, self._staff)
-        if subscription.queue is not None:
+        if isinstance(sink, Sending):
             raw = not (terms.envelope or self.fifo)
-            subscription.shared = raw and shares(subscription.queue, self._numbers)
+            subscription.shared = raw and shares(sink, self._numbers)
+        elif self._staff is not None:
+            subscription.line = Line(subscription, sink, self._staff)
         self._subscribers.by_target[key_of(target)] = subscription
         self._subscribers.by_arn[subscription.arn] = subscription
         self._note("subscribed", subscription=subscription.name, reason=subscription.arn)
         return subscription
 
-    def _compare(self, known: Subscription, given: Mapping[str, Any], terms: Any) -> None:
+    def _compare(self, known: Subscription, given: Mapping[str, Any], terms: Terms) -> None:
         """A subscription again: only what is given is compared (SNS: the same ARN if attributes are equal or fewer)."""
         for setting in given:
             field = {"filter_scope": "filter", "retry": "schedule", "max_rate": "gap"}.get(setting, setting)
@@ -242,8 +244,8 @@ class Subscribing:
             key = key_of(subscription.target)
             if self._subscribers.by_target.setdefault(key, subscription) is not subscription:
                 return  # it was cancelled, and the endpoint is subscribed anew
-            if subscription.state == "cancelled" and self._staff is not None:
-                subscription.line = Line(subscription, self._staff)
+            if subscription.state == "cancelled" and subscription.line is not None:
+                subscription.line = subscription.line.anew()
             self._subscribers.by_arn[subscription.arn] = subscription
             subscription.state = "confirmed"
             subscription.begin(self._published)
@@ -263,7 +265,7 @@ class Subscribing:
         line = subscription.line
         subscription.end()
         if line is not None and was == "confirmed" and line.target.protocol in ("http", "https") and not self._closed:
-            subscription.line = Line(subscription, line.staff)
+            subscription.line = line.anew()
             self._ask(subscription, "UnsubscribeConfirmation")
         self._reporter.report()
 
@@ -306,11 +308,12 @@ class Expiry:
     awaits = False
 
     def __init__(self, topic: Subscribing, subscription: Subscription, token: str) -> None:
-        self._expire = lambda: topic._expire(subscription, token)
-        self._name = subscription.name
+        self._topic = topic
+        self._subscription = subscription
+        self._token = token
 
     def run(self) -> None:
-        self._expire()
+        self._topic._expire(self._subscription, self._token)
 
     async def arun(self) -> None:
         self.run()
@@ -319,4 +322,4 @@ class Expiry:
         """The broker ends before the token does: nothing to do."""
 
     def describe(self) -> str:
-        return f"the end of the token of {self._name}"
+        return f"the end of the token of {self._subscription.name}"

@@ -36,7 +36,8 @@ DEFAULTS: dict[str, Any] = {
 def sink_of(target: Any, topic: Subscribing) -> Sending[Any] | Target:
     """What the topic delivers to. Raises TypeError, ValueError, NotInstalled."""
     if isinstance(target, Sending):
-        return check_queue(target, topic)
+        queue: Sending[Any] = target  # pyright: ignore[reportUnknownVariableType]  # a class cannot be tested with its Any
+        return check_queue(queue, topic)
     if topic.fifo:
         raise ValueError(f"FIFO topic {topic.name!r} delivers to queues only (SNS), not to {target!r:.80}")
     if isinstance(target, str):
@@ -100,8 +101,7 @@ def key_of(target: Any) -> Any:
 
 def terms_of(given: Mapping[str, Any], sink: Sending[Any] | Target, topic: Subscribing) -> Terms:
     """The terms of a subscription, defaults filled in. Raises TypeError, ValueError, InvalidFilter."""
-    is_queue = isinstance(sink, Sending)
-    if is_queue:
+    if isinstance(sink, Sending):
         wrong = [name for name in PUSHED if given[name] is not None]
         if wrong:
             raise ValueError(

@@ -20,6 +20,7 @@ from decouple.errors import (
     DecoupleError,
     DeliveryFailed,
     DeliveryRefused,
+    EndlessWork,
     InProgress,
     InvalidBatch,
     InvalidDescription,
@@ -175,6 +176,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         LawBroken("queue 'q' is out of balance", numbers={"accepted": 2, "deleted": 1}),
         {"numbers": {"accepted": 2, "deleted": 1}},
         ["queue 'q' is out of balance", "accepted 2, deleted 1"],
+    ),
+    (
+        EndlessWork("a push of 'news'", links=1_000),
+        {"what": "a push of 'news'", "links": 1_000},
+        ["a push of 'news'", "1,000 jobs", "a later instant"],
     ),
     (
         ClockStuck("a receive waits", seconds=2.5),

@@ -1,0 +1,175 @@
+"""Work that was put and not begun: an inbox that anybody may put into, and behind it a heap of what is not due yet.
+
+An entry leaves one place for the next within a single C call (`map` feeding `heappush` or `deque.extend`), because CPython
+answers a Ctrl-C only between its own instructions: so no interrupt loses a job or runs it twice. Who begins the work is
+not known here; whoever does says `tell` after each, for those who wait until nothing is left to do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context, copy_context
+from datetime import datetime
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count, repeat
+from queue import Empty, SimpleQueue
+from typing import NamedTuple, Protocol, TypeAlias
+
+from decouple.core.deadlines import FAR
+
+__all__ = ["LOOK", "Backlog", "Entry", "Job", "Report", "Waiting"]
+
+
+class Job(Protocol):
+    """A piece of work that is done once; it may put itself, or others, again.
+
+    `run` and `arun` may raise: the job has dealt with its error before (recorded it, put a retry), and raises only for
+    the report. One that is interrupted or cancelled deals with that, too.
+    """
+
+    @property
+    def awaits(self) -> bool:
+        """Whether `arun` is to be awaited on an event loop, rather than `run` called in a thread."""
+        ...
+
+    def run(self) -> object: ...
+
+    async def arun(self) -> object: ...
+
+    def abandon(self) -> object:
+        """It will not be begun any more: give back, or record, what it was to do. Called once, in any thread."""
+        ...
+
+    def describe(self) -> str:
+        """What it does, in a few words, for `waiting_for` and for what did not end at close."""
+        ...
+
+
+Entry: TypeAlias = tuple[int, int, Job, Context]
+"""When it is due, its number in the order of put, the job, and the context variables of whoever put it."""
+
+
+class Waiting(NamedTuple):
+    """Work that is to come."""
+
+    at: datetime
+    what: str
+
+
+class Report(NamedTuple):
+    """What `run_until_idle` did: jobs handled, their errors, and what is still to come, soonest first."""
+
+    handled: int
+    errors: tuple[BaseException, ...]
+    waiting_for: tuple[Waiting, ...]
+
+
+class Backlog:
+    """`inbox`: put, not looked at; `later`: the heap. `lock` guards the heap, and is held for no user's code."""
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.now = now
+        self.inbox: SimpleQueue[Entry] = SimpleQueue()
+        self.later: list[Entry] = []
+        self.lock = threading.Lock()
+        self.closed = False
+        self.order = count()
+        self.hearers: tuple[list[BaseException], ...] = ()
+        self.watchers = 0
+        self.changed = threading.Condition(self.lock)
+
+    def sort(self) -> None:
+        """Move everything from the inbox to the heap."""
+        if not self.inbox.empty():
+            with self.lock, suppress(Empty):
+                any(map(heappush, repeat(self.later), iter(self.inbox.get_nowait, None)))
+
+    def wait(self, seconds: float) -> None:
+        """Move what comes within so many seconds to the heap, for a single thread that does all the work."""
+        with suppress(Empty):
+            any(map(heappush, (self.later,), map(self.inbox.get, (True,), (seconds,))))
+
+    def take(self, hand: deque[Entry]) -> None:
+        """Move the first of the heap to that hand."""
+        with self.lock:
+            hand.extend(map(heappop, (self.later,)))
+
+    def next_at(self) -> int:
+        """When the first of the heap is due; FAR if it is empty."""
+        with self.lock:
+            return self.later[0][0] if self.later else FAR
+
+    def waiting(self) -> list[Entry]:
+        """All of the heap, soonest first. O(n log n)."""
+        with self.lock:
+            return sorted(self.later)
+
+    def abandon(self) -> None:
+        """Let every job that was not begun give up. Interrupted, it leaves the others for the next time."""
+        with self.lock, suppress(IndexError):
+            any(map(self.inbox.put, iter(partial(heappop, self.later), None)))
+        mine: deque[Entry] = deque()
+        try:
+            with suppress(Empty):
+                mine.extend(iter(self.inbox.get_nowait, None))
+            while mine:
+                give_up(mine.popleft()[2])
+        finally:
+            for entry in mine:
+                self.inbox.put(entry)
+            self.inbox.put(LOOK)  # that of `close` may have been among them: workers who still wait are to end
+
+    def tell(self, error: BaseException | None) -> None:
+        """An entry has been dealt with: let those look who wait until all are, if any."""
+        if error is not None:
+            for heard in self.hearers:
+                heard.append(error)
+        if self.watchers:
+            with self.changed:
+                self.changed.notify_all()
+
+    def hear(self) -> list[BaseException]:
+        """The errors of all jobs that end from now on, until `unhear`."""
+        heard: list[BaseException] = []
+        with self.lock:
+            self.hearers = (*self.hearers, heard)
+        return heard
+
+    def unhear(self, heard: list[BaseException]) -> None:
+        with self.lock:
+            self.hearers = tuple(one for one in self.hearers if one is not heard)
+
+
+def give_up(job: Job) -> None:
+    """One job's error must not keep the next from giving up: it is logged, by default to stderr."""
+    try:
+        job.abandon()
+    except Exception:
+        import logging  # here, because most programs never need it
+
+        logging.getLogger("decouple").exception("%s failed when told that it will not be begun", job.describe())
+
+
+class Look:
+    """Nothing to do: a worker that gets it looks around, at whether the backlog was closed and what is due when."""
+
+    awaits = False
+
+    def run(self) -> None:
+        pass
+
+    async def arun(self) -> None:
+        pass
+
+    def abandon(self) -> None:
+        pass
+
+    def describe(self) -> str:
+        return "a look around"
+
+
+LOOK: Entry = (-1, -1, Look(), copy_context())
