@@ -79,6 +79,7 @@ FLOORS = {
     "workers": 1.5,
     "tasks": 1.5,
     "runner": 2,
+    "smtp": 2.5,
     "parking": 2,
     "lobby": 2,
     "reporting": 2,
