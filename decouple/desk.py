@@ -34,7 +34,6 @@ class Desk(Generic[T]):
     _order: Fifo | None  # the engine again, if it is a FIFO queue's
     _codec: Codec[T] | None  # of a typed queue
     _make: Callable[[], Message[T]]
-    _limit: int  # the longest text that needs no second look
     _lobby: Lobby
     _reporter: Reporter
     _task: MoveTask | None  # the redrive under way

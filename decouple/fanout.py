@@ -18,7 +18,7 @@ from decouple.entries import fitted
 from decouple.sending import Sending
 
 if TYPE_CHECKING:
-    from decouple.subscription import Subscription
+    from decouple.core.places import Places
 
 __all__ = ["details_for", "put", "shares", "spread"]
 
@@ -33,15 +33,13 @@ def shares(queue: Sending[Any], numbers: itertools.count[int]) -> bool:
         return queue._core.shared is numbers
 
 
-def spread(subscriptions: Iterable[Subscription], record: Record, size: int, others: list[Subscription]) -> None:
+def spread(cores: Iterable[Places], record: Record, size: int, others: list[Places]) -> None:
     """Put the record into each queue that may share it; those that have more to do with it go to `others`."""
-    for subscription in subscriptions:
-        queue: Any = subscription.queue
-        core = queue._core
-        if size <= queue._limit and core.quick_send:
+    for core in cores:
+        if size <= core.longest and core.quick_send:
             core.fresh.append(record)  # commit (without the lock: see core/places.py)
         else:
-            others.append(subscription)
+            others.append(core)
 
 
 def put(queue: Sending[Any], text: str, details: Details) -> None:

@@ -155,7 +155,6 @@ class Queue(Sending[T], Receiving[T]):
         self._reporter = Reporter(self._core.log, self._lock)
         if self.fifo and self._codec is None:
             self._take_one = self._take_one_in_turn  # type: ignore[method-assign]  # a call less than asking each time
-        self._limit = 0
         self._task: MoveTask | None = None
         self._tasks: tuple[MoveTask, ...] = ()
         self._users: dict[weakref.ref[Queue[Any]], None] = {}
@@ -220,7 +219,7 @@ class Queue(Sending[T], Receiving[T]):
     def _adopt(self, settings: Settings) -> None:
         # A typed queue has no short path: its bodies must be encoded. Nor has a body that goes to the store.
         most, large = settings.max_message_size, settings.large_bodies
-        self._limit = -1 if self._codec is not None else most if large is None else large.limit(most)
+        self._core.longest = -1 if self._codec is not None else most if large is None else large.limit(most)
         if settings.dead_letter is not None:
             settings.dead_letter._add_user(self)
 

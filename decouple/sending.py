@@ -45,7 +45,7 @@ class Sending(Desk[T]):
         if body.__class__ is str and delay is None and attributes is None and system is None:
             text: Any = body
             # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
-            if not (text.isascii() and 0 < len(text) <= self._limit):
+            if not (text.isascii() and 0 < len(text) <= core.longest):
                 pass
             elif self._order is not None:
                 if group is not None:
@@ -156,7 +156,7 @@ class Sending(Desk[T]):
             raise TypeError(f"entries must be a list of bodies, not one of them, {given!r:.60}: use send(...)")
         core = self._core
         bodies: list[Any] = list(given)
-        if core.quick_send and not self.fifo and plain(bodies, self._limit):
+        if core.quick_send and not self.fifo and plain(bodies, core.longest):
             seqs = list(islice(core.seqs, len(bodies)))
             records: list[Record] = list(zip(bodies, repeat(self._now()), seqs))
             if core.quick_send:

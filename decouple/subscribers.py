@@ -6,7 +6,8 @@ takes as they are; with one it is in an index by the filter's scope.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.core.fields import parsed, read_body
 
@@ -14,10 +15,19 @@ if TYPE_CHECKING:
     from decouple.core.fields import Fields
     from decouple.core.filter_index import FilterIndex
     from decouple.core.filters import Scope
+    from decouple.core.places import Places
     from decouple.core.records import Details
     from decouple.subscription import Subscription
 
 __all__ = ["Subscribers"]
+
+
+class Routes(NamedTuple):
+    """The subscriptions without a filter: whose queues share the topic's records, by their engines, and all others."""
+
+    cores: tuple[Places, ...]
+    sharing: Mapping[Places, Subscription]
+    others: tuple[Subscription, ...]
 
 
 class Subscribers:
@@ -31,22 +41,28 @@ class Subscribers:
         self.by_token: dict[str, Subscription] = {}
         self.blocking = 0  # how many have their publishers wait
         self._indexes: dict[Scope, FilterIndex[Subscription]] = {}
-        self._routes: tuple[tuple[Subscription, ...], tuple[Subscription, ...]] | None = None
+        self._routes: Routes | None = None
 
     @property
     def unindexed(self) -> int:
         """Policies that every message is tested against one by one."""
         return sum(index.unindexed for index in self._indexes.values())
 
+    @property
+    def filtered(self) -> bool:
+        """Whether any subscription has a filter."""
+        return bool(self._indexes)
+
     def reads_bodies(self) -> bool:
         """Whether any filter looks at the body."""
         return "body" in self._indexes
 
-    def routes(self) -> tuple[tuple[Subscription, ...], tuple[Subscription, ...]]:
-        """Those without a filter: whose queues share the topic's records, and all others. Cost: O(1), after a change O(all)."""
+    def routes(self) -> Routes:
+        """Where everything goes. Cost: O(1), after a change O(all)."""
         if self._routes is None:
             every = [one for one in self.by_arn.values() if one.active and one.terms.filter is None]
-            self._routes = tuple(one for one in every if one.shared), tuple(one for one in every if not one.shared)
+            sharing = {one.core: one for one in every if one.core is not None}
+            self._routes = Routes(tuple(sharing), sharing, tuple(one for one in every if one.core is None))
         return self._routes
 
     def matching(self, details: Details, body: Fields | None) -> list[Subscription]:

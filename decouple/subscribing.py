@@ -152,8 +152,8 @@ class Subscribing:
         subscription = Subscription(self, f"{self.arn}:{self._stem}{seq:012x}", sink, target, terms)
         subscription.until = until
         if isinstance(sink, Sending):
-            raw = not (terms.envelope or self.fifo)
-            subscription.shared = raw and shares(sink, self._numbers)
+            if not (terms.envelope or self.fifo) and shares(sink, self._numbers):
+                subscription.core = sink._core
         elif self._staff is not None:
             subscription.line = Line(subscription, sink, self._staff)
         self._subscribers.by_target[key_of(target)] = subscription

@@ -22,6 +22,7 @@ from decouple.sending import Sending
 
 if TYPE_CHECKING:
     from decouple.core.changes import Cause
+    from decouple.core.places import Places
     from decouple.subscribing import Subscribing
     from decouple.targets import Target
 
@@ -79,7 +80,7 @@ class Subscription:
         self.state: State = "confirmed"
         self.line: Line | None = None
         self.active = False  # gets what is published
-        self.shared = False  # the queue may hold the topic's own records
+        self.core: Places | None = None  # the engine of a queue that may hold the topic's own records
         self.until: int | None = None  # the end of its replay, after which nothing comes
         self._offered = 0  # publications of the times before it was cancelled, when it was confirmed again
         self._since: int | None = topic._published

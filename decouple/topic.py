@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from decouple.clock import Clock, Seconds, SystemClock, datetime_at
 from decouple.core.archive import Archive
@@ -38,10 +38,14 @@ from decouple.topic_settings import check_topic_name, read_topic_settings, shown
 if TYPE_CHECKING:
     from decouple.attributes import Value
     from decouple.core.fields import Fields
+    from decouple.core.places import Places
     from decouple.generic import Json
     from decouple.pushing import Line
 
 __all__ = ["Topic", "TopicStats"]
+
+S = TypeVar("S")
+NOTHING_MORE = (None,) * 6
 
 
 class TopicStats(NamedTuple):
@@ -125,8 +129,32 @@ class Topic(Subscribing):
         Raises TypeError, ValueError, MessageTooLarge, TopicClosed; then nothing was published. Raises NotDelivered when it
         was, and some queues did not take it. Cost: O(subscriptions that match). Source: SNS API, Publish.
         """
-        entry = Publish(body, subject, attributes, group, deduplication_id, per_protocol, system)
-        return self._publish(checked(entry, self))
+        given = subject, attributes, group, deduplication_id, per_protocol, system
+        if body.__class__ is str and given == NOTHING_MORE:
+            text: Any = body
+            # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
+            if text.isascii() and 0 < len(text) <= self._settings.max_message_size:
+                sent = self._publish_plainly(text)
+                if sent is not None:
+                    return sent
+        return self._publish(checked(Publish(body, *given), self))
+
+    def _publish_plainly(self, text: str) -> Sent | None:
+        """The short path of a text for queues alone: None where there is more to it, and nothing was done."""
+        with self._lock:
+            routes = self._subscribers.routes()
+            if self.fifo or self._closed or routes.others or self._subscribers.filtered or self._reporter.observers:
+                return None
+            record = text, self.clock.now(), next(self._numbers)
+            self._published += 1
+        rest: list[Places] = []
+        whole(lambda them: spread(them, record, len(text), rest), routes.cores)
+        failures: dict[str, Exception] = {}
+        if rest:
+            publication = Publication(f"{self._stem}{record[2]:012x}", record)
+            served = [routes.sharing[core] for core in rest]
+            whole(lambda them: self._deliver(them, publication, [], failures), served)
+        return self._answer(new_sent(Sent, self._stem, record[2]), failures)
 
     def publish_batch(self, entries: Iterable[Json | Publish]) -> list[Sent]:
         """Publish any number of messages; their ids in the same order. An entry is a body, or a Publish with more to it.
@@ -175,19 +203,23 @@ class Topic(Subscribing):
             self._check_open()
             seq = next(self._numbers)
             publication = self._publication(one, seq)
-            sharing, others = self._subscribers.routes()
+            cores, sharing, others = self._subscribers.routes()
             found = self._find(one, body)
             self._published += 1
             self._note("published", publication)
         if one.bodies is not None or (one.details is not None and one.details.group is not None):
-            others, sharing = (*sharing, *others, *found), ()  # what differs from queue to queue is nothing to share
+            others, cores = (
+                (*sharing.values(), *others, *found),
+                (),
+            )  # what differs from queue to queue is not to be shared
         elif found:
-            sharing = (*sharing, *(subscription for subscription in found if subscription.shared))
-            others = (*others, *(subscription for subscription in found if not subscription.shared))
-        rest: list[Subscription] = []
+            sharing = {**sharing, **{here.core: here for here in found if here.core is not None}}
+            others, cores = (*others, *(here for here in found if here.core is None)), tuple(sharing)
+        rest: list[Places] = []
         failures: dict[str, Exception] = {}
-        whole(lambda them: spread(them, publication.record, one.size, rest), sharing)
-        whole(lambda them: self._deliver(them, publication, held, failures), (*rest, *others))
+        whole(lambda them: spread(them, publication.record, one.size, rest), cores)
+        others = (*(sharing[core] for core in rest), *others)
+        whole(lambda them: self._deliver(them, publication, held, failures), others)
         self._reporter.report()
         return self._answer(new_sent(Sent, self._stem, seq), failures)
 
@@ -228,7 +260,7 @@ class Topic(Subscribing):
                 return new_sent(FifoSent, self._stem, first)
             seq = next(self._numbers)
             publication = self._publication(one, seq)
-            subscriptions = (*itertools.chain(*self._subscribers.routes()), *self._find(one, body))
+            subscriptions = (*self._subscribers.routes().others, *self._find(one, body))
             self._once.remember(now, key, seq)
             if self._archive is not None:
                 self._archive.add(now, publication)
@@ -255,7 +287,7 @@ class Topic(Subscribing):
     def _hold_places(self, one: Checked, body: Fields | None) -> list[Line]:
         """Wait until every backlog that blocks its publishers has room. Nothing was published yet."""
         with self._lock:
-            found = [*self._subscribers.routes()[1], *self._subscribers.matching(one.details or PLAIN, body)]
+            found = [*self._subscribers.routes().others, *self._subscribers.matching(one.details or PLAIN, body)]
         held: list[Line] = []
         try:
             for subscription in found:
@@ -337,12 +369,12 @@ class Topic(Subscribing):
         self._reporter.report()
 
 
-def whole(give: Callable[[Iterator[Subscription]], None], subscriptions: Iterable[Subscription]) -> None:
-    """Go through all subscriptions, also when interrupted (Ctrl-C): half a fan-out would be neither sent nor not sent.
+def whole(give: Callable[[Iterator[S]], None], everyone: Iterable[S]) -> None:
+    """Go through all of them, also when interrupted (Ctrl-C): half a fan-out would be neither sent nor not sent.
 
     The interrupt is raised afterwards. The one that was being served then may have its copy or not; it is the only one.
     """
-    them = iter(subscriptions)
+    them = iter(everyone)
     interrupt: BaseException | None = None
     while True:
         try:
