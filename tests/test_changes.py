@@ -11,7 +11,18 @@ from typing import get_args
 
 import pytest
 
-from decouple import AccessDenied, Broker, Change, Message, NotInFlight, Queue, SystemClock
+from decouple import (
+    AccessDenied,
+    Broker,
+    Change,
+    DeliveryRefused,
+    Email,
+    Message,
+    NotInFlight,
+    Notification,
+    Queue,
+    SystemClock,
+)
 from decouple.core.changes import Cause
 from decouple.testing import Ledger, VirtualClock
 
@@ -202,8 +213,28 @@ def test_the_stories_and_the_queues_own_changes_are_all_causes_there_are(clock: 
         told |= set(ledger.counts)
 
     told |= set(fifo_story(VirtualClock()))
+    told |= set(topic_story(VirtualClock()))
 
     assert told == set(get_args(Cause))
+
+
+def topic_story(clock: VirtualClock) -> list[str]:
+    """What happens to topics, and to notifications on their way."""
+    ledger = Ledger()
+    broker = Broker(clock=clock, observers=[ledger])
+    topic = broker.topic("events")
+
+    def fail(notification: Notification) -> None:
+        if notification.attempt < 3:
+            raise RuntimeError("not yet")
+        raise DeliveryRefused("here", why="never")
+
+    topic.subscribe(fail)
+    topic.subscribe(Email("a@example.com")).confirm()
+    topic.publish("7")
+    broker.run_until_idle(budget=60, errors="collect")
+    broker.delete(topic)
+    return list(ledger.counts)
 
 
 def fifo_story(clock: VirtualClock) -> list[str]:
