@@ -60,6 +60,8 @@ GOALS = {
     "filter.1000": Goal("filter: 10 match of 1,000", "% of the loop"),
     "filter.10000": Goal("filter: 10 match of 10,000", "% of the loop"),
     "filter.100000": Goal("filter: 10 match of 100,000", "% of the loop"),
+    "http.1": Goal("http: a delivery, one at a time", "x aiohttp"),
+    "http.16": Goal("http: a delivery, 16 at once", "x aiohttp"),
     "idle.cpu": Goal("idle: 10 k queues, 1 k waiting tasks, 2 s", "ms CPU", 1.0),
     "import.ms": Goal("import decouple", "ms", 60),
     "import.asyncio": Goal("import decouple loads asyncio", "modules", 0),
@@ -76,6 +78,8 @@ CONTROLS = {
     "SimpleQueue loop": "put() into as many SimpleQueues, one after the other: no filters, no lease, no acknowledgement",
     "10 of 10": "the same index, or topic, holding only the ten filter policies that match",
     "the loop": "the same compiled policies tested one after the other; the message is read once, as by the index",
+    "aiohttp": "a post of the same bytes: no JSON, no headers of SNS, no time limit of its own, no redirects, no look at the "
+    "addresses a name leads to",
     "deque": "append + popleft in C: no lock, no waiting, no lease, no acknowledgement",
 }
 

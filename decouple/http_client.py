@@ -71,10 +71,6 @@ class Guard:
                 raise Forbidden(f"{host!r} leads to {one['host']}, which is {why}")
         return found
 
-    async def close(self) -> None:
-        """Let go of what the resolver holds."""
-        await self._resolver.close()
-
 
 class HttpClient:
     """Posts, from any number of event loops; `close` is called in each of them."""
@@ -90,8 +86,7 @@ class HttpClient:
         import asyncio  # here, because programs without endpoints need no event loop
 
         aiohttp = installed()
-        # While no loop ran, nobody saw a server close an idle connection. Two turns let the loop see it, and drop it.
-        await asyncio.sleep(0)
+        # While the loop was not running, nobody saw a server close an idle connection. One turn, and it is dropped.
         await asyncio.sleep(0)
         try:
             async with self._request(url, body, headers, guarded) as response:
@@ -119,8 +114,9 @@ class HttpClient:
         loop = asyncio.get_running_loop()
         session = self._sessions.get((loop, guarded))
         if session is None:
-            for key in [key for key in self._sessions if key[0].is_closed()]:
-                del self._sessions[key]
+            for key in list(self._sessions):  # at one stroke, as other threads may be at it
+                if key[0].is_closed():
+                    self._sessions.pop(key, None)
             session = self._sessions[loop, guarded] = new_session(guarded)
         return session
 
@@ -129,8 +125,10 @@ class HttpClient:
         import asyncio
 
         loop = asyncio.get_running_loop()
-        for key in [key for key in self._sessions if key[0] is loop]:
-            await self._sessions.pop(key).close()
+        for guarded in (True, False):
+            session = self._sessions.pop((loop, guarded), None)
+            if session is not None:
+                await session.close()
 
 
 def new_session(guarded: bool) -> Any:

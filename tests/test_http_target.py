@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import json
 import pickle
 import socket
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -307,7 +309,7 @@ def test_cookies_are_not_kept_and_proxies_of_the_environment_not_asked(monkeypat
     async def main(post: Post) -> None:
         async with serving(always(200, **{"Set-Cookie": "session=1"})) as endpoint:
             for _ in range(2):
-                await HTTP(endpoint.url).deliver(notification(), post)
+                await HTTP(endpoint.url.replace("127.0.0.1", "localhost")).deliver(notification(), post)
 
             assert [posted.headers.get("Cookie") for posted in endpoint.posted] == [None, None]
 
@@ -535,6 +537,28 @@ def test_an_endless_answer_is_read_no_further_than_needed_and_its_status_counts(
     run(main)
 
 
+def test_what_an_answer_says_beyond_its_status_is_not_unpacked() -> None:
+    """A small answer may unpack to a large one."""
+
+    async def main(post: Post) -> None:
+        words = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip"
+        async with speaking(words) as endpoint:
+            assert await HTTP(endpoint.url).deliver(notification(), post) == "200"
+
+    run(main)
+
+
+def test_a_connection_closed_at_once_may_be_tried_again() -> None:
+    async def main(post: Post) -> None:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        async with server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+            assert "no answer came: " in str(await failure(HTTP(url, timeout=5), post))
+
+    run(main)
+
+
 def test_a_cancelled_delivery_leaves_nothing_behind() -> None:
     async def main(post: Post) -> None:
         async with speaking(then="wait") as endpoint:
@@ -554,8 +578,9 @@ def test_a_slow_endpoint_holds_up_no_other() -> None:
     async def main(post: Post) -> None:
         async with speaking(then="wait") as slow, serving(always(200)) as endpoint:
             waits = [asyncio.create_task(HTTP(slow.url).deliver(notification(), post)) for _ in range(120)]
-            while len(slow.posted) < 120:
-                await asyncio.sleep(0.001)
+            async with asyncio.timeout(10):
+                while len(slow.posted) < 120:
+                    await asyncio.sleep(0.001)
 
             assert await HTTP(endpoint.url).deliver(notification(), post) == "200"
 
@@ -586,6 +611,26 @@ def test_each_loop_has_connections_of_its_own_and_closes_them() -> None:
     thread.join()
 
 
+def test_a_loop_that_ended_without_a_close_is_forgotten() -> None:
+    post = Post({})
+
+    async def main() -> None:
+        async with serving(always(200)) as endpoint:
+            assert await HTTP(endpoint.url).deliver(notification(), post) == "200"
+
+    async def main_and_close() -> None:
+        await main()
+        await post.close()
+
+    asyncio.run(main())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # aiohttp's, and rightly so
+        asyncio.run(main_and_close())
+        gc.collect()
+
+    assert post.http._sessions == {}
+
+
 def test_closing_a_post_office_that_posted_nothing_does_nothing() -> None:
     asyncio.run(Post({}).close())
 
@@ -594,7 +639,7 @@ def test_a_connection_that_was_closed_while_no_loop_ran_is_not_posted_on() -> No
     """A loop that runs for one delivery at a time sees only at the next one that the server has hung up."""
     server = socket.create_server(("127.0.0.1", 0))
     target = HTTP(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=5)
-    hung_up = threading.Semaphore(0)
+    hang_up, hung_up = threading.Semaphore(0), threading.Semaphore(0)
 
     def answer_twice() -> None:
         for _ in range(2):
@@ -602,6 +647,7 @@ def test_a_connection_that_was_closed_while_no_loop_ran_is_not_posted_on() -> No
             with connection:
                 connection.recv(65_536)
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                hang_up.acquire()
             hung_up.release()
 
     thread = threading.Thread(target=answer_twice)
@@ -610,6 +656,7 @@ def test_a_connection_that_was_closed_while_no_loop_ran_is_not_posted_on() -> No
     with asyncio.Runner() as runner, server:
         for _ in range(2):
             assert runner.run(target.deliver(notification(), post)) == "200"
+            hang_up.release()
             hung_up.acquire()
         runner.run(post.close())
         thread.join()
