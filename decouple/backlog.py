@@ -8,6 +8,7 @@ not known here; whoever does says `tell` after each, for those who wait until no
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +22,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from decouple.core.deadlines import FAR
 
-__all__ = ["LOOK", "Backlog", "Entry", "Job", "Report", "Waiting"]
+__all__ = ["LOOK", "Backlog", "Entry", "Job", "Report", "Waiting", "entered", "give_up"]
 
 
 class Job(Protocol):
@@ -68,6 +69,12 @@ class Report(NamedTuple):
     waiting_for: tuple[Waiting, ...]
 
 
+class Heard(list[BaseException]):
+    """Errors of jobs, for one who waits. Known by a weak reference, so that an interrupted wait leaves nothing behind."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Backlog:
     """`inbox`: put, not looked at; `later`: the heap. `lock` guards the heap, and is held for no user's code."""
 
@@ -78,7 +85,7 @@ class Backlog:
         self.lock = threading.Lock()
         self.closed = False
         self.order = count()
-        self.hearers: tuple[list[BaseException], ...] = ()
+        self.hearers: tuple[weakref.ref[Heard], ...] = ()
         self.watchers = 0
         self.changed = threading.Condition(self.lock)
 
@@ -94,14 +101,18 @@ class Backlog:
             any(map(heappush, (self.later,), map(self.inbox.get, (True,), (seconds,))))
 
     def take(self, hand: deque[Entry]) -> None:
-        """Move the first of the heap to that hand."""
+        """Move the first of the heap, if any, to that hand."""
         with self.lock:
-            hand.extend(map(heappop, (self.later,)))
+            try:  # noqa: SIM105  # suppress() would cost each job 0.5 us
+                hand.extend(map(heappop, (self.later,)))
+            except IndexError:
+                pass  # another thread closed the backlog
 
     def next_at(self) -> int:
-        """When the first of the heap is due; FAR if it is empty."""
-        with self.lock:
-            return self.later[0][0] if self.later else FAR
+        """When the first of the heap is due; FAR if it is empty. Without the lock: what it says may be over already."""
+        for entry in self.later:
+            return entry[0]
+        return FAR
 
     def waiting(self) -> list[Entry]:
         """All of the heap, soonest first. O(n log n)."""
@@ -117,7 +128,7 @@ class Backlog:
             with suppress(Empty):
                 mine.extend(iter(self.inbox.get_nowait, None))
             while mine:
-                give_up(mine.popleft()[2])
+                give_up(mine)
         finally:
             for entry in mine:
                 self.inbox.put(entry)
@@ -126,32 +137,51 @@ class Backlog:
     def tell(self, error: BaseException | None) -> None:
         """An entry has been dealt with: let those look who wait until all are, if any."""
         if error is not None:
-            for heard in self.hearers:
-                heard.append(error)
+            for hearer in self.hearers:
+                if (heard := hearer()) is not None:
+                    heard.append(error)
         if self.watchers:
             with self.changed:
                 self.changed.notify_all()
 
-    def hear(self) -> list[BaseException]:
-        """The errors of all jobs that end from now on, until `unhear`."""
-        heard: list[BaseException] = []
+    def hear(self) -> Heard:
+        """The errors of all jobs that end from now on, as long as somebody holds the list."""
+        heard = Heard()
         with self.lock:
-            self.hearers = (*self.hearers, heard)
+            self.hearers = (*(one for one in self.hearers if one() is not None), weakref.ref(heard))
         return heard
 
-    def unhear(self, heard: list[BaseException]) -> None:
-        with self.lock:
-            self.hearers = tuple(one for one in self.hearers if one is not heard)
 
+def give_up(entries: deque[Entry]) -> None:
+    """Tell the first of these that it will not be begun; interrupted before it hears of it, it stays.
 
-def give_up(job: Job) -> None:
-    """One job's error must not keep the next from giving up: it is logged, by default to stderr."""
+    Its error must not keep the next from being told: it is logged, by default to stderr.
+    """
+    job = entries[0][2]
     try:
         job.abandon()
     except Exception:
+        entries.popleft()
         import logging  # here, because most programs never need it
 
         logging.getLogger("decouple").exception("%s failed when told that it will not be begun", job.describe())
+    except BaseException as interrupt:
+        if entered(interrupt):
+            entries.popleft()
+        raise
+    else:
+        entries.popleft()
+
+
+def entered(interrupt: BaseException) -> bool:
+    """Whether it came after the called function had begun: CPython also answers a Ctrl-C on entering one (RESUME)."""
+    from opcode import opmap  # here, because only a Ctrl-C needs it
+
+    trace = interrupt.__traceback__
+    inner = trace.tb_next if trace else None
+    if inner is None:
+        return True  # on the way back
+    return inner.tb_lasti > inner.tb_frame.f_code.co_code[::2].index(opmap["RESUME"]) * 2
 
 
 class Look:

@@ -12,14 +12,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Literal
 
-from decouple.backlog import LOOK, Backlog, Entry, Job, Report, Waiting
+from decouple.backlog import LOOK, Backlog, Entry, Job, Report, Waiting, entered
 from decouple.clock import Clock, Seconds, VirtualClock, datetime_at, nanoseconds
 from decouple.core.deadlines import FAR
 from decouple.errors import DecoupleError, EndlessWork
@@ -62,12 +61,18 @@ class Runner:
         self._kept = KeptLoop(self._backlog)
         self._tasks: Tasks = self._kept
         self._workers: Workers | None = None
-        weakref.finalize(self, dismiss, self._backlog, self._kept).atexit = False
         clock.attach(self)
 
     def __repr__(self) -> str:
         state = "closed" if self._backlog.closed else "started" if self._workers else "not started"
         return f"<Runner: {state}>"
+
+    def __del__(self) -> None:
+        # Dropped without close: nothing is left to do, or a job would hold its broker, and that its runner. Threads may end.
+        if hasattr(self, "_kept"):
+            self._backlog.closed = True
+            self._inbox.put(LOOK)
+            self._kept.drop()
 
     def put(self, job: Job, at: int = 0) -> None:
         """Let that job be done, at that instant of the clock or, if it is over, now; after all that was put before.
@@ -167,6 +172,7 @@ class Runner:
             while self._hand or self._backlog.next_at() <= now:
                 if not self._hand:
                     self._backlog.take(self._hand)
+                    continue
                 if self._links > LONGEST_CHAIN:
                     self._links = 0
                     raise EndlessWork(self._hand[0][2].describe(), links=LONGEST_CHAIN)
@@ -192,7 +198,8 @@ class Runner:
         else:
             self._hand.clear()
         self._handled += 1
-        self._backlog.tell(error)
+        if error is not None:
+            self._backlog.tell(error)
 
     # -- until nothing is left to do ----------------------------------------------------------------------------
 
@@ -209,10 +216,7 @@ class Runner:
         target = self._now() + nanoseconds(budget, "budget")
         self._check_outside()
         heard, before = self._backlog.hear(), self._done
-        try:
-            self._work_until(target)
-        finally:
-            self._backlog.unhear(heard)
+        self._work_until(target)
         report = Report(self._done - before, tuple(heard), self._waiting())
         if heard and errors == "raise":
             raise heard[0] if len(heard) == 1 else BaseExceptionGroup(f"{len(heard)} jobs failed", heard)
@@ -281,13 +285,6 @@ class Runner:
         return tuple(Waiting(datetime_at(self._clock, at), job.describe()) for at, _, job, _ in self._backlog.waiting())
 
 
-def dismiss(backlog: Backlog, kept: KeptLoop) -> None:
-    """Its runner was dropped without close, and nothing is left to do, or it would be in use: its threads may end."""
-    backlog.closed = True
-    backlog.inbox.put(LOOK)
-    kept.drop()
-
-
 def was_cancelled(error: BaseException) -> bool:
     """Whether it is how a task ends that was cancelled by others than us: an error of its job."""
     if "asyncio" not in sys.modules:
@@ -295,17 +292,6 @@ def was_cancelled(error: BaseException) -> bool:
     from asyncio import CancelledError
 
     return isinstance(error, CancelledError)
-
-
-def entered(interrupt: BaseException) -> bool:
-    """Whether it came after the called function had begun: CPython also answers a Ctrl-C on entering one (RESUME)."""
-    from opcode import opmap  # here, because only a Ctrl-C needs it
-
-    trace = interrupt.__traceback__
-    inner = trace.tb_next if trace else None
-    if inner is None:
-        return True  # on the way back
-    return inner.tb_lasti > inner.tb_frame.f_code.co_code[::2].index(opmap["RESUME"]) * 2
 
 
 def elsewhere(work: Callable[[], T]) -> asyncio.Future[T]:

@@ -31,13 +31,14 @@ LAST_WORDS = 1.0
 class Begun:
     """A job that was handed to the loop; `started` once its first instruction has run."""
 
-    __slots__ = ("context", "job", "number", "started", "task")
+    __slots__ = ("cancelled", "context", "job", "number", "started", "task")
 
     def __init__(self, number: int, job: Job, context: Context) -> None:
         self.number = number
         self.job = job
         self.context = context
         self.started = False
+        self.cancelled = False
         self.task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -45,6 +46,8 @@ class Begun:
 
         self.started = True
         task = self.task = asyncio.current_task()
+        if task is not None and self.cancelled:
+            task.cancel()
         await self.job.arun()
         if task is not None and task.cancelling():  # it saw to its cancellation: an interrupt must not be lost by that
             raise asyncio.CancelledError
@@ -105,7 +108,7 @@ class Tasks:
         if begun.started:
             self.done += 1  # before it is forgotten: see Runner._idle
         else:
-            give_up(begun.job)
+            give_up(deque([(0, begun.number, begun.job, begun.context)]))
         del self.begun[begun.number]
         self._backlog.tell(error)
 
@@ -136,6 +139,7 @@ class Tasks:
         if not self._runs:
             return self._still_running()
         import asyncio
+        from concurrent.futures import CancelledError
 
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
         if running_loop() is self.loop:
@@ -144,7 +148,7 @@ class Tasks:
         finishing = asyncio.run_coroutine_threadsafe(self.finish(timeout), self.loop)
         try:
             return finishing.result(None if timeout is None else timeout + 2 * LAST_WORDS)
-        except TimeoutError:  # the loop hangs in a job that does not await
+        except (TimeoutError, CancelledError):  # it hangs in a job that does not await, or was closed meanwhile
             return self._still_running()
 
     @property
@@ -181,8 +185,9 @@ class KeptLoop(Tasks):
         with self._lock:
             loop = self._keep().get_loop()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="decouple-loop", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._serve, name="decouple-loop", daemon=True)
+                thread.start()
+                self._thread = thread
         return loop
 
     def _serve(self) -> None:
@@ -228,13 +233,14 @@ class KeptLoop(Tasks):
 
     def _interrupt(self, begun: Begun) -> None:
         """From another thread than its own: cancel that job."""
+        begun.cancelled = True
         if begun.task is not None and self.loop is not None:
             self.loop.call_soon_threadsafe(begun.task.cancel)
 
     # -- the end ------------------------------------------------------------------------------------------------
 
     def close(self, deadline: float | None) -> list[str]:
-        late = super().close(deadline)
+        late = [] if self._ended else super().close(deadline)
         self.stop()
         if self._runner is None or self.loop is None:
             return late
@@ -243,6 +249,7 @@ class KeptLoop(Tasks):
                 here_or_elsewhere(self._runner.close)
         elif self._thread is not threading.current_thread():
             self._thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()) + LAST_WORDS)
+            return late or self._still_running()
         return late
 
     def stop(self) -> None:
@@ -277,20 +284,24 @@ def here_or_elsewhere(work: Callable[[], object], interrupt: Callable[[], object
         work()
         return
     errors: list[BaseException] = []
-    thread = threading.Thread(target=keep_error, args=(work, errors), name="decouple-loop", daemon=True)
-    thread.start()
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # raised by the thread that waits
+            errors.append(error)
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=run, name="decouple-loop", daemon=True)
     try:
-        thread.join()
+        thread.start()
+        done.wait()
     except BaseException:
         interrupt()
-        thread.join()
+        while not done.wait(LAST_WORDS) and thread.ident is not None:
+            pass  # without an ident it was interrupted before the thread was made
         raise
     for error in errors:
         raise error
-
-
-def keep_error(work: Callable[[], object], errors: list[BaseException]) -> None:
-    try:
-        work()
-    except BaseException as error:  # raised by whoever waits
-        errors.append(error)

@@ -61,9 +61,8 @@ class Workers:
             if self._backlog.closed or len(self._hands) >= self._limit or not all(self._hands):
                 return
             hand = Hand(self._work, len(self._hands) + 1)
-            with suppress(
-                RuntimeError
-            ):  # no more threads on this machine, or the interpreter ends: do with those at hand
+            # No more threads on this machine, or the interpreter ends: those at hand do the work.
+            with suppress(RuntimeError):
                 hand.thread.start()
                 self._hands.append(hand)
 
@@ -75,9 +74,10 @@ class Workers:
             self._fetch(hand)
             if hand and not backlog.closed:
                 self._see_to(hand)
-        give_up(hand[0][2])
-        hand.clear()
-        backlog.inbox.put(LOOK)  # the next one is to leave as well
+        try:
+            give_up(hand)
+        finally:
+            backlog.inbox.put(LOOK)  # the next one is to leave as well
 
     def _see_to(self, hand: Hand) -> None:
         at = hand[0][0]
@@ -111,9 +111,16 @@ class Workers:
 
     def _fetch(self, hand: Hand) -> None:
         """Wait for the next entry, or for when the lookout is to look."""
-        seconds = self._keep_lookout(hand) if self._backlog.later else None
-        with suppress(Empty):
-            hand.extend(map(self._backlog.inbox.get, (True,), (seconds,)))
+        backlog = self._backlog
+        seconds = None
+        if backlog.later:
+            # Under load the lock is left alone: a worker that lost the GIL while it held it would stop all others.
+            busy = not backlog.inbox.empty() and backlog.next_at() > backlog.now()
+            seconds = 0.0 if busy else self._keep_lookout(hand)
+        try:  # noqa: SIM105  # suppress() would cost each job 0.5 us
+            hand.extend(map(backlog.inbox.get, (True,), (seconds,)))
+        except Empty:
+            pass
 
     def _keep_lookout(self, hand: Hand) -> float | None:
         """Put what is due into the inbox; how long to wait then, None for those who need not look."""
@@ -134,11 +141,10 @@ class Workers:
         return None
 
     def _resign(self) -> None:
-        """About to be busy: another one is to look out."""
-        with self._backlog.lock:
-            self._lookout = None
-            called, self._called = self._called, True
-        if not called:
+        """About to be busy: another one is to look out. Without the lock: at worst two do."""
+        self._lookout = None
+        if not self._called:
+            self._called = True
             self._backlog.inbox.put(LOOK)
 
     def _postpone(self, hand: Hand) -> None:
@@ -147,7 +153,7 @@ class Workers:
             if not backlog.closed:
                 heappush(backlog.later, hand[0])
                 return
-        give_up(hand[0][2])
+        give_up(deque(hand))
 
     # -- all of them ------------------------------------------------------------------------------------------
 
@@ -169,7 +175,8 @@ class Workers:
         others = [hand for hand in list(self._hands) if hand.thread is not me]
         for hand in others:
             hand.thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
-        return [entry[2].describe() for hand in others if hand.thread.is_alive() for entry in hand.copy()]
+        alive = [hand for hand in others if hand.thread.is_alive()]
+        return [job.describe() for hand in alive for at, _, job, _ in tuple(hand) if at >= 0]
 
 
 def seconds_until(at: int, now: int) -> float:
