@@ -250,6 +250,7 @@ class Broker:
         """The same, while the event loop goes on."""
         staff = self._refuse()
         late = [] if staff is None else await staff.runner.aclose(self._patience(timeout))
+        await self._post.close()
         self._close_all()
         return late
 

@@ -21,7 +21,7 @@ from decouple.errors import NotInstalled
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
 __all__ = ["Answer", "Forbidden", "HttpClient", "NoAnswer", "installed"]
 
@@ -73,10 +73,11 @@ class Guard:
 
 
 class HttpClient:
-    """Posts, from any number of event loops; `close` is called in each of them."""
+    """Posts, from any number of event loops. What is open on a loop is closed by `close` there, or as the loop ends."""
 
     def __init__(self) -> None:
         self._sessions: dict[tuple[asyncio.AbstractEventLoop, bool], Any] = {}
+        self._lives: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
 
     async def post(self, url: Any, body: bytes, headers: Mapping[str, str], *, guarded: bool = True) -> Answer:
         """Post to a yarl.URL and answer once the server has finished. Raises NoAnswer, Forbidden.
@@ -88,6 +89,7 @@ class HttpClient:
         aiohttp = installed()
         # While the loop was not running, nobody saw a server close an idle connection. One turn, and it is dropped.
         await asyncio.sleep(0)
+        await self._open()
         try:
             async with self._request(url, body, headers, guarded) as response:
                 await read(response)
@@ -120,15 +122,32 @@ class HttpClient:
             session = self._sessions[loop, guarded] = new_session(guarded)
         return session
 
+    async def _open(self) -> None:
+        """From now on until the loop ends. Whoever runs a loop to its end (asyncio.run) ends its async generators."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        if loop not in self._lives:
+            self._lives[loop] = life = self._live(loop)
+            await anext(life)
+
+    async def _live(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            self._lives.pop(loop, None)
+            for guarded in (True, False):
+                session = self._sessions.pop((loop, guarded), None)
+                if session is not None:
+                    await session.close()
+
     async def close(self) -> None:
         """Close the connections of the running loop."""
         import asyncio
 
-        loop = asyncio.get_running_loop()
-        for guarded in (True, False):
-            session = self._sessions.pop((loop, guarded), None)
-            if session is not None:
-                await session.close()
+        life = self._lives.get(asyncio.get_running_loop())
+        if life is not None:
+            await life.aclose()
 
 
 def new_session(guarded: bool) -> Any:
