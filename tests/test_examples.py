@@ -16,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 AUDIT, LEVELLING, LINT, LEDGER = "source_audit.py", "load_levelling.py", "lint_architecture.py", "fifo_ledger.py"
+IMAGES = "image_pipeline.py"
 WITHOUT = """\
 import runpy, sys
 sys.modules[{module!r}] = None  # from now on, importing it raises ImportError
@@ -645,3 +646,126 @@ def test_ctrl_c_leaves_the_first_transactions_of_each_account_in_the_books(clock
     assert output.startswith("interrupted; so far:\naccount ")
     assert "\nproved: each account has the file's first transactions in its order, each once, and their sum\n" in output
     assert_the_law_balances(output)
+
+
+# -- image_pipeline ------------------------------------------------------------------------------------------------
+
+
+def sizes_of(output: str) -> dict[str, tuple[int, ...]]:
+    """The table by size: accepted, filtered out, made, there already, dead letters."""
+    rows = re.findall(r"^(thumbnail|mobile|web) +[\d,]+ +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)$", output, re.MULTILINE)
+    return {size: tuple(map(int, numbers)) for size, *numbers in rows}
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_every_upload_is_made_in_each_size_that_wants_it(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+
+    output = finished(run(IMAGES, "--out", tmp_path, "--uploads", 5))
+
+    assert output.startswith("topic uploads: 6 published to 3 subscriptions\n")
+    assert sizes_of(output) == {"thumbnail": (5, 1, 4, 0, 1), "mobile": (6, 0, 5, 0, 1), "web": (6, 0, 5, 0, 1)}
+    widths = {}
+    for size in ("thumbnail", "mobile", "web"):
+        with image.open(next((tmp_path / size).glob("photo-01-*.jpg"))) as made:
+            widths[size] = made.size
+    assert widths == {"thumbnail": (160, 120), "mobile": (640, 480), "web": (1_280, 960)}
+    assert not list((tmp_path / "thumbnail").glob("photo-05-*"))  # it is 96 pixels wide
+    # 17 copies and 14 finished ones were sent, and three torn ones came to rest.
+    law = assert_the_law_balances(output)
+    assert law == {"deleted": 14, "moved out": 17, "visible": 3}
+
+
+def test_a_torn_upload_is_a_dead_letter_of_every_size_with_the_reason(tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+
+    output = finished(run(IMAGES, "--out", tmp_path, "--uploads", 0))
+
+    assert [len(files_in(tmp_path / size)) for size in ("thumbnail", "mobile", "web")] == [0, 0, 0]
+    for size in ("thumbnail", "mobile", "web"):
+        assert f"\n{size}-dead: torn.jpg\n  OSError: image file is truncated (" in output
+
+
+def test_a_second_run_makes_what_is_new_or_changed_and_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+    finished(run(IMAGES, "--out", tmp_path, "--uploads", 2))
+    uploads, web = tmp_path / "uploads", tmp_path / "web"
+    before = {file.name: file.stat().st_mtime_ns for file in web.iterdir()}
+    (uploads / "photo-02.png").replace(uploads / "photo-01.jpg")  # other content under the name of the first
+
+    again = finished(run(IMAGES, uploads, "--out", tmp_path))
+
+    assert sizes_of(again)["web"] == (2, 0, 1, 0, 1)
+    assert {file.name: file.stat().st_mtime_ns for file in web.iterdir()}.items() > before.items()
+    assert sizes_of(finished(run(IMAGES, uploads, "--out", tmp_path)))["web"] == (2, 0, 0, 1, 1)
+
+
+def test_a_users_folder_may_hold_anything(tmp_path: Path) -> None:
+    """Transparency, a turned photo, a text with an image's name, and what is no image at all."""
+    image = pytest.importorskip("PIL.Image")
+    folder, out = tmp_path / "Zo\u00eb's", tmp_path / "out"
+    folder.mkdir()
+    image.new("RGBA", (300, 200), (0, 0, 0, 0)).save(folder / "glass \u00fc.PNG")
+    turned = image.Exif()
+    turned[0x0112] = 6  # the camera was held upright
+    image.new("RGB", (300, 200)).save(folder / "turned.jpg", exif=turned)
+    (folder / "letter.gif").write_text("dear all")
+    (folder / "readme.txt").write_text("not looked at")
+
+    output = finished(run(IMAGES, folder, "--out", out))
+
+    assert {numbers[2:] for numbers in sizes_of(output).values()} == {(2, 0, 1)}
+    assert output.count("letter.gif\n  PIL.UnidentifiedImageError: cannot identify image file ") == 3
+    [glass], [upright] = (list((out / "web").glob(f"{name}-*")) for name in ("glass \u00fc", "turned"))
+    with image.open(glass) as picture:
+        assert picture.getpixel((0, 0)) == (255, 255, 255)
+    with image.open(upright) as picture:
+        assert picture.size == (200, 300)
+
+
+def test_an_upload_that_was_done_twice_by_many_workers_is_there_once(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for suffix in ("png", "PNG", "apng"):  # one content under one name, but for the suffix
+        image.new("RGB", (200, 100)).save(folder / f"a.{suffix}", "PNG")
+
+    output = finished(run(IMAGES, folder, "--out", out, "--workers", 9))
+
+    assert [len(files_in(out / size)) for size in ("thumbnail", "mobile", "web")] == [1, 1, 1]
+    assert assert_the_law_balances(output) == {"deleted": 9, "moved out": 9}
+
+
+def test_images_without_pillow_name_the_extra(tmp_path: Path) -> None:
+    ended = run(IMAGES, "--out", tmp_path, without="PIL")
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "making images smaller needs the Python package Pillow, which is not installed: "
+        "pip install 'decouple-messaging[images]'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "'nowhere' is not a folder: give one that holds images\n"),
+        ([__file__], f"{__file__!r} is not a folder: give one that holds images\n"),
+        ([ROOT / "examples"], f"there are no images in {str(ROOT / 'examples')!r}: give a folder with files like "),
+        (["--out", __file__], f"{str(Path(__file__, 'uploads'))!r} cannot be used: "),
+        (["--workers", 0], "--workers must be from 1 to 100, not 0\n"),
+        (["--uploads", -1], "--uploads must be from 0 to 10,000, not -1\n"),
+    ],
+)
+def test_wrong_arguments_of_the_pipeline_are_one_sentence_and_exit_code_2(
+    arguments: list[object], sentence: str
+) -> None:
+    pytest.importorskip("PIL")
+
+    ended = run(IMAGES, *arguments)
+
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert ended.stderr.startswith(sentence)
