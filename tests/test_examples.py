@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 AUDIT, LEVELLING, LINT, LEDGER = "source_audit.py", "load_levelling.py", "lint_architecture.py", "fifo_ledger.py"
-IMAGES = "image_pipeline.py"
+IMAGES, CHAIN = "image_pipeline.py", "queuing_chain.py"
 WITHOUT = """\
 import runpy, sys
 sys.modules[{module!r}] = None  # from now on, importing it raises ImportError
@@ -769,3 +769,85 @@ def test_wrong_arguments_of_the_pipeline_are_one_sentence_and_exit_code_2(
 
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
     assert ended.stderr.startswith(sentence)
+
+
+# -- queuing_chain -------------------------------------------------------------------------------------------------
+
+
+def designs_of(output: str) -> dict[str, list[float]]:
+    """The table by design: orders, done, lost, latency (mean, 95 %, longest), how often each order was taken."""
+    rows = re.findall(r"^(calls|queues) (.+) times$", output, re.MULTILINE)
+    return {name: [float(number) for number in re.findall(r"\d+\.?\d*", numbers)] for name, numbers in rows}
+
+
+def test_calls_lose_the_orders_of_an_outage_and_queues_deliver_them_late() -> None:
+    designs = designs_of(finished(run(CHAIN)))
+
+    (sent, arrived, lost, mean, _, _, taken), queues = designs["calls"], designs["queues"]
+    assert arrived + lost == sent == queues[0] == queues[1]
+    assert lost > 0.8 * sent / 4  # of the orders of one minute in four
+    assert queues[2] == 0
+    assert queues[3] > mean  # this is what it costs
+    assert queues[5] > 60
+    assert queues[6] == 1.0 < taken
+
+
+def test_without_an_outage_neither_loses_anything_and_queues_are_no_slower() -> None:
+    designs = designs_of(finished(run(CHAIN, "--outage", 0)))
+
+    calls, queues = designs["calls"], designs["queues"]
+    assert calls[:3] == queues[:3] == [calls[0], calls[0], 0]
+    assert queues[3] <= calls[3] < 1
+
+
+def test_a_patient_client_loses_fewer_orders_and_waits_longer() -> None:
+    few, many = (designs_of(finished(run(CHAIN, "--outage", 20, "--tries", tries)))["calls"] for tries in (1, 4))
+
+    assert few[2] > many[2]
+    assert few[3] < many[3]
+    assert few[6] < many[6]
+
+
+def test_the_chain_is_the_same_for_the_same_seed() -> None:
+    one, again, other = (finished(run(CHAIN, "--outage", 10, "--seed", seed)) for seed in (1, 1, 2))
+
+    assert one == again != other
+
+
+def test_both_designs_are_in_one_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+
+    finished(run(CHAIN, "--outage", 10, "--plot", tmp_path / "chain.svg"))
+
+    picture = (tmp_path / "chain.svg").read_text(encoding="utf-8")
+    assert picture.startswith("<?xml")
+    assert "<!-- queues: 0 of 943 lost -->" in picture
+    assert picture.rstrip().endswith("</svg>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "without", "sentence"),
+    [
+        (["--outage", "nan"], None, "--outage must be from 0 to 120 seconds, not nan\n"),
+        (["--outage", 121], None, "--outage must be from 0 to 120 seconds, not 121\n"),
+        (["--tries", 0], None, "--tries must be from 1 to 10, not 0\n"),
+        (["--plot", "a.svg"], "matplotlib", "--plot needs matplotlib: pip install 'decouple-messaging[plot]'\n"),
+    ],
+)
+def test_wrong_arguments_of_the_chain_are_one_sentence_and_exit_code_2(
+    arguments: list[object], without: str | None, sentence: str
+) -> None:
+    ended = run(CHAIN, *arguments, without=without)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", sentence)
+
+
+def test_a_chain_that_cannot_be_drawn_says_why_below_its_table(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+
+    ended = run(CHAIN, "--outage", 0, "--plot", tmp_path / "nowhere" / "a.svg")
+
+    assert ended.returncode == 2
+    assert designs_of(ended.stdout).keys() == {"calls", "queues"}
+    assert "cannot be drawn: " in ended.stderr
+    assert ended.stderr.count("\n") == 1
