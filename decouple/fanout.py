@@ -50,6 +50,8 @@ def put(queue: Sending[Any], text: str, details: Details) -> None:
             f"a message of {len(details.attributes)} attributes has more than the {MOST_ATTRIBUTES} queue {queue.name!r} "
             f"takes: subscribe it with envelope=True, where they are part of the body"
         )
+    if not text:
+        raise ValueError(f"the text for queue {queue.name!r} is empty, and a queue takes one character or more (SQS)")
     text = fitted(text, details.attributes, settings, queue.name)
     queue._accept([(text, None if details == PLAIN else details, settings.delay)])
 

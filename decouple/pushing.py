@@ -11,14 +11,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from decouple.attempt import Attempt, reason_of, words_of
 from decouple.core.deadlines import FAR
 from decouple.core.records import Failure
 from decouple.errors import BacklogFull, DeliveryRefused
-from decouple.message import failure_of
-from decouple.notification import Kind, Notification, Publication
+from decouple.notification import Kind, Publication
 
 if TYPE_CHECKING:
     from decouple.core.backoff import Chance
@@ -43,15 +42,19 @@ class Staff(NamedTuple):
 
 
 class Pending:
-    """One notification on its way. failures: attempts so far; first_at: when the first one began."""
+    """One notification on its way. failures: attempts so far; first_at: when the first one began.
 
-    __slots__ = ("awaits", "failures", "first_at", "kind", "line", "previous", "publication", "token")
+    counted: it was published; a question for confirmation was not, and counts nowhere.
+    """
+
+    __slots__ = ("awaits", "counted", "failures", "first_at", "kind", "line", "previous", "publication", "token")
 
     def __init__(self, line: Line, publication: Publication, kind: Kind, token: str | None) -> None:
         self.line = line
         self.awaits = line.awaits
         self.publication = publication
         self.kind: Kind = kind
+        self.counted = kind == "Notification"
         self.token = token
         self.failures = 0
         self.first_at: int | None = None
@@ -68,7 +71,8 @@ class Pending:
 
     def abandon(self) -> None:
         """The broker closes: there will be no other attempt."""
-        self.line.give_up(self, CLOSED)
+        if self.line.awake(self):
+            self.line.give_up(self, CLOSED)
 
     def describe(self) -> str:
         return f"attempt {self.failures + 1} to deliver {self.publication.id} to {self.line.name}"
@@ -87,6 +91,7 @@ class Line:
         self.staff = staff
         self.waiting: deque[Pending] = deque()
         self.pending: set[Pending] = set()
+        self.resting: set[Pending] = set()  # between two attempts
         self.reserved = 0
         self.turns = 0
         self.free_at = 0
@@ -94,14 +99,6 @@ class Line:
         self.accepted = self.delivered = self.failed = self.dead_lettered = self.dropped = 0
         self._lock = threading.Lock()
         self._room: deque[Waiter] = deque()
-
-    def anew(self) -> Line:
-        """A line to the same target, with the same numbers, after this one was closed."""
-        line = Line(self.subscription, self.target, self.staff)
-        with self._lock:
-            line.accepted, line.delivered, line.failed = self.accepted, self.delivered, self.failed
-            line.dead_lettered, line.dropped = self.dead_lettered, self.dropped
-        return line
 
     @property
     def name(self) -> str:
@@ -124,73 +121,113 @@ class Line:
         numbers = self.numbers()
         if numbers["accepted"] != sum(numbers.values()) - numbers["accepted"]:
             return "notifications do not add up"
-        return "more wait than are pending" if len(self.waiting) > len(self.pending) else ""
+        return "more places were given back than taken" if self.reserved < 0 else ""
 
     # -- coming in ---------------------------------------------------------------------------------------------
 
-    def reserve(self) -> None:
-        """Wait for room, where the subscription blocks its publishers. Raises BacklogFull, ClockStuck."""
-        terms = self.subscription.terms
+    def reserve(self, held: dict[Line, None]) -> None:
+        """Wait for room, where the subscription blocks its publishers, and hold it. Raises BacklogFull, ClockStuck."""
+        topic, most = self.subscription.topic, self.subscription.terms.max_backlog
         while True:
             with self._lock:
                 if self._has_room() or self.closed:
+                    # commit
                     self.reserved += 1
+                    held[self] = None
                     return
-                waiter = Waiter(f"a publish to topic {self.subscription.topic.name!r} waits for room in {self.name}")
+                if on_a_loop():
+                    raise BacklogFull(topic.name, subscription=self.name, limit=most)
+                waiter = Waiter(f"a publish to topic {topic.name!r} waits for room in {self.name}")
                 self._room.append(waiter)
             try:
-                if on_a_loop():
-                    raise BacklogFull(self.subscription.topic.name, subscription=self.name, limit=terms.max_backlog)
-                self.subscription.topic.clock.sleep(waiter, FAR)
-            finally:
+                topic.clock.sleep(waiter, FAR)
+            except BaseException:
                 with self._lock:
                     if waiter in self._room:
                         self._room.remove(waiter)
+                    else:
+                        self._let_in()  # it was told, and will not come
+                raise
 
-    def unreserve(self) -> None:
+    def unreserve(self, held: dict[Line, None]) -> None:
         """Give back a place that was not used."""
         with self._lock:
+            # commit
             self.reserved -= 1
+            del held[self]
             self._let_in()
 
     def add(
-        self, publication: Publication, *, kind: Kind = "Notification", token: str | None = None, reserved: bool = False
+        self,
+        publication: Publication,
+        *,
+        kind: Kind = "Notification",
+        token: str | None = None,
+        held: dict[Line, None] | None = None,
     ) -> None:
-        """Take a notification; when the backlog is full, the subscription's terms say what becomes of it."""
+        """Take a notification; when the backlog is full, the subscription's terms say what becomes of it.
+
+        held: places this publisher has; the one it has here is used.
+        """
         pending = Pending(self, publication, kind, token)
         terms = self.subscription.terms
-        with self._lock:
-            # A publisher that blocks has waited; one that came while this subscription was made goes over the bound.
-            full = terms.on_full != "block" and not self._has_room()
-            self.reserved -= reserved
-            self.accepted += 1
-            self.pending.add(pending)
-            turn = not full and self._line_up(pending)
+        turn = full = False
+        try:
+            with self._lock:
+                # A publisher that blocks has waited; one that came while this subscription was made goes over the bound.
+                full = pending.counted and terms.on_full != "block" and not self._has_room()
+                counted = {pending} if pending.counted else set[Pending]()
+                lined_up = () if full else (pending,)
+                more = not full and self.turns < terms.concurrency
+                # commit
+                self.accepted += pending.counted
+                self.pending |= counted
+                self.waiting += lined_up
+                self.turns += more
+                turn = more
+                if held and self in held:
+                    self.reserved -= 1
+                    del held[self]
+        finally:
+            if turn:
+                self._take_turn()
         if full:
             self.give_up(pending, FULL._replace(text=FULL.text.format(terms.max_backlog)))
-        elif turn:
+
+    def _take_turn(self) -> None:
+        """Have the runner come by. Interrupted, it may come twice for one turn, which does no harm; never not at all."""
+        try:
             self.staff.runner.put(self)
+        except BaseException:
+            self.staff.runner.put(self)
+            raise
+
+    def awake(self, pending: Pending) -> bool:
+        """The rest of a notification is over; False if it was given up meanwhile."""
+        with self._lock:
+            rested = pending in self.resting
+            self.resting.discard(pending)
+        return rested
 
     def back(self, pending: Pending) -> bool:
         """Another attempt is due: True when it may begin at once, else it lines up."""
         now = self.subscription.topic.clock.now()
         terms = self.subscription.terms
+        turn = False
         with self._lock:
+            if pending not in self.resting:
+                return False
+            self.resting.discard(pending)
             if not self.waiting and self.turns < terms.concurrency and now >= self.free_at:
                 self.turns += 1
                 self.free_at = now + terms.gap
                 return True
-            turn = self._line_up(pending)
+            self.waiting.append(pending)
+            turn = self.turns < terms.concurrency
+            self.turns += turn
         if turn:
-            self.staff.runner.put(self)
+            self._take_turn()
         return False
-
-    def _line_up(self, pending: Pending) -> bool:
-        """Under the lock; whether the line gets another turn."""
-        self.waiting.append(pending)
-        turn = self.turns < self.subscription.terms.concurrency
-        self.turns += turn
-        return turn
 
     def _has_room(self) -> bool:
         return len(self.pending) + self.reserved < self.subscription.terms.max_backlog
@@ -227,8 +264,8 @@ class Line:
     def abandon(self) -> None:
         """The broker closes before this turn was begun: what waits is given up."""
         with self._lock:
-            self.turns -= 1
-        self.clear(CLOSED)
+            self._end_turn()
+        self._clear(CLOSED)
 
     def describe(self) -> str:
         return f"{len(self.waiting)} notifications for {self.name}"
@@ -239,7 +276,7 @@ class Line:
         gap = self.subscription.terms.gap
         with self._lock:
             if not self.waiting:
-                self.turns -= 1
+                self._end_turn()
                 return None
             if now >= self.free_at:
                 self.free_at = now + gap
@@ -255,19 +292,23 @@ class Line:
         """After a turn: another one, at the end of the runner's queue, if anything waits."""
         with self._lock:
             more = bool(self.waiting)
-            self.turns -= not more
+            if not more:
+                self._end_turn()
         if more:
-            self.staff.runner.put(self)
+            self._take_turn()
+
+    def _end_turn(self) -> None:
+        self.turns -= self.turns > 0
 
     # -- what became of it -------------------------------------------------------------------------------------
 
     def took(self, pending: Pending, answer: Any) -> None:
         """The target has it."""
         with self._lock:
-            self.delivered += 1
+            self.delivered += pending.counted
             self.pending.discard(pending)
             self._let_in()
-        reason = None if answer is None else str(answer)[:200]
+        reason = None if answer is None else words_of(answer)[:200]
         self.subscription.tell("delivered", pending.publication, receives=pending.failures + 1, reason=reason)
 
     def give_back(self, pending: Pending) -> None:
@@ -281,38 +322,47 @@ class Line:
         pending.failures += 1
         with self._lock:
             self.failed += 1
-        delay = None
-        if not isinstance(error, DeliveryRefused) and not self.closed:
-            delay = self.subscription.terms.schedule.after(
-                pending.failures,
-                age=now - (pending.first_at or now),
-                previous=pending.previous,
-                chance=self.staff.chance,
-            )
-        if delay is None:
-            self.give_up(pending, failure_of(error, pending.failures))
+        delay = None if isinstance(error, DeliveryRefused) else self._delay(pending, now)
+        with self._lock:
+            # Only who is asked whether it wants to come back is still tried after the end.
+            over = delay is None or (self.closed and pending.kind != "UnsubscribeConfirmation")
+            if not over:
+                self.resting.add(pending)
+        if over or delay is None:
+            self.give_up(pending, reason_of(error, pending.failures))
             return
         pending.previous = delay
-        shown = f"{type(error).__name__}: {error}"[:200]
+        shown = f"{type(error).__name__}: {words_of(error)}"[:200]
+        until = now + delay + self.subscription.topic.clock.epoch
         self.subscription.tell(
-            "delivery failed", pending.publication, receives=pending.failures, reason=shown, until=now + delay
+            "delivery failed", pending.publication, receives=pending.failures, reason=shown, until=until
         )
         self.staff.runner.put(pending, now + delay)
 
+    def _delay(self, pending: Pending, now: int) -> int | None:
+        """What the schedule says, which may be somebody's own: one that fails, or answers nonsense, ends the attempts."""
+        first_at = now if pending.first_at is None else pending.first_at
+        ask = self.subscription.terms.schedule.after
+        try:
+            delay = ask(pending.failures, age=now - first_at, previous=pending.previous, chance=self.staff.chance)
+            return None if delay is None else max(0, int(delay))
+        except Exception:
+            import logging  # here, because most programs never need it
+
+            logging.getLogger("decouple").exception("the retry schedule of %s failed: no other attempt", self.name)
+            return None
+
     def give_up(self, pending: Pending, failure: Failure) -> None:
         """No other attempt: to the dead-letter queue, or gone with a record."""
-        buried = pending.kind == "Notification" and self.subscription.bury(
-            pending.publication, failure._replace(attempts=pending.failures)
-        )
+        failure = failure._replace(attempts=pending.failures)
+        buried = pending.counted and self.subscription.bury(pending.publication, failure)
         with self._lock:
-            if buried:
-                self.dead_lettered += 1
-            else:
-                self.dropped += 1
+            self.dead_lettered += buried
+            self.dropped += pending.counted and not buried
             self.pending.discard(pending)
             self._let_in()
 
-    def clear(self, failure: Failure) -> None:
+    def _clear(self, failure: Failure) -> None:
         """Give up all that waits in line."""
         while True:
             with self._lock:
@@ -322,47 +372,15 @@ class Line:
             self.give_up(pending, failure)
 
     def close(self, failure: Failure) -> None:
-        """Nothing more is tried: what waits is given up now, what is to be tried again when that is due."""
-        self.closed = True  # an attempt under way that fails is the last one
-        self.clear(failure)
+        """Nothing more is tried: what waits, for its turn or for another attempt, is given up now."""
+        with self._lock:
+            self.closed = True  # an attempt under way that fails is the last one
+            self.waiting += self.resting
+            self.resting.clear()
+        self._clear(failure)
         with self._lock:
             while self._room:
                 self._room.popleft().wake()
-
-
-class Attempt:
-    """One delivery: whatever comes of it, the notification is in one place afterwards and the line goes on."""
-
-    __slots__ = ("answer", "line", "notification", "pending")
-
-    def __init__(self, line: Line, pending: Pending) -> None:
-        self.line = line
-        self.pending = pending
-        self.answer: Any = None
-        self.notification = Notification(
-            pending.publication,
-            line.subscription.way,
-            envelope=line.subscription.terms.envelope,
-            attempt=pending.failures + 1,
-            kind=pending.kind,
-            token=pending.token,
-        )
-
-    def __enter__(self) -> Attempt:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is None:
-                self.line.took(self.pending, self.answer)
-            elif cut_short(error):
-                self.line.give_back(self.pending)
-            else:
-                self.line.refused(self.pending, error)
-        finally:
-            self.line.again()
 
 
 class Waiter:
@@ -391,11 +409,3 @@ def on_a_loop() -> bool:
     """Whether this thread runs an event loop, which must not be blocked: what makes room may be a task of it."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None
-
-
-def cut_short(error: BaseException) -> bool:
-    """Whether somebody ended the attempt from outside, rather than the target."""
-    if isinstance(error, (KeyboardInterrupt, GeneratorExit)):
-        return True
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and isinstance(error, asyncio.CancelledError)

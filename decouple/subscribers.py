@@ -33,13 +33,14 @@ class Routes(NamedTuple):
 class Subscribers:
     """The subscriptions of one topic."""
 
-    __slots__ = ("_indexes", "_routes", "blocking", "by_arn", "by_target", "by_token")
+    __slots__ = ("_indexes", "_routes", "blocking", "by_arn", "by_target", "by_token", "ending")
 
     def __init__(self) -> None:
         self.by_arn: dict[str, Subscription] = {}
         self.by_target: dict[Any, Subscription] = {}
         self.by_token: dict[str, Subscription] = {}
         self.blocking = 0  # how many have their publishers wait
+        self.ending: list[Subscription] = []  # those with an end to their replay
         self._indexes: dict[Scope, FilterIndex[Subscription]] = {}
         self._routes: Routes | None = None
 
@@ -49,9 +50,9 @@ class Subscribers:
         return sum(index.unindexed for index in self._indexes.values())
 
     @property
-    def filtered(self) -> bool:
-        """Whether any subscription has a filter."""
-        return bool(self._indexes)
+    def plain(self) -> bool:
+        """Whether nothing is to be known of a message before it is published: no filter, and nobody blocks."""
+        return not (self._indexes or self.blocking)
 
     def reads_bodies(self) -> bool:
         """Whether any filter looks at the body."""
@@ -76,6 +77,8 @@ class Subscribers:
         """Deliver to it from now on."""
         subscription.active = True
         self.blocking += subscription.terms.on_full == "block"
+        if subscription.replay[1] is not None:
+            self.ending.append(subscription)
         policy = subscription.terms.filter
         if policy is None:
             self._routes = None
@@ -92,6 +95,8 @@ class Subscribers:
             return
         subscription.active = False
         self.blocking -= subscription.terms.on_full == "block"
+        if subscription in self.ending:
+            self.ending.remove(subscription)
         policy = subscription.terms.filter
         if policy is None:
             self._routes = None
@@ -100,6 +105,13 @@ class Subscribers:
         index.remove(subscription)
         if not len(index):
             del self._indexes[policy.scope]
+
+    def retire(self, now: int, published: int) -> None:
+        """Deliver nothing more to those whose replay has come to its end."""
+        for subscription in tuple(self.ending):
+            if subscription.replay[1] is not None and now > subscription.replay[1]:
+                self.deactivate(subscription)
+                subscription.finish(published)
 
 
 def body_fields(text: str) -> Fields | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from decouple.arns import ACCOUNT, REGION, arn_of
-from decouple.clock import Clock
+from decouple.clock import Clock, datetime_at
 from decouple.core.archive import Archive
 from decouple.core.changes import Cause, Change
 from decouple.core.once import Once
@@ -24,13 +24,13 @@ from decouple.pushing import Line, Staff
 from decouple.reporting import Observer, Reporter
 from decouple.sending import Sending
 from decouple.subscribers import Subscribers, body_fields
-from decouple.subscription import Subscription
+from decouple.subscription import Replay, Subscription
 from decouple.terms import DEFAULTS, key_of, sink_of, terms_of
 from decouple.topic_settings import TopicSettings
 
 if TYPE_CHECKING:
     from decouple.core.backoff import Schedule
-    from decouple.core.filters import Scope
+    from decouple.core.filters import Filter, Scope
     from decouple.subscription import Terms
     from decouple.targets import Target
 
@@ -128,42 +128,53 @@ class Subscribing:
         if not isinstance(sink, Sending) and self._staff is None:
             raise NeedsBroker(f"delivering to {sink.endpoint}")
         start, end = self._replay(replay_from, "replay_from"), self._replay(replay_until, "replay_until")
+        if end is not None and (start is None or start > end):
+            raise ValueError(f"replay_until ends what an earlier replay_from begins, not {replay_from!r}")
         with self._lock:
             self._check_open()
-            known = self._subscribers.by_target.get(key_of(target))
+            known = self._subscribers.by_target.get(key_of(target, sink))
             if known is not None:
                 self._compare(known, {name: value for name, value in given.items() if value != DEFAULTS[name]}, terms)
+                self._compare_replay(known, replay_from, replay_until, (start, end))
                 return known
-            subscription = self._enter(sink, target, terms, end)
-            if start is not None:
-                self._send_again(subscription, start, end)
+            subscription = self._enter(sink, target, terms, (start, end))
+            missed = [] if start is None else self._send_again(subscription, start, end)
             pending = confirm and subscription.line is not None and subscription.line.target.confirms
             if not pending:
-                self._subscribers.activate(subscription)
+                self._activate(subscription)
         if pending:
             self._ask(subscription, "SubscriptionConfirmation")
         elif start is not None and subscription.queue is not None:
             subscription.queue._follow_up()
+        for publication, error in missed:
+            subscription.missed(publication, error)
         self._reporter.report()
         return subscription
 
-    def _enter(self, sink: Sending[Any] | Target, target: Any, terms: Terms, until: int | None) -> Subscription:
+    def _enter(self, sink: Sending[Any] | Target, target: Any, terms: Terms, replay: Replay) -> Subscription:
         seq = next(self._numbers)
         subscription = Subscription(self, f"{self.arn}:{self._stem}{seq:012x}", sink, target, terms)
-        subscription.until = until
+        subscription.replay = replay
         if isinstance(sink, Sending):
             if not (terms.envelope or self.fifo) and shares(sink, self._numbers):
                 subscription.core = sink._core
         elif self._staff is not None:
             subscription.line = Line(subscription, sink, self._staff)
-        self._subscribers.by_target[key_of(target)] = subscription
+        self._subscribers.by_target[key_of(target, sink)] = subscription
         self._subscribers.by_arn[subscription.arn] = subscription
         self._note("subscribed", subscription=subscription.name, reason=subscription.arn)
         return subscription
 
+    def _activate(self, subscription: Subscription) -> None:
+        """Under the lock: it gets, and counts, what is published from now on."""
+        subscription.begin(self._published)
+        self._subscribers.activate(subscription)
+
     def _compare(self, known: Subscription, given: Mapping[str, Any], terms: Terms) -> None:
         """A subscription again: only what is given is compared (SNS: the same ARN if attributes are equal or fewer)."""
         for setting in given:
+            if setting == "filter_scope" and "filter" not in given:
+                terms = terms._replace(filter=scoped(known.terms.filter, given[setting]))
             field = {"filter_scope": "filter", "retry": "schedule", "max_rate": "gap"}.get(setting, setting)
             now, asked = getattr(known.terms, field), getattr(terms, field)
             if field == "filter":
@@ -172,6 +183,17 @@ class Subscribing:
                 raise SubscriptionExists(
                     self.name, endpoint=known.name, setting=setting, current=now, asked=given[setting]
                 )
+
+    def _compare_replay(
+        self, known: Subscription, start: datetime | None, end: datetime | None, replay: Replay
+    ) -> None:
+        """What was replayed is not replayed again, and nothing else would be seen to."""
+        for setting, asked, then, now in zip(
+            ("replay_from", "replay_until"), (start, end), replay, known.replay, strict=True
+        ):
+            if then is not None and then != now:
+                current = None if now is None else datetime_at(self.clock, now)
+                raise SubscriptionExists(self.name, endpoint=known.name, setting=setting, current=current, asked=asked)
 
     # -- replay --------------------------------------------------------------------------------------------------
 
@@ -186,19 +208,26 @@ class Subscribing:
         since = instant - EPOCH
         return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000 - self.clock.epoch
 
-    def _send_again(self, subscription: Subscription, start: int, end: int | None) -> None:
-        """Under the lock: what the archive has, in order, before anything new."""
+    def _send_again(
+        self, subscription: Subscription, start: int, end: int | None
+    ) -> list[tuple[Publication, Exception]]:
+        """Under the lock: what the archive has, in order, before anything new; what the queue did not take."""
         assert self._archive is not None
+        missed: list[tuple[Publication, Exception]] = []
         policy = subscription.terms.filter
         for publication in self._archive.between(self.clock.now(), start, end):
             record = publication.record
             seen: Any = details_of(record).attributes
             if policy is not None and policy.scope == "body":
                 seen = body_fields(record[0])
+            subscription._offered += 1
             if policy is None or policy.matches(seen):
-                error = subscription.send(publication._replace(replayed=True))
+                subscription._passed += 1
+                replayed = publication._replace(replayed=True)
+                error = subscription.send(replayed)
                 if error is not None:
-                    raise error
+                    missed.append((replayed, error))
+        return missed
 
     # -- confirming and ending -----------------------------------------------------------------------------------
 
@@ -208,7 +237,7 @@ class Subscribing:
         assert line is not None
         assert staff is not None
         subscription.state = "pending" if kind == "SubscriptionConfirmation" else "cancelled"
-        token = os.urandom(32).hex()
+        subscription.token = token = os.urandom(32).hex()
         now = self.clock.now()
         with self._lock:
             self._subscribers.by_token[token] = subscription
@@ -241,15 +270,14 @@ class Subscribing:
             self._check_open()
             if subscription.state == "confirmed":
                 return
-            key = key_of(subscription.target)
+            key = key_of(subscription.target, subscription.sink)
             if self._subscribers.by_target.setdefault(key, subscription) is not subscription:
                 return  # it was cancelled, and the endpoint is subscribed anew
-            if subscription.state == "cancelled" and subscription.line is not None:
-                subscription.line = subscription.line.anew()
+            if subscription.line is not None:
+                subscription.line.closed = False
             self._subscribers.by_arn[subscription.arn] = subscription
             subscription.state = "confirmed"
-            subscription.begin(self._published)
-            self._subscribers.activate(subscription)
+            self._activate(subscription)
             self._note("confirmed", subscription=subscription.name, reason=subscription.arn)
         self._reporter.report()
 
@@ -257,7 +285,8 @@ class Subscribing:
         with self._lock:
             if self._subscribers.by_arn.pop(subscription.arn, None) is None:
                 return
-            del self._subscribers.by_target[key_of(subscription.target)]
+            del self._subscribers.by_target[key_of(subscription.target, subscription.sink)]
+            self._subscribers.by_token.pop(subscription.token or "", None)  # only the way back leads here from now on
             self._subscribers.deactivate(subscription)
             was, subscription.state = subscription.state, "cancelled"
             subscription.finish(self._published)
@@ -265,7 +294,6 @@ class Subscribing:
         line = subscription.line
         subscription.end()
         if line is not None and was == "confirmed" and line.target.protocol in ("http", "https") and not self._closed:
-            subscription.line = line.anew()
             self._ask(subscription, "UnsubscribeConfirmation")
         self._reporter.report()
 
@@ -290,16 +318,25 @@ class Subscribing:
 
     def _note(self, cause: Cause, publication: Publication | None = None, **more: Any) -> None:
         """Record what happened, for observers to be told once no lock is held."""
+        self._log += self._changes(cause, publication, **more)
+
+    def _changes(self, cause: Cause, publication: Publication | None = None, **more: Any) -> tuple[Change, ...]:
+        """The record of what happened, if anybody listens."""
         if not self._reporter.observers:
-            return
+            return ()
         if publication is not None:
             more |= {"id": publication.id, "record": publication.record}
         at = self.clock.now() + self.clock.epoch
-        self._log.append(Change(cause=cause, queue="", at=at, topic=self.name, **more))
+        return (Change(cause=cause, queue="", at=at, topic=self.name, **more),)
 
     def _tell(self, cause: Cause, publication: Publication | None = None, **more: Any) -> None:
         self._note(cause, publication, **more)
         self._reporter.report()
+
+
+def scoped(policy: Filter | None, scope: Scope) -> Filter | None:
+    """The policy, where its scope is this one."""
+    return policy if policy is None or policy.scope == scope else None
 
 
 class Expiry:

@@ -13,7 +13,6 @@ from decouple.core.backoff import Schedule
 from decouple.core.filters import Explanation, Filter
 from decouple.core.records import Failure, details_of
 from decouple.envelopes import envelope_of
-from decouple.errors import DecoupleError
 from decouple.fanout import details_for, put
 from decouple.message import Message, failure_of
 from decouple.notification import Notification, Publication, Way
@@ -26,9 +25,11 @@ if TYPE_CHECKING:
     from decouple.subscribing import Subscribing
     from decouple.targets import Target
 
-__all__ = ["State", "Subscription", "SubscriptionStats", "Terms"]
+__all__ = ["Replay", "State", "Subscription", "SubscriptionStats", "Terms"]
 
 State: TypeAlias = Literal["pending", "confirmed", "cancelled"]
+Replay: TypeAlias = "tuple[int | None, int | None]"
+"""The first and the last instant of what comes out of the archive; after the second nothing is delivered."""
 
 
 class Terms(NamedTuple):
@@ -81,9 +82,10 @@ class Subscription:
         self.line: Line | None = None
         self.active = False  # gets what is published
         self.core: Places | None = None  # the engine of a queue that may hold the topic's own records
-        self.until: int | None = None  # the end of its replay, after which nothing comes
-        self._offered = 0  # publications of the times before it was cancelled, when it was confirmed again
-        self._since: int | None = topic._published
+        self.token: str | None = None  # the last one its endpoint was sent
+        self.replay: Replay = (None, None)
+        self._offered = 0  # publications of the times before this one, when it was confirmed again, and those replayed
+        self._since: int | None = None  # where its topic's count stood when it began
         self._passed = 0  # publications that matched the filter; without one it is all
         self._failed = self._dead_lettered = self._dropped = 0
 
@@ -152,8 +154,6 @@ class Subscription:
 
     def begin(self, published: int) -> None:
         """Count what is published from now on."""
-        if self._since is not None:
-            self.finish(published)
         self._since = published
 
     def finish(self, published: int) -> None:
@@ -168,7 +168,7 @@ class Subscription:
         assert queue is not None
         try:
             self._put(queue, publication, self.terms.envelope)
-        except (DecoupleError, ValueError) as error:
+        except Exception as error:  # also that of a store for large bodies
             return error
         return None
 
@@ -177,7 +177,8 @@ class Subscription:
     ) -> None:
         notification = Notification(publication, self.way)
         details = details_for(queue, publication.record, self.topic.fifo, envelope)
-        if publication.replayed and not envelope:
+        # A mark is not worth the message, where there is no room for both.
+        if publication.replayed and not envelope and len(details.attributes) < MOST_ATTRIBUTES:
             details = details._replace(attributes={**details.attributes, "Replayed": "true"})
         text = envelope_of(notification) if envelope else notification.text
         put(queue, text, details if failure is None else details._replace(failure=failure))
@@ -207,7 +208,7 @@ class Subscription:
         many = len(details_of(publication.record).attributes) > MOST_ATTRIBUTES
         try:
             self._put(queue, publication, self.terms.envelope or many, failure)
-        except (DecoupleError, ValueError) as error:
+        except Exception as error:
             self._lost(publication, failure, f"{why}; and dead-letter queue {queue.name!r} did not take it: {error}")
             return False
         queue._follow_up()

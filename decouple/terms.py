@@ -21,6 +21,7 @@ __all__ = ["DEFAULTS", "key_of", "sink_of", "terms_of"]
 
 MOST_BACKLOG = 100_000
 CONCURRENCY = 4
+LEAST_RATE = 1 / 86_400
 WHEN_FULL = ("dead_letter", "drop", "block")
 # of pushed targets only
 PUSHED: dict[str, Any] = {"retry": None, "concurrency": None, "max_rate": None, "max_backlog": None, "on_full": None}
@@ -42,7 +43,9 @@ def sink_of(target: Any, topic: Subscribing) -> Sending[Any] | Target:
         raise ValueError(f"FIFO topic {topic.name!r} delivers to queues only (SNS), not to {target!r:.80}")
     if isinstance(target, str):
         return endpoint_of(target)
-    if all(hasattr(target, name) for name in ("protocol", "endpoint", "awaits", "schedule", "deliver")):
+    if isinstance(target, type) and hasattr(target, "deliver"):
+        raise TypeError(f"{target!r} is a class: subscribe an instance of it")
+    if is_target(target):
         return target  # type: ignore[no-any-return]
     deliver = getattr(target, "deliver", None)
     call = deliver if callable(deliver) else target
@@ -52,6 +55,12 @@ def sink_of(target: Any, topic: Subscribing) -> Sending[Any] | Target:
             f"not to {target!r:.80}"
         )
     return Handler(call, name_of(target))
+
+
+def is_target(target: Any) -> bool:
+    """Whether it says all that a Target says; something that answers to every name, such as a Mock, is a callable."""
+    named = all(isinstance(getattr(target, name, None), str) for name in ("protocol", "endpoint"))
+    return named and all(hasattr(target, name) for name in ("awaits", "schedule", "deliver"))
 
 
 def check_queue(queue: Sending[Any], topic: Subscribing) -> Sending[Any]:
@@ -86,17 +95,20 @@ def endpoint_of(url: str) -> Target:
 
 def name_of(target: Any) -> str:
     """A callable as people know it."""
-    name = getattr(target, "__qualname__", None)
-    return f"{target.__module__}.{name}" if name else f"a {type(target).__qualname__}"
+    name, module = getattr(target, "__qualname__", None), getattr(target, "__module__", None)
+    if not isinstance(name, str):
+        return f"a {type(target).__qualname__}"
+    return f"{module}.{name}" if isinstance(module, str) else name
 
 
-def key_of(target: Any) -> Any:
-    """By what a target is known to be subscribed already."""
+def key_of(target: Any, sink: Sending[Any] | Target) -> Any:
+    """By what a target is known to be subscribed already; a URL is the endpoint it is read as."""
+    key = target if isinstance(sink, Handler) else sink
     try:
-        hash(target)
+        hash(key)
     except TypeError:
-        return id(target)
-    return target
+        return id(key)
+    return key
 
 
 def terms_of(given: Mapping[str, Any], sink: Sending[Any] | Target, topic: Subscribing) -> Terms:
@@ -160,8 +172,8 @@ def read_rate(rate: Any) -> int:
         return 0
     if isinstance(rate, bool) or not isinstance(rate, (int, float)):
         raise TypeError(f"max_rate must be deliveries a second, not {rate!r}")
-    if not 0 < rate < float("inf"):
-        raise ValueError(f"max_rate must be over 0 deliveries a second, not {rate!r}")
+    if not LEAST_RATE <= rate < float("inf"):
+        raise ValueError(f"max_rate must be at least {LEAST_RATE:.7f} deliveries a second (one a day), not {rate!r}")
     return round(SECOND / rate)
 
 

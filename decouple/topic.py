@@ -13,10 +13,10 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.clock import Clock, Seconds, SystemClock, datetime_at
 from decouple.core.archive import Archive
@@ -27,24 +27,22 @@ from decouple.errors import DecoupleError, InvalidBatch, LawBroken, NotDelivered
 from decouple.fanout import spread
 from decouple.message import FifoSent, Sent, new_sent, sequence_of
 from decouple.notification import Publication
+from decouple.publish_steps import Out, differs, release, whole
 from decouple.publishing import Checked, Publish, checked
 from decouple.receipts import new_stem
 from decouple.reporting import Reporter
 from decouple.subscribers import Subscribers, body_fields
 from decouple.subscribing import Subscribing
-from decouple.subscription import Subscription
 from decouple.topic_settings import check_topic_name, read_topic_settings, shown_topic_setting
 
 if TYPE_CHECKING:
     from decouple.attributes import Value
     from decouple.core.fields import Fields
-    from decouple.core.places import Places
     from decouple.generic import Json
     from decouple.pushing import Line
 
 __all__ = ["Topic", "TopicStats"]
 
-S = TypeVar("S")
 NOTHING_MORE = (None,) * 6
 
 
@@ -130,31 +128,38 @@ class Topic(Subscribing):
         was, and some queues did not take it. Cost: O(subscriptions that match). Source: SNS API, Publish.
         """
         given = subject, attributes, group, deduplication_id, per_protocol, system
-        if body.__class__ is str and given == NOTHING_MORE:
+        if body.__class__ is str and given == NOTHING_MORE and not self.fifo and self._subscribers.plain:
             text: Any = body
             # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
             if text.isascii() and 0 < len(text) <= self._settings.max_message_size:
-                sent = self._publish_plainly(text)
-                if sent is not None:
-                    return sent
+                return self._publish_plainly(text)
         return self._publish(checked(Publish(body, *given), self))
 
-    def _publish_plainly(self, text: str) -> Sent | None:
-        """The short path of a text for queues alone: None where there is more to it, and nothing was done."""
-        with self._lock:
-            routes = self._subscribers.routes()
-            if self.fifo or self._closed or routes.others or self._subscribers.filtered or self._reporter.observers:
-                return None
-            record = text, self.clock.now(), next(self._numbers)
-            self._published += 1
-        rest: list[Places] = []
-        whole(lambda them: spread(them, record, len(text), rest), routes.cores)
-        failures: dict[str, Exception] = {}
-        if rest:
-            publication = Publication(f"{self._stem}{record[2]:012x}", record)
-            served = [routes.sharing[core] for core in rest]
-            whole(lambda them: self._deliver(them, publication, [], failures), served)
-        return self._answer(new_sent(Sent, self._stem, record[2]), failures)
+    def _publish_plainly(self, text: str) -> Sent:
+        """The short path of a text with nothing more to it, where all queues share its record: 2 us, the general one 8."""
+        out = Out()
+
+        def go() -> None:
+            if out.record is None:
+                with self._lock:
+                    cores, sharing, others = self._subscribers.routes()
+                    if self._closed or others or self._reporter.observers or not self._subscribers.plain:
+                        return
+                    record, to_come = (text, self.clock.now(), next(self._numbers)), iter(cores)
+                    out.others = map(sharing.__getitem__, out.rest)
+                    # commit
+                    self._published += 1
+                    out.cores = to_come
+                    out.record = record
+            assert out.record is not None
+            spread(out.cores, out.record, len(text), out.rest)
+            if out.rest:
+                self._deliver(out, Publication(f"{self._stem}{out.record[2]:012x}", out.record), {})
+
+        whole(go, out)
+        if out.record is None:
+            return self._publish(Checked(text, None, None, None, len(text)))
+        return self._answer(Sent, out)
 
     def publish_batch(self, entries: Iterable[Json | Publish]) -> list[Sent]:
         """Publish any number of messages; their ids in the same order. An entry is a body, or a Publish with more to it.
@@ -191,64 +196,79 @@ class Topic(Subscribing):
         body = body_fields(one.text) if self._subscribers.reads_bodies() else None
         if self.fifo:
             return self._publish_in_order(one, body)
-        held = self._hold_places(one, body) if self._subscribers.blocking else []
+        held: dict[Line, None] = {}
         try:
+            if self._subscribers.blocking:
+                self._hold_places(one, body, held)
             return self._publish_to_all(one, body, held)
         finally:
-            release(held)  # what was used is not in here any more
+            if held:  # what was used is not in here any more
+                whole(lambda: release(held))
 
-    def _publish_to_all(self, one: Checked, body: Fields | None, held: list[Line]) -> Sent:
+    def _publish_to_all(self, one: Checked, body: Fields | None, held: dict[Line, None]) -> Sent:
         """A standard topic's publish: who gets it is one step, and each then has it without waiting for the others."""
+        out = Out()
+
+        def go() -> None:
+            if out.publication is None:
+                self._admit(one, body, out)
+            else:
+                self._count(out)
+            assert out.publication is not None
+            spread(out.cores, out.publication.record, one.size, out.rest)
+            self._deliver(out, out.publication, held)
+
+        whole(go, out)
+        if self._log:
+            self._reporter.report()
+        return self._answer(Sent, out)
+
+    def _admit(self, one: Checked, body: Fields | None, out: Out) -> None:
+        """Decide who gets it. From the commit on it is published, whatever comes in between."""
         with self._lock:
             self._check_open()
-            seq = next(self._numbers)
-            publication = self._publication(one, seq)
+            publication = self._publication(one, self.clock.now())
             cores, sharing, others = self._subscribers.routes()
-            found = self._find(one, body)
+            found = self._subscribers.matching(one.details or PLAIN, body)
+            if differs(one):
+                others, cores = (*sharing.values(), *others, *found), ()
+            elif found:
+                sharing = {**sharing, **{here.core: here for here in found if here.core is not None}}
+                others, cores = (*others, *(here for here in found if here.core is None)), tuple(sharing)
+            out.cores, out.found = iter(cores), iter(found)
+            out.others = itertools.chain(others, map(sharing.__getitem__, out.rest))
+            log = self._changes("published", publication)
+            # commit
             self._published += 1
-            self._note("published", publication)
-        if one.bodies is not None or (one.details is not None and one.details.group is not None):
-            others, cores = (
-                (*sharing.values(), *others, *found),
-                (),
-            )  # what differs from queue to queue is not to be shared
-        elif found:
-            sharing = {**sharing, **{here.core: here for here in found if here.core is not None}}
-            others, cores = (*others, *(here for here in found if here.core is None)), tuple(sharing)
-        rest: list[Places] = []
-        failures: dict[str, Exception] = {}
-        whole(lambda them: spread(them, publication.record, one.size, rest), cores)
-        others = (*(sharing[core] for core in rest), *others)
-        whole(lambda them: self._deliver(them, publication, held, failures), others)
-        self._reporter.report()
-        return self._answer(new_sent(Sent, self._stem, seq), failures)
+            self._log += log
+            out.publication = publication
+            out.record = publication.record
+            for subscription in out.found:
+                subscription._passed += 1
 
-    def _deliver(
-        self,
-        subscriptions: Iterator[Subscription],
-        publication: Publication,
-        held: list[Line],
-        failures: dict[str, Exception],
-    ) -> None:
+    def _count(self, out: Out) -> None:
+        """What an interrupt kept from being counted."""
+        with self._lock:
+            for subscription in out.found:
+                subscription._passed += 1
+
+    def _deliver(self, out: Out, publication: Publication, held: dict[Line, None]) -> None:
         """Give each its copy as it wants it."""
-        for subscription in subscriptions:
+        for subscription in out.others:
             line, queue = subscription.line, subscription.queue
             if line is not None:
-                line.add(publication, reserved=line in held)
-                if line in held:
-                    held.remove(line)
+                line.add(publication, held=held)
             elif queue is not None:
                 try:
                     error = subscription.send(publication)
                 finally:
                     queue._follow_up()
                 if error is not None and not subscription.missed(publication, error):
-                    failures[subscription.name] = error
+                    out.failures[subscription.name] = error
 
     def _publish_in_order(self, one: Checked, body: Fields | None) -> Sent:
         """A FIFO topic's publish: all queues have it before the next one is given a number."""
-        missed: list[tuple[Subscription, Exception]] = []
-        touched: list[Subscription] = []
+        out = Out()
         with self._lock:
             self._check_open()
             now, details = self.clock.now(), one.details or PLAIN
@@ -258,56 +278,67 @@ class Topic(Subscribing):
             if first is not None:
                 self._duplicates += 1
                 return new_sent(FifoSent, self._stem, first)
-            seq = next(self._numbers)
-            publication = self._publication(one, seq)
-            subscriptions = (*self._subscribers.routes().others, *self._find(one, body))
-            self._once.remember(now, key, seq)
-            if self._archive is not None:
-                self._archive.add(now, publication)
-            self._published += 1
-            self._note("published", publication)
-            whole(lambda them: send_each(them, publication, touched, missed), subscriptions)
-        failures: dict[str, Exception] = {}
-        for subscription in touched:
-            if subscription.queue is not None:
-                subscription.queue._follow_up()
-        for subscription, error in missed:
-            if not subscription.missed(publication, error):
-                failures[subscription.name] = error
+            whole(lambda: self._admit_in_order(one, body, now, key, out), out)
+        whole(lambda: self._follow_up(out))
         self._reporter.report()
-        return self._answer(new_sent(FifoSent, self._stem, seq), failures)
+        return self._answer(FifoSent, out)
 
-    def _find(self, one: Checked, body: Fields | None) -> list[Subscription]:
-        """Those whose filter lets it pass, and counted."""
-        found = self._subscribers.matching(one.details or PLAIN, body)
-        for subscription in found:
+    def _admit_in_order(self, one: Checked, body: Fields | None, now: int, key: Any, out: Out) -> None:
+        """Under the lock. From the commit on it is published, whatever comes in between."""
+        if out.publication is None:
+            publication = self._publication(one, now)
+            self._subscribers.retire(now, self._published)
+            found = self._subscribers.matching(one.details or PLAIN, body)
+            out.others = itertools.chain(self._subscribers.routes().others, found)
+            out.found = iter(found)
+            log = self._changes("published", publication)
+            # commit
+            self._published += 1
+            self._log += log
+            out.publication = publication
+            out.record = publication.record
+        self._once.remember(now, key, out.publication.record[2])
+        if self._archive is not None:
+            self._archive.add(now, out.publication)
+        for subscription in out.found:
             subscription._passed += 1
-        return found
+        for subscription in out.others:
+            out.touched.append(subscription)
+            error = subscription.send(out.publication)
+            if error is not None:
+                out.missed.append((subscription, error))
 
-    def _hold_places(self, one: Checked, body: Fields | None) -> list[Line]:
+    def _follow_up(self, out: Out) -> None:
+        """What follows from a publish in order, once the lock is released."""
+        while out.touched:
+            if (queue := out.touched[0].queue) is not None:
+                queue._follow_up()
+            del out.touched[0]
+        while out.missed and out.publication is not None:
+            subscription, error = out.missed[0]
+            del out.missed[0]
+            if not subscription.missed(out.publication, error):
+                out.failures[subscription.name] = error
+
+    def _hold_places(self, one: Checked, body: Fields | None, held: dict[Line, None]) -> None:
         """Wait until every backlog that blocks its publishers has room. Nothing was published yet."""
         with self._lock:
             found = [*self._subscribers.routes().others, *self._subscribers.matching(one.details or PLAIN, body)]
-        held: list[Line] = []
-        try:
-            for subscription in found:
-                if subscription.line is not None and subscription.terms.on_full == "block":
-                    subscription.line.reserve()
-                    held.append(subscription.line)
-        except BaseException:
-            release(held)
-            raise
-        return held
+        for subscription in found:
+            if subscription.line is not None and subscription.terms.on_full == "block":
+                subscription.line.reserve(held)
 
-    def _publication(self, one: Checked, seq: int) -> Publication:
-        now = self.clock.now()
+    def _publication(self, one: Checked, now: int) -> Publication:
+        seq = next(self._numbers)
         record: Record = (one.text, now, seq) if one.details is None else (one.text, now, seq, one.details)
         sequence = sequence_of(seq) if self.fifo else None
         return Publication(f"{self._stem}{seq:012x}", record, one.subject, one.bodies, sequence)
 
-    def _answer(self, sent: Sent, failures: dict[str, Exception]) -> Sent:
-        if failures:
-            raise NotDelivered(self.name, published=sent, failures=failures)
+    def _answer(self, kind: type[Sent], out: Out) -> Sent:
+        assert out.record is not None
+        sent = new_sent(kind, self._stem, out.record[2])
+        if out.failures:
+            raise NotDelivered(self.name, published=sent, failures=out.failures)
         return sent
 
     # -- looking -------------------------------------------------------------------------------------------------
@@ -367,41 +398,3 @@ class Topic(Subscribing):
                 self._closed = True
                 self._note("topic closed")
         self._reporter.report()
-
-
-def whole(give: Callable[[Iterator[S]], None], everyone: Iterable[S]) -> None:
-    """Go through all of them, also when interrupted (Ctrl-C): half a fan-out would be neither sent nor not sent.
-
-    The interrupt is raised afterwards. The one that was being served then may have its copy or not; it is the only one.
-    """
-    them = iter(everyone)
-    interrupt: BaseException | None = None
-    while True:
-        try:
-            give(them)
-            break
-        except BaseException as error:
-            interrupt = interrupt or error
-    if interrupt is not None:
-        raise interrupt
-
-
-def send_each(
-    subscriptions: Iterator[Subscription],
-    publication: Publication,
-    touched: list[Subscription],
-    missed: list[tuple[Subscription, Exception]],
-) -> None:
-    """Give each queue its copy, but for what follows from it."""
-    for subscription in subscriptions:
-        if subscription.until is None or publication.record[1] <= subscription.until:
-            touched.append(subscription)
-            error = subscription.send(publication)
-            if error is not None:
-                missed.append((subscription, error))
-
-
-def release(held: Iterable[Line]) -> None:
-    """Give back places in backlogs that were not used."""
-    for line in held:
-        line.unreserve()

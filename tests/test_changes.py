@@ -18,8 +18,8 @@ from decouple import (
     DeliveryRefused,
     Email,
     Message,
-    NotInFlight,
     Notification,
+    NotInFlight,
     Queue,
     SystemClock,
 )

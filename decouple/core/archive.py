@@ -27,9 +27,10 @@ class Archive(Generic[P]):
         return len(self._kept)
 
     def add(self, now: int, item: P) -> None:
-        """Keep an item, the latest. Cost: O(1), and what is too old goes."""
+        """Keep an item, the latest; once, also when told again. Cost: O(1), and what is too old goes."""
         self.prune(now)
-        self._kept.append((now, item))
+        if not self._kept or self._kept[-1][1] is not item:
+            self._kept.append((now, item))
 
     def prune(self, now: int) -> None:
         """Let go of what is older than the retention."""

@@ -31,12 +31,12 @@ class Once:
         return number if now - at < WINDOW else None
 
     def remember(self, now: int, key: Hashable, number: int) -> None:
-        """Remember the key from now on, and let go of a few that are too old to count."""
+        """Remember the key from now on, also again; and let go of a few that are too old to count."""
         for _ in range(FORGOTTEN_AT_ONCE):
             if not self._window or now - self._window[0][0] < WINDOW:
                 break
             at, old = self._window.popleft()
-            if self._seen[old][0] == at:
+            if self._seen.get(old, (None, 0))[0] == at:
                 del self._seen[old]
         self._seen[key] = (now, number)
         self._window.append((now, key))

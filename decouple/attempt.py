@@ -1,0 +1,85 @@
+"""One attempt to deliver a notification: begun, and whatever comes of it, ended in exactly one way.
+
+A target may raise anything, also what is no Exception, and what cannot even be shown as text. Here it is told apart
+who ended the attempt: the target, which has then failed, or somebody from outside, after which it is made again.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from decouple.core.records import Failure
+from decouple.message import failure_of
+from decouple.notification import Notification
+
+if TYPE_CHECKING:
+    from decouple.pushing import Line, Pending
+
+__all__ = ["Attempt", "reason_of", "words_of"]
+
+
+class Attempt:
+    """One delivery: whatever comes of it, the notification is in one place afterwards and the line goes on."""
+
+    __slots__ = ("answer", "line", "notification", "pending")
+
+    def __init__(self, line: Line, pending: Pending) -> None:
+        self.line = line
+        self.pending = pending
+        self.answer: Any = None
+        self.notification = Notification(
+            pending.publication,
+            line.subscription.way,
+            envelope=line.subscription.terms.envelope,
+            attempt=pending.failures + 1,
+            kind=pending.kind,
+            token=pending.token,
+        )
+
+    def __enter__(self) -> Attempt:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.line.took(self.pending, self.answer)
+            elif cut_short(error, self.line.awaits):
+                self.line.give_back(self.pending)
+            else:
+                self.line.refused(self.pending, error)
+        finally:
+            self.line.again()
+
+
+def cut_short(error: BaseException, awaited: bool) -> bool:
+    """Whether somebody ended the attempt from outside, rather than the target: a Ctrl-C, or who cancelled its task."""
+    if isinstance(error, KeyboardInterrupt):
+        return threading.current_thread() is threading.main_thread()  # no other thread is told of a Ctrl-C
+    if not awaited or isinstance(error, Exception):
+        return False
+    import asyncio
+
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, GeneratorExit)
+
+
+def words_of(what: object) -> str:
+    """It as text, whatever its own words do."""
+    try:
+        return str(what)
+    except Exception as fault:
+        return f"<{type(what).__qualname__} whose str() raises {type(fault).__name__}>"
+
+
+def reason_of(error: BaseException, attempts: int) -> Failure:
+    """Why it is dead."""
+    try:
+        return failure_of(error, attempts)
+    except Exception:
+        return Failure(type(error).__qualname__, words_of(error), "", attempts)
