@@ -88,6 +88,12 @@ class Backlog:
         self.hearers: tuple[weakref.ref[Heard], ...] = ()
         self.watchers = 0
         self.changed = threading.Condition(self.lock)
+        self.gate = threading.Lock()
+
+    def ring(self) -> None:
+        """Let whoever waits at the gate look at the heap again. Takes no lock, so a finalizer may do it, too."""
+        with suppress(RuntimeError):  # rung already
+            self.gate.release()
 
     def sort(self) -> None:
         """Move everything from the inbox to the heap."""
@@ -185,7 +191,7 @@ def entered(interrupt: BaseException) -> bool:
 
 
 class Look:
-    """Nothing to do: a worker that gets it looks around, at whether the backlog was closed and what is due when."""
+    """Nothing to do: a worker that gets it looks whether the backlog was closed."""
 
     awaits = False
 

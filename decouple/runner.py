@@ -72,6 +72,7 @@ class Runner:
         if hasattr(self, "_kept"):
             self._backlog.closed = True
             self._inbox.put(LOOK)
+            self._backlog.ring()
             self._kept.drop()
 
     def put(self, job: Job, at: int = 0) -> None:
@@ -138,6 +139,7 @@ class Runner:
             self._backlog.closed = self._tasks.closed = True
         self._take_back()
         self._backlog.abandon()
+        self._backlog.ring()
         self._backlog.tell(None)
 
     def _take_back(self) -> None:

@@ -44,10 +44,10 @@ class Begun:
     async def run(self) -> None:
         import asyncio
 
-        self.started = True
         task = self.task = asyncio.current_task()
         if task is not None and self.cancelled:
             task.cancel()
+        self.started = True
         await self.job.arun()
         if task is not None and task.cancelling():  # it saw to its cancellation: an interrupt must not be lost by that
             raise asyncio.CancelledError
@@ -159,7 +159,7 @@ class Tasks:
         import asyncio
 
         me = asyncio.current_task() if running_loop() else None
-        return [begun.job.describe() for begun in list(self.begun.values()) if begun.task is not me]
+        return [begun.job.describe() for begun in list(self.begun.values()) if me is None or begun.task is not me]
 
 
 class KeptLoop(Tasks):
@@ -170,6 +170,7 @@ class KeptLoop(Tasks):
         self._runner: asyncio.Runner | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._left: asyncio.Future[None] | None = None
         self._ended = False
         self.refused = False
 
@@ -185,6 +186,7 @@ class KeptLoop(Tasks):
         with self._lock:
             loop = self._keep().get_loop()
             if self._thread is None:
+                self._left = loop.create_future()
                 thread = threading.Thread(target=self._serve, name="decouple-loop", daemon=True)
                 thread.start()
                 self._thread = thread
@@ -192,16 +194,20 @@ class KeptLoop(Tasks):
 
     def _serve(self) -> None:
         with self._keep() as runner:
-            loop = runner.get_loop()
-            while not self._ended:
+            loop, left = runner.get_loop(), self._left
+            while left is not None and not left.done():
                 # An exit ends the task that asked for it, which holds it as its error: the others go on.
                 with suppress(KeyboardInterrupt, SystemExit):
-                    loop.run_forever()
+                    loop.run_until_complete(left)
+
+    def _leave(self) -> None:
+        if self._left is not None and not self._left.done():
+            self._left.set_result(None)
 
     def _end(self, begun: Begun, error: BaseException | None) -> None:
         super()._end(begun, error)
-        if self._ended and not self.begun and self.loop is not None:
-            self.loop.stop()
+        if self._ended:
+            self.stop()
 
     @property
     def _runs(self) -> bool:
@@ -257,7 +263,7 @@ class KeptLoop(Tasks):
         self._ended = True
         if self._thread is not None and self.loop is not None and not self.begun:
             with suppress(RuntimeError):  # it has ended
-                self.loop.call_soon_threadsafe(self.loop.stop)
+                self.loop.call_soon_threadsafe(self._leave)
 
     def drop(self) -> None:
         """Its runner was dropped without close: for a finalizer, which may come in anywhere."""

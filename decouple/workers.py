@@ -1,8 +1,11 @@
 """The threads of a runner: they wait in the inbox of one backlog, and grow in number only while all of them are busy.
 
-An idle worker costs nothing: it is blocked in the inbox. When something waits in the heap, one idle worker is the lookout,
-whose wait ends when the first of it is due; it then puts what is due at the end of the inbox, so that the order
-is that of falling due, whoever is busy. A lookout that begins a job leaves a LOOK in the inbox for another.
+An idle worker costs nothing: it is blocked in the inbox. What is not due yet goes to the heap, and a timekeeper, a
+thread that is started when the first such job comes, sleeps until the first of it is due and puts it at the end of the
+inbox: so the order is that of falling due, whoever is busy.
+
+The workers themselves cannot wait with a timeout: where several threads wait in a SimpleQueue, CPython's get(timeout)
+may block for ever (3.11: one woken in vain after its time goes on with a negative timeout, which means none).
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from heapq import heappop, heappush
-from queue import Empty
 
 from decouple.backlog import LOOK, Backlog, Entry, give_up
 
@@ -47,13 +49,14 @@ class Workers:
         self._limit = limit
         self._begin_task = begin_task
         self._hands: list[Hand] = []
-        self._lookout: Hand | None = None
-        self._until = 0
-        self._called = False
+        self._timekeeper: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the first worker; the others are started by workers, so that whoever puts work never pays for a thread."""
         self._hire()
+        with self._backlog.lock:
+            if self._backlog.later:
+                self._watch_time()
 
     def _hire(self) -> None:
         """Add a worker, unless one is idle."""
@@ -70,33 +73,30 @@ class Workers:
 
     def _work(self, hand: Hand) -> None:
         backlog = self._backlog
-        while not (backlog.closed and hand):
-            self._fetch(hand)
-            if hand and not backlog.closed:
-                self._see_to(hand)
+        get = backlog.inbox.get
+        while not backlog.closed:
+            hand.extend(map(get, (True,)))
+            if not backlog.closed:
+                error = self._see_to(hand)
+                hand.clear()
+                backlog.tell(error)
+                del error
         try:
-            give_up(hand)
+            while hand:
+                give_up(hand)
         finally:
             backlog.inbox.put(LOOK)  # the next one is to leave as well
 
-    def _see_to(self, hand: Hand) -> None:
-        at = hand[0][0]
-        error = None
-        if at > self._backlog.now():
+    def _see_to(self, hand: Hand) -> BaseException | None:
+        if hand[0][0] > self._backlog.now():
             self._postpone(hand)
-        elif at < 0:
-            self._called = False
-        else:
-            error = self._begin(hand)
-        hand.clear()
-        self._backlog.tell(error)
+            return None
+        return self._begin(hand)
 
     def _begin(self, hand: Hand) -> BaseException | None:
         """See the job in hand through; its error, with which it has dealt, also an exit: a thread has none."""
         if len(self._hands) < self._limit and all(self._hands):
             self._hire()
-        if self._backlog.later and (self._lookout is None or self._lookout is hand):
-            self._resign()
         _, _, job, context = hand[0]
         if job.awaits:
             self._begin_task(hand[0])
@@ -109,51 +109,35 @@ class Workers:
             hand.done += 1  # before the hand is empty: see Runner._idle
         return None
 
-    def _fetch(self, hand: Hand) -> None:
-        """Wait for the next entry, or for when the lookout is to look."""
-        backlog = self._backlog
-        seconds = None
-        if backlog.later:
-            # Under load the lock is left alone: a worker that lost the GIL while it held it would stop all others.
-            busy = not backlog.inbox.empty() and backlog.next_at() > backlog.now()
-            seconds = 0.0 if busy else self._keep_lookout(hand)
-        try:  # noqa: SIM105  # suppress() would cost each job 0.5 us
-            hand.extend(map(backlog.inbox.get, (True,), (seconds,)))
-        except Empty:
-            pass
-
-    def _keep_lookout(self, hand: Hand) -> float | None:
-        """Put what is due into the inbox; how long to wait then, None for those who need not look."""
-        backlog = self._backlog
-        with backlog.lock:
-            now = backlog.now()
-            while backlog.later and backlog.later[0][0] <= now:
-                backlog.inbox.put(heappop(backlog.later))
-            if not backlog.inbox.empty():
-                return 0.0
-            if not backlog.later:
-                return None
-            at = backlog.later[0][0]
-            # One whose alarm is set too late stays asleep: it finds out when it goes off.
-            if self._lookout is None or self._lookout is hand or at < self._until:
-                self._lookout, self._until = hand, at
-                return seconds_until(at, now)
-        return None
-
-    def _resign(self) -> None:
-        """About to be busy: another one is to look out. Without the lock: at worst two do."""
-        self._lookout = None
-        if not self._called:
-            self._called = True
-            self._backlog.inbox.put(LOOK)
+    # -- what is not due yet ----------------------------------------------------------------------------------
 
     def _postpone(self, hand: Hand) -> None:
         backlog = self._backlog
         with backlog.lock:
             if not backlog.closed:
                 heappush(backlog.later, hand[0])
+                if backlog.later[0] is hand[0]:
+                    self._watch_time()
                 return
         give_up(deque(hand))
+
+    def _watch_time(self) -> None:
+        """Under the lock: the first of the heap is another one."""
+        if self._timekeeper is None:
+            timekeeper = threading.Thread(target=self._keep_time, name="decouple-timekeeper", daemon=True)
+            timekeeper.start()
+            self._timekeeper = timekeeper
+        self._backlog.ring()
+
+    def _keep_time(self) -> None:
+        backlog = self._backlog
+        while not backlog.closed:
+            with backlog.lock:
+                now = backlog.now()
+                while backlog.later and backlog.later[0][0] <= now:
+                    backlog.inbox.put(heappop(backlog.later))
+                seconds = seconds_until(backlog.later[0][0], now) if backlog.later else -1
+            backlog.gate.acquire(timeout=seconds)
 
     # -- all of them ------------------------------------------------------------------------------------------
 
@@ -175,6 +159,8 @@ class Workers:
         others = [hand for hand in list(self._hands) if hand.thread is not me]
         for hand in others:
             hand.thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        if self._timekeeper is not None:
+            self._timekeeper.join()  # which is at nothing that takes time
         alive = [hand for hand in others if hand.thread.is_alive()]
         return [job.describe() for hand in alive for at, _, job, _ in tuple(hand) if at >= 0]
 

@@ -18,6 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from operator import call
+from random import Random
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from test_interrupts import Tracer, interrupt
 import decouple.runner
 from decouple import DecoupleError, EndlessWork, Queue, SystemClock, VirtualClock
 from decouple.runner import Runner, Waiting
+from decouple.tasks import Begun, KeptLoop
 
 SECOND = 1_000_000_000
 SOON = 5.0
@@ -512,6 +514,28 @@ def test_wherever_the_runner_is_interrupted_every_job_is_done_once_and_in_order(
     assert place > 50
 
 
+def test_wherever_the_runner_is_interrupted_every_async_job_is_done_once() -> None:
+    place, tracer = 0, Tracer(1, interrupt)
+    while place == 0 or tracer.fired:
+        place += 1
+        runner, log = Runner(VirtualClock()), []
+
+        async def job(log: list[Any] = log) -> None:
+            log.append("done")
+
+        runner.put(Await(job))
+        # A real one cancels the task (asyncio's runner sees to that) and does not come in on making a coroutine.
+        spared = {Begun.run.__code__, KeptLoop._complete.__code__}
+        tracer = Tracer(place, interrupt, only=lambda spared=spared: sys._getframe(2).f_code not in spared)
+
+        with suppress(KeyboardInterrupt):
+            tracer.run(runner.run_until_idle)
+        runner.run_until_idle()
+
+        assert log == ["done"], tracer.where
+        runner.close()
+
+
 def test_wherever_close_is_interrupted_every_job_is_abandoned_once() -> None:
     place, tracer = 0, Tracer(1, interrupt)
     while place == 0 or tracer.fired:
@@ -722,7 +746,7 @@ def test_a_timer_put_later_for_an_earlier_instant_comes_first(threads: Runner, l
     threads.close()
 
 
-def test_a_timer_is_on_time_while_whoever_looked_out_for_it_is_busy(threads: Runner) -> None:
+def test_a_timer_is_on_time_while_others_are_busy(threads: Runner) -> None:
     go, fired, busy = threading.Event(), threading.Event(), threading.Semaphore(0)
 
     def work() -> None:
@@ -907,6 +931,22 @@ def test_a_runner_that_is_dropped_without_close_ends_its_threads() -> None:
 
 
 @pytest.mark.slow
+def test_timers_are_on_time_under_all_kinds_of_load() -> None:
+    interval = sys.getswitchinterval()
+    for round_ in range(150):
+        sys.setswitchinterval((1e-6, 1e-5, 5e-3)[round_ % 3])
+        runner, random, late = Runner(SystemClock(), workers=round_ % 4 + 1), Random(round_), []
+        runner.start()
+        for _ in range(20):
+            when = time.monotonic_ns() + at(random.random() / 50)
+            runner.put(Do(lambda when=when, late=late: late.append(time.monotonic_ns() - when)), when)
+            runner.put(Do(partial(threading.Event().wait, random.random() / 1_000)))
+        until(lambda late=late: len(late) == 20)
+        assert runner.close(SOON) == []
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.slow
 def test_an_idle_runner_uses_no_cpu(threads: Runner) -> None:
     for _ in range(10):
         threads.put(Do(partial(threading.Event().wait, 0.01)))
@@ -931,6 +971,7 @@ def test_a_machine_without_more_threads_makes_do_with_those_at_hand(
     threads.put(Do(done.set))
 
     assert done.wait(SOON)
+    monkeypatch.undo()
 
 
 # -- close ------------------------------------------------------------------------------------------------------
@@ -1210,6 +1251,36 @@ def test_close_on_the_users_loop_cannot_wait_and_says_so(log: list[Any]) -> None
         assert log == ["ended"]
 
     asyncio.run(main())
+
+
+def test_what_has_not_reached_the_users_loop_at_close_is_abandoned() -> None:
+    runner = Runner(SystemClock())
+    job = Await(nothing)
+
+    async def main() -> None:
+        runner.start_tasks(asyncio.get_running_loop())
+        runner.put(job)
+        until(lambda: bool(runner._tasks.begun))  # and the loop is blocked meanwhile
+        assert await runner.aclose() == []
+
+    asyncio.run(main())
+
+    assert job.abandoned == 1
+
+
+def test_close_does_not_wait_for_tasks_of_a_loop_that_was_stopped() -> None:
+    runner = Runner(SystemClock())
+    loop = asyncio.new_event_loop()
+    runner.start_tasks(loop)
+    job = Await(nothing, "a task of a stopped loop")
+    runner.put(job)
+    until(lambda: bool(runner._tasks.begun))
+
+    assert runner.close() == ["a task of a stopped loop"]
+
+    loop.run_until_complete(nothing())
+    loop.close()
+    assert job.abandoned == 1
 
 
 def test_async_work_for_a_loop_that_was_closed_is_abandoned() -> None:
