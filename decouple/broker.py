@@ -331,14 +331,16 @@ class Broker:
     # -- the architecture as data ------------------------------------------------------------------------------
 
     def describe(self) -> dict[str, Any]:
-        """What is declared, as a document of JSON types: every queue by name with every setting, its body type and tags.
+        """What is declared, as a document of JSON types: every queue and topic by name, with every setting, body type, tag
+        and subscription.
 
-        Durations in seconds; dead letters and body types by name; names in order, so equal brokers give equal documents.
-        Raises QueueError for a dead-letter queue that is not the broker's. Cost: O(queues).
+        Durations in seconds; dead letters, body types and handlers by name; passwords and what headers say left out; names
+        in order, so equal brokers give equal documents. Raises QueueError, TopicError for a queue that is used and not the
+        broker's. Cost: O(queues + subscriptions).
         """
         from decouple.describe import describe
 
-        return describe(self._declared())
+        return describe(*self._declared())
 
     @classmethod
     def from_description(
@@ -346,17 +348,22 @@ class Broker:
         description: Mapping[str, Any] | str,
         *,
         types: Mapping[str, type[Any]] | None = None,
+        targets: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
         observers: Iterable[Callable[[Change], object]] = (),
+        seed: int | None = None,
+        senders: Mapping[str, Callable[[Any], Any]] | None = None,
     ) -> Self:
         """A broker with everything a description (a mapping, or its JSON text) holds; settings left out have defaults.
 
-        types: the body type of each typed queue, by the queue's name. Raises InvalidDescription; then nothing was made.
+        types: the body type of each typed queue, by the queue's name; targets: what subscriptions deliver to and no
+        description holds: handlers by their "module:qualname", an HTTP(...) by its URL (or something else in their place,
+        in tests). Who had not confirmed is asked again. Raises InvalidDescription; then nothing was made. NotInstalled.
         """
         from decouple.describe import declare
 
-        broker = cls(clock=clock, observers=observers)
-        declare(broker.queue, description, types or {})
+        broker = cls(clock=clock, observers=observers, seed=seed, senders=senders)
+        declare(broker, description, types or {}, targets or {})
         return broker
 
     def diagram(self, path: str | PathLike[str] | None = None) -> str:
@@ -380,11 +387,12 @@ class Broker:
         """
         from decouple.lint import lint
 
-        return lint(list(self._declared().values()), ignore=ignore, handlers=handlers)
+        queues, _ = self._declared()
+        return lint(list(queues.values()), ignore=ignore, handlers=handlers)
 
-    def _declared(self) -> dict[str, Queue[Any]]:
+    def _declared(self) -> tuple[dict[str, Queue[Any]], dict[str, Topic]]:
         with self._lock:
-            return dict(self._queues)
+            return dict(self._queues), dict(self._topics)
 
     # -- looking -----------------------------------------------------------------------------------------------
 

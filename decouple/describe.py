@@ -4,24 +4,32 @@ Every setting is written, also where it is the default: a change then shows in a
 new, and the document means the same under a release with other defaults. Reading is kinder: what is left out has its
 default. Settings are taken as `Queue.settings` shows them, so a new one comes by itself.
 
-    {"version": 1, "queues": {"orders": {"visibility_timeout": 30, ..., "body": "Order", "tags": {}}}}
+    {"version": 1, "queues": {"orders": {"visibility_timeout": 30, ..., "body": "Order", "tags": {}}}, "topics": {...}}
+
+Queues are here, topics in describe_topics.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 from decouple.core.settings import Settings
+from decouple.describe_targets import Targets
+from decouple.describe_topics import TOPIC_KEYS, subscribe_all, topic_entry
+from decouple.documents import VERSION, parsed, sections
 from decouple.errors import DecoupleError, InvalidDescription, QueueError
 from decouple.large_bodies import FolderStore, LargeBodies
 from decouple.queue import Queue
+from decouple.topic import Topic
 
 __all__ = ["declare", "describe"]
 
-VERSION = 1
 KEYS = ("fifo", *Settings._fields, "body", "tags", "policy")
 """What a queue's entry may hold. A setting stands after those that it needs."""
+
+KINDS = {"queues": KEYS, "topics": TOPIC_KEYS}
+"""The sections."""
 
 Types: TypeAlias = Mapping[str, type[Any]]
 
@@ -29,13 +37,15 @@ Types: TypeAlias = Mapping[str, type[Any]]
 # -- writing -------------------------------------------------------------------------------------------------------
 
 
-def describe(queues: Mapping[str, Queue[Any]]) -> dict[str, Any]:
-    """The document of these queues, by name. Raises QueueError."""
-    return {
+def describe(queues: Mapping[str, Queue[Any]], topics: Mapping[str, Topic]) -> dict[str, Any]:
+    """The document of these queues and topics, by name. Raises QueueError, TopicError."""
+    document: dict[str, Any] = {
         "version": VERSION,
-        # A section for each kind of thing, by name; the sections are those `sections` reads.
         "queues": {name: entry_of(queue, queues) for name, queue in sorted(queues.items())},
     }
+    if topics:  # a section more only where it is needed: a release that knows queues alone reads the rest
+        document["topics"] = {name: topic_entry(topic, queues) for name, topic in sorted(topics.items())}
+    return document
 
 
 def entry_of(queue: Queue[Any], queues: Mapping[str, Queue[Any]]) -> dict[str, Any]:
@@ -81,18 +91,31 @@ def folder_of(bodies: LargeBodies, where: str) -> dict[str, Any]:
 # -- reading -------------------------------------------------------------------------------------------------------
 
 
-def declare(queue: Callable[..., Queue[Any]], description: Any, types: Types) -> None:
-    """Declare with `queue` what the document holds, dead-letter queues before those that use them."""
+class Declares(Protocol):
+    """A broker."""
+
+    @property
+    def queue(self) -> Callable[..., Queue[Any]]: ...
+    @property
+    def topic(self) -> Callable[..., Topic]: ...
+
+
+def declare(broker: Declares, description: Any, types: Types, targets: Targets) -> None:
+    """Declare at the broker what the document holds, dead-letter queues before those that use them, topics last."""
     document = parsed(description) if isinstance(description, str) else description
-    entries = section(document, "queues")
+    entries, topics = sections(document, KINDS)
     for name in types:
         if name not in entries:
             raise InvalidDescription(f"queues.{name}", why="types names a queue that is not in the description")
-    declaration = Declaration(queue, entries, types, {})
+    declaration = Declaration(broker.queue, entries, types, {})
     for name in entries:
         declaration.declare(name)
     for name in entries:
         declaration.allow(name)
+    try:
+        subscribe_all(broker.topic, topics, declaration.done, targets)
+    except RecursionError:
+        raise InvalidDescription("topics", why="it is nested too deep") from None
 
 
 class Declaration(NamedTuple):
@@ -188,50 +211,3 @@ def bodies_of(entry: Any) -> LargeBodies:
         raise TypeError(f"large_bodies must be {{'folder': path, 'threshold': bytes or None}}, not {entry!r:.80}")
     known = cast("Mapping[str, Any]", entry)
     return LargeBodies(known["folder"], threshold=known.get("threshold"))
-
-
-def parsed(text: str) -> Any:
-    """The document of a JSON text."""
-    import json  # here, because describing needs none
-
-    try:
-        return json.loads(text, object_pairs_hook=without_doubles)
-    except RecursionError:
-        raise InvalidDescription("", why="it is nested too deep") from None
-    except json.JSONDecodeError as error:
-        raise InvalidDescription("", why=f"it is not JSON: {error}") from None
-
-
-def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are all different: json.loads alone would keep the last of two and lose the first."""
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        double = next(key for key in keys if keys.count(key) > 1)
-        raise InvalidDescription("", why=f"the key {double!r} is there twice in one object")
-    return result
-
-
-def section(document: Any, kind: str) -> Mapping[str, Mapping[str, Any]]:
-    """The entries of one kind by name, with none but known keys anywhere in the document."""
-    top = an_object(document, "")
-    check_keys(top, ("version", kind), "")
-    version = top.get("version")
-    if version != VERSION or isinstance(version, bool):
-        raise InvalidDescription("version", why=f"it is {version!r}, and this release reads {VERSION}")
-    entries = an_object(top.get(kind, {}), kind)
-    for name, entry in entries.items():
-        check_keys(an_object(entry, f"{kind}.{name}"), KEYS, f"{kind}.{name}.")
-    return entries
-
-
-def an_object(value: Any, path: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InvalidDescription(path, why=f"it must be an object of names and values, not {value!r:.60}")
-    return cast("Mapping[str, Any]", value)
-
-
-def check_keys(entry: Mapping[str, Any], known: tuple[str, ...], path: str) -> None:
-    for key in entry:
-        if key not in known:
-            raise InvalidDescription(f"{path}{key}", why=f"it is not known here; known are {', '.join(known)}")

@@ -132,6 +132,11 @@ class HTTP:
             shown.append("allow_link_local=True")
         return f"HTTP({', '.join(shown)})"
 
+    @property
+    def header_names(self) -> tuple[str, ...]:
+        """The headers sent besides those of SNS, without what they say."""
+        return tuple(name for name, _ in self._key[2])
+
     async def deliver(self, notification: Notification, post: Post) -> str:
         """Post it, and answer with the status, such as "200". Raises DeliveryFailed, DeliveryRefused."""
         import asyncio  # here, because whoever only names an endpoint has no event loop
