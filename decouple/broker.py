@@ -367,10 +367,11 @@ class Broker:
         return broker
 
     def diagram(self, path: str | PathLike[str] | None = None) -> str:
-        """The queues and where their dead letters go, as Mermaid text; at `path`, a .svg or .png file, also as a picture.
+        """Queues, topics, who is subscribed by which filter, and where dead letters go, as Mermaid text; at `path`, a .svg
+        or .png file, also as a picture.
 
         The text is the same for equal brokers. The picture needs the extra `diagram` and Graphviz's program dot: without
-        them it raises NotInstalled. Raises ValueError, QueueError as describe().
+        them it raises NotInstalled. Raises ValueError, and QueueError, TopicError as describe().
         """
         from decouple.diagram import draw, mermaid
 

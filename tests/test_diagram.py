@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decouple import Broker, NotInstalled, Queue, QueueError
+from decouple import Broker, Email, Notification, NotInstalled, Queue, QueueError
 from decouple.diagram import id_of, mermaid
 from decouple.testing import VirtualClock
 
@@ -21,8 +21,9 @@ from decouple.testing import VirtualClock
 # quote and no markup of its own; #34; is an entity.
 ID = r"[A-Za-z][A-Za-z0-9_]*"
 LABEL = r'"(?:[\w .,:()/+=@-]|#\d+;)+"'
-NODE = re.compile(rf"    ({ID})\[({LABEL})\]")
+NODE = re.compile(rf"    ({ID})(\[|\[\[|\{{\{{|\()({LABEL})(\]|\]\]|\}}\}}|\))")
 EDGE = re.compile(rf"    ({ID}) -\.->\|({LABEL})\| ({ID})")
+WAY = re.compile(rf"    ({ID}) -->(?:\|({LABEL})\|)? ({ID})")
 CLASS = re.compile(rf"    class ({ID}(?:,{ID})*) dead")
 
 SHOP = """\
@@ -50,7 +51,10 @@ def shop(broker: Broker) -> Broker:
 
 
 def read(text: str) -> tuple[dict[str, str], list[tuple[str, str, str]], set[str]]:
-    """Nodes by id, edges and dead-letter queues of a text, with labels as a reader sees them; every line must parse."""
+    """Nodes by id, edges and dead-letter queues of a text, with labels as a reader sees them; every line must parse.
+
+    A subscription is an edge whose label begins with ">".
+    """
     first, *lines = text.splitlines()
     assert first == "flowchart LR"
     nodes: dict[str, str] = {}
@@ -59,9 +63,12 @@ def read(text: str) -> tuple[dict[str, str], list[tuple[str, str, str]], set[str
     for line in lines:
         if match := NODE.fullmatch(line):
             assert match[1] not in nodes
-            nodes[match[1]] = shown(match[2])
+            assert (match[2], match[4]) in [("[", "]"), ("[[", "]]"), ("{{", "}}"), ("(", ")")]
+            nodes[match[1]] = shown(match[3])
         elif match := EDGE.fullmatch(line):
             edges.append((match[1], shown(match[2]), match[3]))
+        elif match := WAY.fullmatch(line):
+            edges.append((match[1], f">{shown(match[2]) if match[2] else ''}", match[3]))
         elif match := CLASS.fullmatch(line):
             dead |= set(match[1].split(","))
         else:
@@ -112,7 +119,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
     )
 )
 def test_any_names_give_a_text_that_parses_to_the_same_graph(queues: dict[str, int]) -> None:
-    """Queues are named by AWS's rules; topics and functions will be less tame."""
+    """Queues are named by AWS's rules; handlers and endpoints are less tame."""
     names = sorted(queues)
     entries: dict[str, Any] = {
         name: {"dead_letter": names[step] if step < len(names) else None, "max_receives": step or None}
@@ -131,6 +138,79 @@ def test_any_names_give_a_text_that_parses_to_the_same_graph(queues: dict[str, i
 @given(NAMES, NAMES)
 def test_two_names_have_two_ids(one: str, other: str) -> None:
     assert (id_of("queue", one) == id_of("queue", other)) == (one == other)
+
+
+# -- topics ----------------------------------------------------------------------------------------------------
+
+EVENTS = """\
+flowchart LR
+    queue_bills["bills"]
+    queue_dead["dead"]
+    topic_alarms{{"alarms"}}
+    topic_events{{"events"}}
+    email_a_40_example_2e_com("a@example.com")
+    handler_shop_3a_Audit[["shop:Audit"]]
+    topic_alarms --> handler_shop_3a_Audit
+    topic_events -->|"not confirmed"| email_a_40_example_2e_com
+    topic_events --> handler_shop_3a_Audit
+    handler_shop_3a_Audit -.->|"undelivered from events"| queue_dead
+    topic_events -->|"price: #123;#34;numeric#34;: #91;#34;#62;=#34;, 100#93;#125;#59; type: paid #124; null"| queue_bills
+    classDef dead stroke-dasharray: 5 5
+    class queue_dead dead
+"""
+
+
+class Audit:
+    """A handler."""
+
+    def deliver(self, notification: Notification) -> None: ...
+
+
+Audit.__module__ = "shop"
+
+
+@pytest.fixture
+def events(broker: Broker) -> Broker:
+    """Two topics that share a handler."""
+    topic, audit = broker.topic("events"), Audit()
+    topic.subscribe(broker.queue("bills"), filter={"type": ["paid", None], "price": [{"numeric": [">=", 100]}]})
+    topic.subscribe(audit, dead_letter=broker.queue("dead"))
+    topic.subscribe(Email("a@example.com"))
+    broker.topic("alarms").subscribe(audit)
+    return broker
+
+
+def test_topics_are_hexagons_and_subscriptions_arrows_with_their_filters(events: Broker) -> None:
+    assert events.diagram() == EVENTS
+    read(EVENTS)
+
+
+def test_a_long_filter_is_cut(broker: Broker) -> None:
+    broker.topic("events").subscribe(broker.queue("q"), filter={"type": ["x" * 70]})
+
+    [(_, label, _)] = read(broker.diagram())[1]
+
+    assert label == f">type: {'x' * 51}..."
+
+
+def test_a_nested_filter_is_shown_as_json(broker: Broker) -> None:
+    policy = {"order": {"type": ["paid"]}, "$or": [{"a": [1]}, {"b": [2]}]}
+    broker.topic("events").subscribe(broker.queue("q"), filter=policy, filter_scope="body")
+
+    [(_, label, _)] = read(broker.diagram())[1]
+
+    assert label == '>$or: {"a": [1]} | {"b": [2]}; order: {"type": ["paid"]}'
+
+
+@given(NAMES, NAMES, NAMES)
+def test_any_words_of_targets_and_filters_give_a_text_that_parses(topic: str, word: str, wanted: str) -> None:
+    subscription = {"target": {"handler": word}, "filter": {wanted: [wanted]}, "dead_letter": None}
+
+    nodes, edges, _ = read(mermaid({"queues": {}, "topics": {topic: {"subscriptions": [subscription]}}}))
+
+    assert list(nodes.values()) == [topic, word]
+    [(source, label, target)] = edges
+    assert (nodes[source], label, nodes[target]) == (topic, f">{wanted}: {wanted}", word)
 
 
 # -- a file ----------------------------------------------------------------------------------------------------
@@ -162,6 +242,23 @@ def test_an_svg_shows_every_queue_and_every_way_of_dead_letters(shop: Broker, tm
         ("edge", "queue_bills->queue_dead"): ["when rejected"],
         ("edge", "queue_orders->queue_dead"): ["after 3 receives"],
         ("edge", "queue_orders_2d_eu->queue_dead"): ["after 1 receive"],
+    }
+
+
+def test_an_svg_shows_topics_and_subscriptions_too(events: Broker, tmp_path: Path) -> None:
+    drawing()
+
+    events.diagram(tmp_path / "events.svg")
+
+    titles = {
+        group.findtext("{*}title")
+        for group in ElementTree.parse(tmp_path / "events.svg").getroot().findall(".//{*}g")
+        if group.get("class") != "graph"
+    }
+    assert titles == {
+        *("queue_bills", "queue_dead", "topic_alarms", "topic_events", "email_a_40_example_2e_com"),
+        *("handler_shop_3a_Audit", "topic_alarms->handler_shop_3a_Audit", "topic_events->handler_shop_3a_Audit"),
+        *("topic_events->email_a_40_example_2e_com", "topic_events->queue_bills", "handler_shop_3a_Audit->queue_dead"),
     }
 
 
