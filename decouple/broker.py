@@ -384,12 +384,12 @@ class Broker:
         """What is wrong or risky about the architecture as it is now, worst first, each with how to mend it.
 
         ignore: names of rules (`Finding.rule`) to leave out; handlers: functions, modules, Python files or folders to read
-        for stages that send and acknowledge apart. Cost: O(queues), and for the counts that of stats().
+        for stages that send and acknowledge apart. Cost: O(queues + subscriptions), and for the counts that of stats().
         """
         from decouple.lint import lint
 
-        queues, _ = self._declared()
-        return lint(list(queues.values()), ignore=ignore, handlers=handlers)
+        queues, topics = self._declared()
+        return lint(list(queues.values()), list(topics.values()), ignore=ignore, handlers=handlers)
 
     def _declared(self) -> tuple[dict[str, Queue[Any]], dict[str, Topic]]:
         with self._lock:

@@ -3,20 +3,24 @@
 A rule is a function in RULES that looks at one queue and says in words what is wrong and how to mend it, or None. Its
 docstring is the rule and its name what `ignore` takes. Rules use public means and change nothing. What loses messages is
 an error, what does so (or handles them twice) in most programs a warning, a habit worth a thought an info.
+
+The rules about queues are here, those about topics and subscriptions in lint_topics.py.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decouple.findings import SEVERITIES, Finding, Severity
+from decouple.findings import SEVERITIES, Finding, Rules
+from decouple.lint_topics import SUBSCRIPTION_RULES, TOPIC_RULES, lint_topics, where
 
 if TYPE_CHECKING:
     from decouple.lint_handlers import Handlers
     from decouple.queue import Queue
     from decouple.stats import QueueStats
+    from decouple.topic import Topic
 
 __all__ = ["RULES", "lint"]
 
@@ -40,43 +44,28 @@ class View(NamedTuple):
         return queue
 
 
-class Rule(NamedTuple):
-    """A rule of one queue, with the severity of its findings and the document it is from."""
-
-    severity: Severity
-    source: str
-    look: Callable[[View], str | None]
+RULES: Rules[View] = Rules()
+rule = RULES.rule
 
 
-RULES: dict[str, Rule] = {}
-
-
-def rule(severity: Severity, source: str) -> Callable[[Callable[[View], str | None]], Callable[[View], str | None]]:
-    """Enter a function into the table under its name, with hyphens."""
-
-    def enter(look: Callable[[View], str | None]) -> Callable[[View], str | None]:
-        RULES[look.__name__.replace("_", "-")] = Rule(severity, source, look)
-        return look
-
-    return enter
-
-
-def lint(queues: Sequence[Queue[Any]], *, ignore: Iterable[str] = (), handlers: Handlers = ()) -> list[Finding]:
-    """The findings about these queues, which are a broker's, and about the source of `handlers`; worst first."""
+def lint(
+    queues: Sequence[Queue[Any]],
+    topics: Sequence[Topic] = (),
+    *,
+    ignore: Iterable[str] = (),
+    handlers: Handlers = (),
+) -> list[Finding]:
+    """The findings about these queues and topics, which are a broker's, and about the source of `handlers`; worst first."""
     from decouple.lint_handlers import APART, lint_handlers  # here, because it parses Python
 
-    ignored = known(ignore, (*RULES, APART))
+    ignored = known(ignore, (*RULES, *TOPIC_RULES, *SUBSCRIPTION_RULES, APART))
     if isinstance(handlers, str):
         raise TypeError(f"handlers must be a list of what is to be read, not one of them: handlers=[{handlers!r}]")
-    findings = [
-        Finding(rule.severity, name, view.queue.name, text, rule.source)
-        for view in views(queues)
-        for name, rule in RULES.items()
-        if name not in ignored and (text := rule.look(view)) is not None
-    ]
+    findings = [finding for view in views(queues, topics) for finding in RULES.findings(view.queue.name, view, ignored)]
+    findings += lint_topics(queues, topics, ignored)
     if APART not in ignored:
         findings += lint_handlers(*handlers)
-    # Stable: within a severity by queue and in the table's order, then by file and line.
+    # Stable: within a severity by queue or topic and in the table's order, then by file and line.
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
@@ -91,11 +80,13 @@ def known(ignore: Iterable[str], rules: Sequence[str]) -> frozenset[str]:
     return names
 
 
-def views(queues: Sequence[Queue[Any]]) -> list[View]:
+def views(queues: Sequence[Queue[Any]], topics: Sequence[Topic]) -> list[View]:
     """The queues by name, as they are now."""
     looked: list[View] = []
+    ends = [(where(one), one.dead_letter) for topic in topics for one in topic.subscriptions]
+    ends += [(queue.name, queue.dead_letter) for queue in queues]
     for queue in sorted(queues, key=lambda queue: queue.name):
-        of = sorted(other.name for other in queues if other.dead_letter is queue)
+        of = sorted(name for name, dead in ends if dead is queue)
         looked.append(View(queue, queue.settings, queue.stats(), of, queue.dead_letter in (None, *queues)))
     return looked
 
