@@ -10,10 +10,8 @@ not have are left out of theirs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-from decouple.clock import datetime_at
 from decouple.core.settings import SECOND
 from decouple.describe_targets import Targets, schedule_data, schedule_of, target_data, target_of
 from decouple.documents import Section, an_object, check_keys
@@ -30,7 +28,7 @@ SETTINGS = ("fifo", *TopicSettings._fields)
 TOPIC_KEYS = (*SETTINGS, "subscriptions")
 TERMS = ("filter_scope", "filter", "envelope", "dead_letter", *PUSHED)
 """What is agreed at a subscription. A term stands after those that it needs."""
-SUBSCRIPTION_KEYS = ("target", *TERMS, "confirmed", "replay_until")
+SUBSCRIPTION_KEYS = ("target", *TERMS, "confirmed")
 
 Queues: TypeAlias = Mapping[str, Queue[Any]]
 
@@ -73,8 +71,6 @@ def subscription_entry(
             "on_full": terms.on_full,
             "confirmed": subscription.state == "confirmed",
         }
-    if subscription.until is not None:
-        entry["replay_until"] = datetime_at(topic.clock, subscription.until).isoformat()
     return entry
 
 
@@ -144,7 +140,11 @@ def subscriptions_of(topic: Topic, given: Any, queues: Queues, targets: Targets)
         path = f"topics.{topic.name}.subscriptions[{number}]"
         check_keys(an_object(entry, path), SUBSCRIPTION_KEYS, f"{path}.")
         target = target_of(entry.get("target"), f"{path}.target", queues, targets)
-        if (first := seen.setdefault(key_of(target), path)) != path:
+        try:
+            key = key_of(target, sink_of(target, topic))
+        except (TypeError, ValueError, DecoupleError) as error:
+            raise InvalidDescription(f"{path}.target", why=str(error)) from error
+        if (first := seen.setdefault(key, path)) != path:
             raise InvalidDescription(
                 f"{path}.target", why=f"it is the same as that of {first}, and a target subscribes once"
             )
@@ -166,7 +166,7 @@ def terms_given(topic: Topic, target: Any, entry: Mapping[str, Any], path: str, 
     confirmed = entry.get("confirmed", False)
     if not isinstance(confirmed, bool):
         raise InvalidDescription(f"{path}.confirmed", why=f"it must be true or false, not {confirmed!r:.60}")
-    return given | {"confirm": not confirmed, "replay_until": end_of(topic, entry.get("replay_until"), path)}
+    return given | {"confirm": not confirmed}
 
 
 def check_terms(topic: Topic, target: Any, given: dict[str, Any], path: str) -> None:
@@ -191,18 +191,6 @@ def culprit(make: Callable[[dict[str, Any]], object], tried: Mapping[str, Any], 
         except (TypeError, ValueError, DecoupleError):
             return key
     return ""
-
-
-def end_of(topic: Topic, given: Any, path: str) -> datetime | None:
-    """The instant that ends a replay."""
-    if given is None:
-        return None
-    try:
-        end = datetime.fromisoformat(given)
-        topic._replay(end, "replay_until")
-    except (TypeError, ValueError) as error:
-        raise InvalidDescription(f"{path}.replay_until", why=str(error)) from error
-    return end
 
 
 def listed(given: Any, path: str) -> list[Any]:

@@ -214,7 +214,7 @@ def patience(schedule: Schedule) -> tuple[int, int] | None:
 def nobody_confirmed(view: View) -> str | None:
     """A subscription is confirmed before anything is published."""
     one = view.subscription
-    missed = one.topic._published - (one._since or 0)
+    missed = one.topic._published - one._before
     if one.state != "pending" or missed == 0:
         return None
     return (

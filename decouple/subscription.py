@@ -86,6 +86,7 @@ class Subscription:
         self.replay: Replay = (None, None)
         self._offered = 0  # publications of the times before this one, when it was confirmed again, and those replayed
         self._since: int | None = None  # where its topic's count stood when it began
+        self._before = topic._published  # when it was made
         self._passed = 0  # publications that matched the filter; without one it is all
         self._failed = self._dead_lettered = self._dropped = 0
 

@@ -178,20 +178,6 @@ def test_cancelled_subscriptions_and_deleted_topics_are_not_described(broker: Br
     assert broker.describe() == {"version": 1, "queues": {}}
 
 
-def test_the_end_of_a_replay_is_an_instant(clock: VirtualClock) -> None:
-    broker = Broker(clock=clock)
-    end = clock.time + timedelta(hours=1)
-    broker.topic("events.fifo", archive=60).subscribe(broker.queue("q"), replay_until=end)
-
-    later = VirtualClock()
-    later.advance(7)
-    again = Broker.from_description(broker.describe(), clock=later)
-
-    [entry] = subscriptions(again)
-    assert entry["replay_until"] == end.isoformat()
-    assert again.describe() == broker.describe()
-
-
 def test_a_queue_of_nobodys_cannot_be_described(broker: Broker, clock: VirtualClock) -> None:
     broker.topic("events").subscribe(Queue("q", clock=clock))
 
@@ -391,10 +377,8 @@ WRONG: list[tuple[Any, str, str]] = [
     (one(QUEUE | {"dead_letter": "x"}), f"{SUBSCRIPTION}.dead_letter", "there is no queue 'x'"),
     (one(QUEUE | {"dead_letter": "q.fifo"}), f"{SUBSCRIPTION}.dead_letter", "must be standard"),
     (one(QUEUE | {"confirmed": 1}), f"{SUBSCRIPTION}.confirmed", "true or false"),
-    (one(QUEUE | {"replay_until": "soon"}), f"{SUBSCRIPTION}.replay_until", "soon"),
-    (one(QUEUE | {"replay_until": "2026-01-01T00:00:00Z"}), f"{SUBSCRIPTION}.replay_until", "needs an archive"),
     (one(SMS_TO | {"on_full": "dead_letter"}), f"{SUBSCRIPTION}.on_full", "needs a dead_letter"),
-    (one(SMS_TO | {"max_rate": 0}), f"{SUBSCRIPTION}.max_rate", "over 0"),
+    (one(SMS_TO | {"max_rate": 0}), f"{SUBSCRIPTION}.max_rate", "at least"),
     (one(SMS_TO | {"retry": 7}), f"{SUBSCRIPTION}.retry", "must be an object"),
     (one(SMS_TO | {"retry": {}}), f"{SUBSCRIPTION}.retry", "one of exponential, phases, until"),
     (one(SMS_TO | {"retry": {"own": "<X>"}}), f"{SUBSCRIPTION}.retry.own", "one's own making, <X>"),
@@ -459,7 +443,7 @@ def test_a_rate_is_shown_as_it_was_given(rate: float) -> None:
     assert rate_of(read_rate(rate)) == rate
 
 
-@given(st.integers(1, 10**15))
+@given(st.integers(1, 86_400 * 10**9 - 1))
 def test_any_rate_means_the_same_when_it_is_read_again(gap: int) -> None:
     assert read_rate(rate_of(gap)) == gap
 
