@@ -39,7 +39,7 @@ Cause: TypeAlias = Literal[
     "denied",  # a principal's call was refused; `reason` says whose, what and why
     # of a topic, named by `topic`; `id` is the publication's, `subscription` says which
     "published",  # accepted by a topic, and on its way to every subscription that wants it
-    "subscribed",  # a subscription was made; `reason` has what it delivers to
+    "subscribed",  # a subscription was made; `reason` has its ARN
     "confirmed",  # its endpoint confirmed it
     "unsubscribed",  # it was cancelled, or nobody confirmed it in time; `reason` says which
     "delivered",  # a target took the notification, at the attempt `receives`; `reason` has its answer
