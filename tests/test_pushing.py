@@ -47,7 +47,7 @@ class Failing:
         self.at.append(self.clock.now())
         self.attempts.append(notification.attempt)
         if len(self.at) <= self.times:
-            raise self.error
+            raise self.error.with_traceback(None)  # which would grow from call to call
 
     @property
     def delays(self) -> list[float]:
