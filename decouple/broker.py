@@ -10,25 +10,26 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from decouple.clock import SECOND, Clock, Seconds, SystemClock, nanoseconds
 from decouple.core.changes import Change
 from decouple.core.places import SHARED
-from decouple.errors import DecoupleError, QueueExists, QueueNotFound, TopicExists, TopicNotFound
-from decouple.generic import T
+from decouple.declaring import Declaring
+from decouple.errors import (
+    DecoupleError,
+    TopicNotFound,
+)
+from decouple.function import Function, Limit
 from decouple.outbox import Outbox
 from decouple.post import Post
 from decouple.pushing import Staff
 from decouple.queue import Queue
 from decouple.runner import Report, Runner
-from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.stats import QueueStats
 from decouple.subscription import Subscription
-from decouple.tags import Tags, check_tags
 from decouple.topic import Topic
-from decouple.topic_settings import GivenTopicSettings, check_topic_name, read_topic_settings, shown_topic_setting
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -40,13 +41,15 @@ if TYPE_CHECKING:
 __all__ = ["Broker"]
 
 
-class Broker:
-    """The owner of a program's queues and topics, and of the workers that push what topics deliver.
+class Broker(Declaring):
+    """The owner of a program's queues, topics and functions, and of the workers that do what there is to do for them.
 
     clock: what time all of them live on, SystemClock() by default; observers: callables that are told of every Change,
     in order for each queue or topic, by the thread that caused it; their errors are shown and undo nothing; seed: what
-    chance begins with, such as the jitter of retries: a number to have the same again; senders: callables (def or async def)
-    that take what goes to "email", "sms" and "application" subscriptions, as an Outgoing; what has none waits in `outbox`.
+    chance begins with, such as the jitter of retries: a number to have the same again; concurrency: how many runs of
+    functions there may be at a time, over all of them (Lambda: 1,000 per account), None for no limit; senders: callables
+    (def or async def) that take what goes to "email", "sms" and "application" subscriptions, as an Outgoing; what has none
+    waits in `outbox`.
 
     Workers run from `start` or `with` (threads) or `async with` (tasks, and threads for what is no async def) until the
     end of it. On a VirtualClock nothing is started: work is done in `run_until_idle` and while the clock is moved.
@@ -67,6 +70,7 @@ class Broker:
         clock: Clock | None = None,
         observers: Iterable[Callable[[Change], object]] = (),
         seed: int | None = None,
+        concurrency: int | None = None,
         senders: Mapping[str, Callable[[Any], Any]] | None = None,
     ) -> None:
         if url != "memory://":
@@ -78,10 +82,16 @@ class Broker:
                 raise TypeError(f"observers must be callables that take a Change, not {observer!r}")
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
             raise TypeError(f"seed must be an int or None, not {seed!r}")
+        if concurrency is not None and (isinstance(concurrency, bool) or not isinstance(concurrency, int)):
+            raise TypeError(f"concurrency must be an int or None, not {concurrency!r}")
+        if concurrency is not None and concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {concurrency!r}")
         self._seed = seed
         self._post = Post({} if senders is None else senders)
         self._queues: dict[str, Queue[Any]] = {}
         self._topics: dict[str, Topic] = {}
+        self._functions: dict[str, Function] = {}
+        self._limit = None if concurrency is None else Limit(concurrency)
         self._numbers = itertools.count(SHARED)
         self._staff: Staff | None = None
         self._loop: AbstractEventLoop | None = None
@@ -90,128 +100,8 @@ class Broker:
         self._closed = False
 
     def __repr__(self) -> str:
-        held = f"{len(self._queues)} queues, {len(self._topics)} topics"
+        held = f"{len(self._queues)} queues, {len(self._topics)} topics, {len(self._functions)} functions"
         return f"<Broker: {held}{', closed' if self._closed else ''}>"
-
-    @property
-    def queues(self) -> Mapping[str, Queue[Any]]:
-        """The declared queues by name, read-only."""
-        return MappingProxyType(self._queues)
-
-    def queue(
-        self,
-        name: str,
-        *,
-        fifo: bool | None = None,
-        body: type[T] = str,  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # T is str by default
-        tags: Tags | None = None,
-        **settings: Unpack[QueueSettings],
-    ) -> Queue[T]:
-        """Declare a queue. Declared again, it is the same one; QueueExists if a setting given differs from what it has.
-
-        Settings as in Queue. Works before the broker is started. Raises InvalidName, ValueError, TypeError.
-        """
-        check_queue_name(name, fifo)
-        with self._lock:
-            if self._closed:
-                raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
-            queue = self._queues.get(name)
-            if queue is None:
-                queue = Queue(name, fifo=fifo, body=body, tags=tags, clock=self.clock, **settings)
-                queue._observe(self._observers)
-                self._queues[name] = queue
-                return queue
-        if fifo is not None and fifo != queue.fifo:
-            raise QueueExists(name, setting="fifo", current=queue.fifo, asked=fifo)
-        self._compare(queue, body, tags, settings)
-        return cast("Queue[T]", queue)
-
-    def _compare(self, queue: Queue[Any], body: type[Any], tags: Tags | None, settings: Mapping[str, Any]) -> None:
-        """A declaration again: only what is given is compared, with the current settings (SQS, CreateQueue)."""
-        if body is not queue.body_type and body is not str:
-            raise QueueExists(queue.name, setting="body", current=queue.body_type.__name__, asked=body.__name__)
-        current = queue._core.settings
-        for setting, value in read_settings(settings, current, queue).items():
-            if getattr(current, setting) != value:
-                now, asked = (shown_setting(setting, one) for one in (getattr(current, setting), value))
-                raise QueueExists(queue.name, setting=setting, current=now, asked=asked)
-        if tags is not None and check_tags(tags) != queue.tags:
-            raise QueueExists(queue.name, setting="tags", current=dict(queue.tags), asked=dict(tags))
-
-    @property
-    def topics(self) -> Mapping[str, Topic]:
-        """The declared topics by name, read-only."""
-        return MappingProxyType(self._topics)
-
-    def topic(self, name: str, *, fifo: bool | None = None, **settings: Unpack[GivenTopicSettings]) -> Topic:
-        """Declare a topic. Declared again, it is the same one; TopicExists if a setting given differs from what it has.
-
-        Settings as in Topic. Works before the broker is started. Raises InvalidName, ValueError, TypeError.
-        """
-        check_topic_name(name, fifo)
-        with self._lock:
-            if self._closed:
-                raise DecoupleError(f"the broker is closed: declare topic {name!r} before, or with another broker")
-            topic = self._topics.get(name)
-            if topic is None:
-                topic = Topic(name, fifo=fifo, clock=self.clock, **settings)
-                topic._employ(self._employed(), self._numbers, self._observers)
-                self._topics[name] = topic
-                return topic
-        if fifo is not None and fifo != topic.fifo:
-            raise TopicExists(name, setting="fifo", current=topic.fifo, asked=fifo)
-        asked = read_topic_settings(topic, settings)
-        for setting in settings:
-            current, wanted = getattr(topic._settings, setting), getattr(asked, setting)
-            if current != wanted:
-                now, then = (shown_topic_setting(setting, one) for one in (current, wanted))
-                raise TopicExists(name, setting=setting, current=now, asked=then)
-        return topic
-
-    def _employed(self) -> Staff:
-        """The workers, from the first topic on. Under the lock."""
-        if self._staff is None:
-            from random import Random  # here, because programs with queues alone leave nothing to chance
-
-            self._staff = Staff(Runner(self.clock), self._post, Random(self._seed))
-            if self._started:
-                self._put_to_work(self._staff.runner)
-        return self._staff
-
-    def delete(self, what: Queue[Any] | Topic) -> None:
-        """End a queue or topic; its name is free. A queue's waits end, and its messages are purged with a record each.
-
-        A topic's subscriptions are cancelled. Raises QueueNotFound, TopicNotFound; ValueError for a queue that is
-        another one's dead-letter queue. A subscription of a deleted queue stays, and fails, until it is cancelled (SNS).
-        """
-        if isinstance(what, Topic):
-            self._delete_topic(what)
-        elif isinstance(what, Queue):
-            self._delete_queue(what)
-        else:
-            raise TypeError(f"expected a Queue or Topic, not {what!r}: broker.queues[name] and .topics[name] have them")
-
-    def _delete_topic(self, topic: Topic) -> None:
-        with self._lock:
-            if self._topics.get(topic.name) is not topic:
-                raise TopicNotFound(topic.name, declared=len(self._topics))
-            del self._topics[topic.name]
-        topic.close()
-        for subscription in topic.subscriptions:
-            subscription.cancel()
-
-    def _delete_queue(self, queue: Queue[Any]) -> None:
-        with self._lock:
-            if self._queues.get(queue.name) is not queue:
-                raise QueueNotFound(queue.name, declared=len(self._queues))
-            users = [other.name for other in self._queues.values() if other.dead_letter is queue]
-            if users:
-                raise ValueError(
-                    f"queue {queue.name!r} is the dead-letter queue of {', '.join(users)}: configure those first"
-                )
-            del self._queues[queue.name]
-        queue.close()
-        queue.purge()
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -265,7 +155,11 @@ class Broker:
 
     def _close_all(self) -> None:
         with self._lock:
-            everything: list[Topic | Queue[Any]] = [*self._topics.values(), *self._queues.values()]
+            everything: list[Topic | Queue[Any] | Function] = [
+                *self._functions.values(),
+                *self._topics.values(),
+                *self._queues.values(),
+            ]
         for one in everything:
             one.close()
 

@@ -23,6 +23,11 @@
     |   |-- NotDelivered           .published, .failures: published, and some queues did not take it
     |   |-- SubscriptionExists     .endpoint: subscribed already, with another .setting
     |   `-- SubscriptionNotFound   .wanted: no subscription has this ARN or token
+    |-- FunctionError              .function: the function's name
+    |   |-- FunctionNotFound       no function of that name
+    |   |-- FunctionExists         declared again with another setting (.setting, .current, .asked)
+    |   |-- FunctionTimedOut       .seconds, .request_id: the handler took longer than the timeout
+    |   `-- Throttled              .running of .limit at a time: no room for another run
     |-- DeliveryFailed             .endpoint, .status: an endpoint did not take a notification; tried again
     |   `-- DeliveryRefused        it never will
     |-- NeedsBroker                .what: done by a broker's workers, and there is no broker
@@ -56,6 +61,10 @@ __all__ = [
     "DeliveryFailed",
     "DeliveryRefused",
     "EndlessWork",
+    "FunctionError",
+    "FunctionExists",
+    "FunctionNotFound",
+    "FunctionTimedOut",
     "InProgress",
     "InvalidBatch",
     "InvalidDescription",
@@ -77,6 +86,7 @@ __all__ = [
     "ReceiptInvalid",
     "SubscriptionExists",
     "SubscriptionNotFound",
+    "Throttled",
     "TooManyInFlight",
     "TopicClosed",
     "TopicError",
@@ -358,6 +368,63 @@ class SubscriptionNotFound(TopicError):
             topic=topic,
         )
         self.wanted = wanted
+
+
+class FunctionError(DecoupleError):
+    """An error about one function, named by `function`."""
+
+    def __init__(self, sentence: str, *, function: str) -> None:
+        super().__init__(sentence)
+        self.function = function
+
+
+class FunctionNotFound(FunctionError):
+    """No function of this name is declared."""
+
+    def __init__(self, function: str, *, declared: int) -> None:
+        super().__init__(
+            f"no function {function!r} is declared among the broker's {declared}: declare it with broker.function(...)",
+            function=function,
+        )
+
+
+class FunctionExists(FunctionError):
+    """A function was declared again and a setting differs from what it has now."""
+
+    def __init__(self, function: str, *, setting: str, current: object, asked: object) -> None:
+        super().__init__(
+            f"function {function!r} exists with {setting}={current!r}, not {asked!r}: leave it out, or give the other "
+            f"one another name=",
+            function=function,
+        )
+        self.setting = setting
+        self.current = current
+        self.asked = asked
+
+
+class FunctionTimedOut(FunctionError):
+    """The handler took longer than the function's timeout (Lambda: Sandbox.Timedout)."""
+
+    def __init__(self, function: str, *, seconds: float, request_id: str) -> None:
+        super().__init__(
+            f"function {function!r} timed out after {seconds:.2f} seconds (request {request_id}): "
+            f"let it do less at a time, or raise timeout=",
+            function=function,
+        )
+        self.seconds = seconds
+        self.request_id = request_id
+
+
+class Throttled(FunctionError):
+    """As many runs as are allowed at a time are under way (Lambda: TooManyRequestsException, 429)."""
+
+    def __init__(self, function: str, *, running: int, limit: int) -> None:
+        super().__init__(
+            f"function {function!r} runs {running} of at most {limit} at a time: try again later, or raise concurrency=",
+            function=function,
+        )
+        self.running = running
+        self.limit = limit
 
 
 class DeliveryFailed(DecoupleError):

@@ -86,6 +86,11 @@ class Runner:
         if self._backlog.closed:
             self._backlog.abandon()
 
+    @property
+    def started(self) -> bool:
+        """Whether threads do the work."""
+        return self._workers is not None
+
     # -- life ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

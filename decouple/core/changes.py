@@ -46,17 +46,23 @@ Cause: TypeAlias = Literal[
     "delivery failed",  # it did not; tried again at `until`
     "undelivered",  # given up, `reason` says why: gone, or in the dead-letter queue `other`
     "topic closed",  # nothing is published any more
+    # of a function, named by `function`; `id` is the request's
+    "invoked",  # a run ended well
+    "invocation failed",  # a run ended with an error or by its timeout; `reason` has it
+    "late result",  # a handler returned or failed after its timeout: discarded
+    "event accepted",  # handed over with send()
+    "event given up",  # not tried again, `reason` says why: gone, or with the destinations `other`
 ]
 
 
 class Change(NamedTuple):
     """One state change.
 
-    queue: its name, "" for a change of a topic; at: nanoseconds since 1970, the instant it was due even when noticed
+    queue: its name, "" for a change of anything else; at: nanoseconds since 1970, the instant it was due even when noticed
     later; seq, id: the message (None for a change of the queue itself); receives: how often it had been received; record:
     text, instant of sending, seq and details, in the queue's own terms; until: the instant the new state ends; other: the
     queue at the other end of a move; reason: words where there are any; settings: what a `configured` set; origin: the
-    id it had in `other`, where the move gave it a new one; topic, subscription: their names, for a topic's changes.
+    id it had in `other`, where the move gave it a new one; topic, subscription, function: their names, for changes of these.
     """
 
     cause: Cause
@@ -73,6 +79,7 @@ class Change(NamedTuple):
     origin: str | None = None
     topic: str | None = None
     subscription: str | None = None
+    function: str | None = None
 
     @property
     def happened_at(self) -> datetime:

@@ -65,7 +65,7 @@ class Ledger:
         """How many messages are in which state by the records; LawBroken where the records contradict themselves."""
         states: dict[tuple[str, str, int | None], State] = {}
         for change in list(self.changes):
-            if change.id is None or change.topic is not None:
+            if change.id is None or not change.queue:
                 continue
             key = (change.queue, change.id, change.seq)  # a message may come back under its id, as another seq
             before = states.get(key)

@@ -1,0 +1,140 @@
+"""Events handed over with `function.send`: accepted at once, seen through by the broker's workers.
+
+An error of the function is retried after one minute, then after two, at most `retries` times. For want of room an event
+is tried again after a second, and then less and less often, which counts as no retry. Who is older than `max_age`, or may
+not be tried again, goes to `on_failure` or `dead_letter`; what ended well goes to `on_success`. Whatever becomes of it, it
+ends in one place, with a record. Source: Lambda developer guide, "How Lambda handles errors and retries with asynchronous
+invocation".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from decouple.core.records import Failure
+from decouple.core.settings import SECOND
+from decouple.destinations import RETRIES_EXHAUSTED, SUCCESS, TOO_OLD, bury, tell_destination
+from decouple.errors import Throttled
+from decouple.invocation import BrokenOff, Outcome, own_copy
+from decouple.jsontext import json_text
+from decouple.message import failure_of
+
+if TYPE_CHECKING:
+    from decouple.function import Function
+    from decouple.runner import Runner
+
+__all__ = ["Accepted", "accept"]
+
+AFTER_ERRORS = (60 * SECOND, 120 * SECOND)
+AFTER_THROTTLE = (1 * SECOND, 300 * SECOND)  # the first delay, and the longest
+
+
+class Accepted:
+    """An event on its way. attempts: runs that ended with an error; throttled: how often there was no room in a row."""
+
+    awaits = False
+
+    def __init__(self, function: Function, runner: Runner, event: Any, text: str, request_id: str) -> None:
+        self.function = function
+        self.runner = runner
+        self.event = event
+        self.text = text
+        self.request_id = request_id
+        self.accepted_at = function.clock.now()
+        self.attempts = 0
+        self.throttled = 0
+
+    # -- the runner's job ----------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Begin an attempt, which is a job of its own; or come again."""
+        function = self.function
+        if function._settings.concurrency == 0:
+            self.give_up(RETRIES_EXHAUSTED, Throttled(function.name, running=0, limit=0))
+            return
+        if function.clock.now() - self.accepted_at > function._settings.max_age:
+            self.give_up(TOO_OLD, None)
+            return
+        try:
+            invocation = function.begin(own_copy(self.event, function.name), self.ended, self.request_id)
+        except Throttled as error:
+            self._come_again(error)
+        else:
+            self.runner.put(invocation)
+
+    async def arun(self) -> None:
+        self.run()
+
+    def abandon(self) -> None:
+        """The broker closes: there will be no other attempt."""
+        self.give_up("BrokerClosed", BrokenOff(self.function.name))
+
+    def describe(self) -> str:
+        return f"attempt {self.attempts + 1} of an event for function {self.function.name!r}"
+
+    # -- what becomes of it --------------------------------------------------------------------------------------
+
+    def ended(self, outcome: Outcome) -> None:
+        """An attempt has ended."""
+        function = self.function
+        self.throttled = 0
+        self.attempts += 1
+        if outcome.error is None:
+            self._done()
+            tell_destination(function, self, SUCCESS, outcome)
+            return
+        if isinstance(outcome.error, BrokenOff):
+            self.give_up("BrokerClosed", outcome.error)
+            return
+        if self.attempts > function._settings.retries:
+            self.give_up(RETRIES_EXHAUSTED, outcome.error)
+            return
+        delay = AFTER_ERRORS[min(self.attempts, len(AFTER_ERRORS)) - 1]
+        if function.clock.now() + delay - self.accepted_at > function._settings.max_age:
+            self.give_up(TOO_OLD, outcome.error)
+            return
+        self.runner.put(self, function.clock.now() + delay)
+
+    def _come_again(self, error: Throttled) -> None:
+        first, longest = AFTER_THROTTLE
+        delay = min(longest, first << min(self.throttled, 32))
+        self.throttled += 1
+        if self.function.clock.now() + delay - self.accepted_at > self.function._settings.max_age:
+            self.give_up(TOO_OLD, error)
+            return
+        self.runner.put(self, self.function.clock.now() + delay)
+
+    def give_up(self, condition: str, error: BaseException | None) -> None:
+        """No other attempt: to the destination for failures, and to the dead-letter queue; or gone, with a record."""
+        self._done()
+        failure = Failure(condition, condition, "", self.attempts)
+        if error is not None:
+            failure = failure_of(error, self.attempts)
+        told = tell_destination(self.function, self, condition, Outcome(None, error, 0.0))
+        buried = bury(self.function, self, failure)
+        where = ", ".join(one for one in (told, buried) if one) or None
+        why = f"{condition}: {failure.error}: {failure.text}"[:500]
+        self.function.tell("event given up", id=self.request_id, receives=self.attempts, reason=why, other=where)
+        if where is None:
+            import logging  # here, because most programs never need it
+
+            logging.getLogger("decouple").warning(
+                "an event for function %r was given up, and no destination has it: %s", self.function.name, why
+            )
+
+    def _done(self) -> None:
+        with self.function._lock:
+            self.function._pending -= 1
+
+
+def accept(function: Function, runner: Runner, event: Any) -> str:
+    """See `Function.send`."""
+    text = json_text(event, f"an event of function {function.name!r} must be JSON")
+    with function._lock:
+        function._numbers += 1
+        function._pending += 1
+        request_id = function._request_id(function._numbers)
+    own = own_copy(event, function.name)
+    runner.put(Accepted(function, runner, own, text, request_id))
+    function.tell("event accepted", id=request_id)
+    return request_id

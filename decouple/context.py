@@ -1,0 +1,40 @@
+"""Context: what a handler is told of its invocation beside the event, under the names Lambda gives it.
+
+Source: Lambda developer guide, "Using the Lambda context object to retrieve Python function information".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from decouple.clock import Clock
+
+__all__ = ["Context"]
+
+
+class Context:
+    """The second argument of a handler. Instants are read from the function's clock."""
+
+    function_version = "$LATEST"
+    identity: Any = None
+    client_context: Any = None
+
+    def __init__(
+        self, name: str, arn: str, memory: int, request_id: str, stream: str, clock: Clock, deadline: int
+    ) -> None:
+        self.function_name = name
+        self.invoked_function_arn = arn
+        self.memory_limit_in_mb = str(memory)
+        self.aws_request_id = request_id
+        self.log_group_name = f"/aws/lambda/{name}"
+        self.log_stream_name = stream
+        self._clock = clock
+        self._deadline = deadline
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Whole milliseconds until the timeout, at least 0."""
+        return max(0, (self._deadline - self._clock.now()) // 1_000_000)
+
+    def __repr__(self) -> str:
+        return f"<Context of {self.function_name}: {self.aws_request_id}>"

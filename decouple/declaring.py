@@ -1,0 +1,238 @@
+"""The declaring half of a Broker: a name means one queue, topic or function, and what is declared twice is the same."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Unpack, cast, overload
+
+from decouple.clock import Clock
+from decouple.core.changes import Change
+from decouple.errors import (
+    DecoupleError,
+    FunctionExists,
+    FunctionNotFound,
+    QueueExists,
+    QueueNotFound,
+    TopicExists,
+    TopicNotFound,
+)
+from decouple.function import Function, Limit
+from decouple.function_settings import GivenFunctionSettings
+from decouple.generic import T
+from decouple.post import Post
+from decouple.pushing import Staff
+from decouple.queue import Queue
+from decouple.runner import Runner
+from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
+from decouple.tags import Tags, check_tags
+from decouple.topic import Topic
+from decouple.topic_settings import GivenTopicSettings, check_topic_name, read_topic_settings, shown_topic_setting
+
+__all__ = ["Declaring"]
+
+
+class Declaring:
+    """The state of a broker; Broker fills it."""
+
+    clock: Clock
+    _observers: tuple[Callable[[Change], object], ...]
+    _seed: int | None
+    _post: Post
+    _queues: dict[str, Queue[Any]]
+    _topics: dict[str, Topic]
+    _functions: dict[str, Function]
+    _limit: Limit | None
+    _numbers: itertools.count[int]
+    _staff: Staff | None
+    _started: bool
+    _closed: bool
+    _lock: threading.Lock
+
+    def _put_to_work(self, runner: Runner) -> None:
+        """Let the workers begin, as the broker was started."""
+        raise NotImplementedError
+
+    @property
+    def queues(self) -> Mapping[str, Queue[Any]]:
+        """The declared queues by name, read-only."""
+        return MappingProxyType(self._queues)
+
+    def queue(
+        self,
+        name: str,
+        *,
+        fifo: bool | None = None,
+        body: type[T] = str,  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # T is str by default
+        tags: Tags | None = None,
+        **settings: Unpack[QueueSettings],
+    ) -> Queue[T]:
+        """Declare a queue. Declared again, it is the same one; QueueExists if a setting given differs from what it has.
+
+        Settings as in Queue. Works before the broker is started. Raises InvalidName, ValueError, TypeError.
+        """
+        check_queue_name(name, fifo)
+        with self._lock:
+            if self._closed:
+                raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
+            queue = self._queues.get(name)
+            if queue is None:
+                queue = Queue(name, fifo=fifo, body=body, tags=tags, clock=self.clock, **settings)
+                queue._observe(self._observers)
+                self._queues[name] = queue
+                return queue
+        if fifo is not None and fifo != queue.fifo:
+            raise QueueExists(name, setting="fifo", current=queue.fifo, asked=fifo)
+        self._compare(queue, body, tags, settings)
+        return cast("Queue[T]", queue)
+
+    def _compare(self, queue: Queue[Any], body: type[Any], tags: Tags | None, settings: Mapping[str, Any]) -> None:
+        """A declaration again: only what is given is compared, with the current settings (SQS, CreateQueue)."""
+        if body is not queue.body_type and body is not str:
+            raise QueueExists(queue.name, setting="body", current=queue.body_type.__name__, asked=body.__name__)
+        current = queue._core.settings
+        for setting, value in read_settings(settings, current, queue).items():
+            if getattr(current, setting) != value:
+                now, asked = (shown_setting(setting, one) for one in (getattr(current, setting), value))
+                raise QueueExists(queue.name, setting=setting, current=now, asked=asked)
+        if tags is not None and check_tags(tags) != queue.tags:
+            raise QueueExists(queue.name, setting="tags", current=dict(queue.tags), asked=dict(tags))
+
+    @property
+    def topics(self) -> Mapping[str, Topic]:
+        """The declared topics by name, read-only."""
+        return MappingProxyType(self._topics)
+
+    def topic(self, name: str, *, fifo: bool | None = None, **settings: Unpack[GivenTopicSettings]) -> Topic:
+        """Declare a topic. Declared again, it is the same one; TopicExists if a setting given differs from what it has.
+
+        Settings as in Topic. Works before the broker is started. Raises InvalidName, ValueError, TypeError.
+        """
+        check_topic_name(name, fifo)
+        with self._lock:
+            if self._closed:
+                raise DecoupleError(f"the broker is closed: declare topic {name!r} before, or with another broker")
+            topic = self._topics.get(name)
+            if topic is None:
+                topic = Topic(name, fifo=fifo, clock=self.clock, **settings)
+                topic._employ(self._employed(), self._numbers, self._observers)
+                self._topics[name] = topic
+                return topic
+        if fifo is not None and fifo != topic.fifo:
+            raise TopicExists(name, setting="fifo", current=topic.fifo, asked=fifo)
+        asked = read_topic_settings(topic, settings)
+        for setting in settings:
+            current, wanted = getattr(topic._settings, setting), getattr(asked, setting)
+            if current != wanted:
+                now, then = (shown_topic_setting(setting, one) for one in (current, wanted))
+                raise TopicExists(name, setting=setting, current=now, asked=then)
+        return topic
+
+    @property
+    def functions(self) -> Mapping[str, Function]:
+        """The declared functions by name, read-only."""
+        return MappingProxyType(self._functions)
+
+    @overload
+    def function(
+        self, handler: Callable[..., Any], /, *, name: str | None = None, **settings: Unpack[GivenFunctionSettings]
+    ) -> Function: ...
+    @overload
+    def function(
+        self, handler: None = None, /, *, name: str | None = None, **settings: Unpack[GivenFunctionSettings]
+    ) -> Callable[[Callable[..., Any]], Function]: ...
+    def function(
+        self,
+        handler: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        **settings: Unpack[GivenFunctionSettings],
+    ) -> Function | Callable[[Callable[..., Any]], Function]:
+        """Declare a function: `@broker.function`, `@broker.function(timeout=10)` or broker.function(handler, timeout=10).
+
+        Settings as in Function; the name is the handler's unless given. The same handler declared again under its name
+        gives the same function; FunctionExists for another one, or if a setting given differs from what it has.
+        Raises InvalidName, ValueError, TypeError.
+        """
+        if handler is None:
+            return lambda decorated: self._function(decorated, name, settings)
+        return self._function(handler, name, settings)
+
+    def _function(self, handler: Callable[..., Any], name: str | None, settings: Mapping[str, Any]) -> Function:
+        made = Function(handler, name=name, clock=self.clock, **settings)
+        with self._lock:
+            if self._closed:
+                raise DecoupleError(
+                    f"the broker is closed: declare function {made.name!r} before, or with another broker"
+                )
+            function = self._functions.get(made.name)
+            if function is None:
+                made._employ(self._employed().runner, self._limit, self._observers)
+                self._functions[made.name] = made
+                return made
+        if function.handler is not handler:
+            raise FunctionExists(made.name, setting="handler", current=function.handler, asked=handler)
+        for setting in settings:
+            now, asked = (getattr(one._settings, setting) for one in (function, made))
+            if now != asked:
+                raise FunctionExists(made.name, setting=setting, current=now, asked=settings[setting])
+        return function
+
+    def _employed(self) -> Staff:
+        """The workers, from the first topic on. Under the lock."""
+        if self._staff is None:
+            from random import Random  # here, because programs with queues alone leave nothing to chance
+
+            self._staff = Staff(Runner(self.clock), self._post, Random(self._seed))
+            if self._started:
+                self._put_to_work(self._staff.runner)
+        return self._staff
+
+    def delete(self, what: Queue[Any] | Topic | Function) -> None:
+        """End a queue, topic or function; its name is free. A queue's waits end, and its messages are purged with a record each.
+
+        A topic's subscriptions are cancelled. Raises QueueNotFound, TopicNotFound; ValueError for a queue that is
+        another one's dead-letter queue. A subscription of a deleted queue stays, and fails, until it is cancelled (SNS).
+        """
+        if isinstance(what, Topic):
+            self._delete_topic(what)
+        elif isinstance(what, Function):
+            self._delete_function(what)
+        elif isinstance(what, Queue):
+            self._delete_queue(what)
+        else:
+            raise TypeError(
+                f"expected a Queue, Topic or Function, not {what!r}: broker.queues[name] and so on have them"
+            )
+
+    def _delete_function(self, function: Function) -> None:
+        with self._lock:
+            if self._functions.get(function.name) is not function:
+                raise FunctionNotFound(function.name, declared=len(self._functions))
+            del self._functions[function.name]
+        function.close()
+
+    def _delete_topic(self, topic: Topic) -> None:
+        with self._lock:
+            if self._topics.get(topic.name) is not topic:
+                raise TopicNotFound(topic.name, declared=len(self._topics))
+            del self._topics[topic.name]
+        topic.close()
+        for subscription in topic.subscriptions:
+            subscription.cancel()
+
+    def _delete_queue(self, queue: Queue[Any]) -> None:
+        with self._lock:
+            if self._queues.get(queue.name) is not queue:
+                raise QueueNotFound(queue.name, declared=len(self._queues))
+            users = [other.name for other in self._queues.values() if other.dead_letter is queue]
+            if users:
+                raise ValueError(
+                    f"queue {queue.name!r} is the dead-letter queue of {', '.join(users)}: configure those first"
+                )
+            del self._queues[queue.name]
+        queue.close()
+        queue.purge()
