@@ -34,6 +34,7 @@
     |-- InvalidName                .name
     |-- InvalidPolicy              .resource, .statement: not a policy that can be evaluated; nothing was changed
     |-- InvalidFilter              .path, .reason: not a filter policy SNS would take; nothing was changed
+    |-- InvalidSchedule            .expression, .field, .reason: not a rate, cron or at that AWS would take
     |-- AccessDenied               .principal may not do .action on .resource
     |-- InvalidDescription         .path: where the description of a broker is wrong
     |-- NotInstalled               .wanted: a package or program of an extra that is not on this machine
@@ -71,6 +72,7 @@ __all__ = [
     "InvalidFilter",
     "InvalidName",
     "InvalidPolicy",
+    "InvalidSchedule",
     "LawBroken",
     "MessageTooLarge",
     "MoveTaskRunning",
@@ -474,6 +476,16 @@ class InvalidFilter(DecoupleError, ValueError):
     def __init__(self, path: str, *, reason: str) -> None:
         super().__init__(f"the filter policy is wrong{path and f' at {path}'}: {reason}; nothing was changed")
         self.path = path
+        self.reason = reason
+
+
+class InvalidSchedule(DecoupleError, ValueError):
+    """A schedule expression that EventBridge would refuse. `field` is "" where the fault is in no one field of it."""
+
+    def __init__(self, expression: str, *, field: str, reason: str) -> None:
+        super().__init__(f"invalid schedule expression {expression!r}: {field and f'{field}: '}{reason}")
+        self.expression = expression
+        self.field = field
         self.reason = reason
 
 

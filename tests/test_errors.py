@@ -27,6 +27,7 @@ from decouple.errors import (
     InvalidFilter,
     InvalidName,
     InvalidPolicy,
+    InvalidSchedule,
     LawBroken,
     MessageTooLarge,
     MoveTaskRunning,
@@ -148,6 +149,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         ["arn:q", "statement 2: Effect is missing", "nothing was changed"],
     ),
     (
+        InvalidSchedule("cron(71 * * * ? *)", field="minutes", reason="71 is not from 0 to 59"),
+        {"expression": "cron(71 * * * ? *)", "field": "minutes", "reason": "71 is not from 0 to 59"},
+        ["invalid schedule expression 'cron(71 * * * ? *)': minutes: 71 is not from 0 to 59"],
+    ),
+    (
         InvalidFilter("price[0].numeric", reason="Bottom must be less than top"),
         {"path": "price[0].numeric", "reason": "Bottom must be less than top"},
         ["wrong at price[0].numeric: Bottom must be less than top", "nothing was changed"],
@@ -245,7 +251,16 @@ def test_a_copied_error_keeps_its_notes() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [ReceiptInvalid, VisibilityTooLong, InvalidBatch, InvalidName, InvalidPolicy, InvalidFilter, InvalidDescription],
+    [
+        ReceiptInvalid,
+        VisibilityTooLong,
+        InvalidBatch,
+        InvalidName,
+        InvalidPolicy,
+        InvalidFilter,
+        InvalidSchedule,
+        InvalidDescription,
+    ],
 )
 def test_an_error_about_an_argument_is_a_value_error_too(kind: type[DecoupleError]) -> None:
     assert issubclass(kind, ValueError)
