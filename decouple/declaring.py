@@ -81,6 +81,7 @@ class Declaring:
             if queue is None:
                 queue = Queue(name, fifo=fifo, body=body, tags=tags, clock=self.clock, **settings)
                 queue._observe(self._observers)
+                queue._employer = self
                 self._queues[name] = queue
                 return queue
         if fifo is not None and fifo != queue.fifo:
@@ -181,8 +182,13 @@ class Declaring:
                 raise FunctionExists(made.name, setting=setting, current=now, asked=settings[setting])
         return function
 
+    def _workers(self) -> Runner:
+        """The runner, for queues whose messages are to be handled."""
+        with self._lock:
+            return self._employed().runner
+
     def _employed(self) -> Staff:
-        """The workers, from the first topic on. Under the lock."""
+        """The workers, from the first time they are needed. Under the lock."""
         if self._staff is None:
             from random import Random  # here, because programs with queues alone leave nothing to chance
 

@@ -31,6 +31,7 @@ from decouple.errors import (
     QueueClosed,
 )
 from decouple.generic import T
+from decouple.handling import Handling
 from decouple.large_bodies import LargeBodies, Pointer, bring_in, remove_all
 from decouple.lobby import Lobby
 from decouple.message import Entry, FifoMessage, Message, Sent, TypedFifoMessage, TypedMessage
@@ -63,7 +64,7 @@ MESSAGES = {
 HAS_GIL = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-class Queue(Sending[T], Receiving[T]):
+class Queue(Sending[T], Receiving[T], Handling[T]):
     """A queue: standard (at least once, in any order, oldest visible first in calm times) or FIFO.
 
     A received message is invisible for the visibility timeout and then comes back, unless it was deleted. Threads and

@@ -113,6 +113,8 @@ FLOORS = {
     "settling": 2.7,
     "permissions": 2,
     "sharing": 2.5,
+    "intake": 2.7,
+    "handling": 2.8,
     "queue": 3,
     "documents": 3,
     "describe_targets": 3.5,

@@ -1,0 +1,159 @@
+"""Messages for workers: a receive that waits in a queue's line without a thread or a task of its own.
+
+Whoever makes a message visible fills it, as every parked receive, and its wake puts a job for the broker's runner: nothing
+polls. What happens in the queue by itself (a lease or a delay ends) is an alarm in the runner's heap, kept by the newest
+of those who wait there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from decouple.core.deadlines import FAR
+from decouple.errors import QueueClosed
+from decouple.parking import Park
+
+if TYPE_CHECKING:
+    from decouple.message import Message
+    from decouple.queue import Queue
+    from decouple.runner import Runner
+
+__all__ = ["Intake"]
+
+
+class JobPark(Park):
+    """A receive that waits for workers: who fills it puts its job."""
+
+    __slots__ = ("_place", "_put")
+
+    def __init__(self, queue: str, most: int, lease: int, place: Any, put: Callable[[], None]) -> None:
+        super().__init__(queue, most, lease, FAR)
+        self._place = place
+        self._put = put
+
+    @property
+    def place(self) -> Any:
+        return self._place
+
+    def wake(self) -> bool:
+        self._put()
+        return True
+
+
+class Intake:
+    """One receive of up to `most` messages, and the job that has them: `take` is called with them in a worker.
+
+    With `awaits`, take is a coroutine function and awaited on the loop. `closed` is called instead, once, when the queue
+    is closed. lease: nanoseconds, None = the queue's visibility timeout.
+    """
+
+    def __init__(
+        self,
+        queue: Queue[Any],
+        runner: Runner,
+        most: int,
+        take: Callable[[list[Message[Any]]], Any],
+        *,
+        lease: int | None = None,
+        awaits: bool = False,
+        closed: Callable[[], object] = lambda: None,
+        what: str = "a receive",
+    ) -> None:
+        self.queue = queue
+        self.runner = runner
+        self.awaits = awaits
+        self.take = take
+        self.closed = closed
+        self.what = what
+        self.over = False
+        self.alarm_at = FAR
+        lease = queue._core.lease if lease is None else lease
+        self.park = JobPark(queue.name, most, lease, runner, lambda: runner.put(self))
+
+    def begin(self) -> None:
+        """Join the line; what is visible by now is taken at once, by a worker. Raises QueueClosed."""
+        until = self.queue._lobby.enter(self.park)
+        if until is not None:
+            self._set_alarm(until)
+
+    def stop(self) -> bool:
+        """Leave the line, giving back what was on its way; False if it was taken already."""
+        if self.over:
+            return False
+        self.over = True
+        self.queue._lobby.abandon(self.park)
+        return True
+
+    # -- the runner's job ----------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Take what has come, or go on waiting."""
+        messages = self._have()
+        if messages:
+            self.take(messages)
+
+    async def arun(self) -> None:
+        """The same, awaited."""
+        messages = self._have()
+        if messages:
+            await self.take(messages)
+
+    def abandon(self) -> None:
+        """The broker closes."""
+        self.stop()
+
+    def describe(self) -> str:
+        return f"{self.what} waits for queue {self.queue.name!r}"
+
+    def _have(self) -> list[Message[Any]]:
+        """The messages, once; [] while there are none."""
+        if self.over:
+            return []
+        until = self.queue._lobby.alarm_for(self.park)
+        if until is not None:
+            self._set_alarm(until)
+            return []
+        self.over = True
+        try:
+            found = self.queue._lobby.outcome(self.park)
+        except QueueClosed:
+            self.closed()
+            return []
+        return self.queue._decodable(found)
+
+    def _set_alarm(self, until: int) -> None:
+        """Look again at that instant, if nothing earlier is set."""
+        if until < self.alarm_at and until < FAR:
+            self.alarm_at = until
+            self.runner.put(Alarm(self, until), until)
+
+
+class Alarm:
+    """The runner's job at the queue's next deadline."""
+
+    awaits = False
+
+    def __init__(self, intake: Intake, at: int) -> None:
+        self.intake = intake
+        self.at = at
+
+    def run(self) -> None:
+        """Let the intake look: what is due happens, and may fill it, whose wake puts its own job."""
+        intake = self.intake
+        if intake.over or self.at > intake.alarm_at:
+            return
+        intake.alarm_at = FAR
+        until = intake.queue._lobby.alarm_for(intake.park)
+        if until is not None:
+            intake._set_alarm(until)
+
+    async def arun(self) -> None:
+        self.run()
+
+    def abandon(self) -> None:
+        """The broker closes, and the intake hears of it by itself."""
+        self.intake.stop()
+
+    def describe(self) -> str:
+        return self.intake.describe()
