@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ def is_async(call: Callable[..., Any]) -> bool:
     """Whether it is an `async def`, or an object that is called like one."""
     import inspect  # here, because it takes longer to import than all the rest
 
+    while isinstance(call, functools.partial):
+        call = call.func
     return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
 
 

@@ -144,9 +144,10 @@ class VirtualClock:
     """Time that stands still until it is moved: by `advance`, or by a wait in the thread that made it.
 
     A synchronous wait in the clock's own thread jumps: what is due happens in order of time, until a message comes or
-    the wait is over. Waits of other threads and of tasks end by a message, by `advance` or by close; when nothing has
-    happened on the clock for 5 real seconds meanwhile, they raise ClockStuck. Due work runs in the thread that
-    moves the clock.
+    the wait is over. A wait in the midst of due work (a handler that waits, `def` or `async def`) jumps too: what is due
+    meanwhile happens, except to whatever runs that work, and time may end up later than it was to be moved. Waits of
+    other threads and of tasks end by a message, by `advance` or by close; when nothing has happened on the clock for
+    5 real seconds meanwhile, they raise ClockStuck. Due work runs in the thread that moves the clock.
 
     >>> clock = VirtualClock()
     >>> clock.advance(0.1)
@@ -168,6 +169,7 @@ class VirtualClock:
         self._lock = threading.Lock()
         self._attached: dict[int, weakref.ref[Timed]] = {}
         self._count = 0
+        self._settling: tuple[Timed, ...] = ()
 
     def __repr__(self) -> str:
         return f"VirtualClock({shown(self, self._now)})"
@@ -212,8 +214,9 @@ class VirtualClock:
 
     def sleep(self, waiter: Waiter, until: int) -> None:
         me = threading.get_ident()
-        if me == self._owner and self._mover != me:
-            self._run(until, stop=lambda: waiter.done)
+        if me in (self._owner, self._mover):
+            move = self._move if self._mover == me else self._run
+            move(until, lambda: waiter.done)
             if until >= FAR and not waiter.done:
                 raise ClockStuck(waiter.describe(), seconds=0)
             return
@@ -231,6 +234,10 @@ class VirtualClock:
         fail: Callable[[Exception], None],
         who: Callable[[], str],
     ) -> Timer:
+        if self._mover == threading.get_ident():
+            return Leap(
+                loop, lambda: self._step(until), wake if until < FAR else lambda: fail(ClockStuck(who(), seconds=0))
+            )
         return Lookout(loop, lambda: self._reads, lambda: fail(ClockStuck(who(), seconds=STUCK_AFTER)))
 
     def _run(self, target: int, stop: Callable[[], bool] = lambda: False) -> None:
@@ -241,24 +248,41 @@ class VirtualClock:
             try:
                 self._mover = me
                 self._reads += 1
-                while not stop():
-                    at, timed = self._soonest()
-                    if timed is None and target >= FAR:
-                        return  # whoever waits for ever waits for work, and there is none: time stays
-                    if timed is None or at > target:
-                        self._now = max(self._now, target)
-                        return
-                    self._now = max(self._now, at)
-                    timed.settle()
+                self._move(target, stop)
             finally:
                 self._mover = None
 
+    def _move(self, target: int, stop: Callable[[], bool]) -> None:
+        while not (stop() or self._step(target)):
+            pass
+
+    def _step(self, target: int) -> bool:
+        """Let what is due next happen, if that is by `target`; True if it is not, and time has come to its end."""
+        at, timed = self._soonest()
+        if timed is None or at > target:
+            if target < FAR:  # whoever waits for ever waits for work, and there is none: time stays
+                self._now = max(self._now, target)
+            return True
+        self._now = max(self._now, at)
+        outer = self._settling
+        try:
+            self._settling = (*outer, timed)
+            timed.settle()
+        finally:
+            self._settling = outer
+        return False
+
     def _soonest(self) -> tuple[int, Timed | None]:
-        """What happens next, and to whom; of two at the same instant, who was made first."""
+        """What happens next, and to whom; of two at the same instant, who was made first.
+
+        Not to those whose due work is waiting: they are in the middle of a settle.
+        """
         best, whose = FAR, None
         for reference in list(self._attached.values()):
             timed = reference()
-            if timed is not None and (at := timed.next_at()) < best:
+            if timed is None or any(timed is one for one in self._settling):
+                continue
+            if (at := timed.next_at()) < best:
                 best, whose = at, timed
         return best, whose
 
@@ -288,6 +312,28 @@ class Lookout:
 
     def cancel(self) -> None:
         """Stop looking."""
+        self._handle.cancel()
+
+
+class Leap:
+    """For a task that due work awaits. Nobody else can move the clock meanwhile, so each turn of the task's loop is a step."""
+
+    __slots__ = ("_end", "_handle", "_loop", "_step")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, step: Callable[[], bool], end: Callable[[], object]) -> None:
+        self._loop = loop
+        self._step = step
+        self._end = end
+        self._handle = loop.call_soon(self._go)
+
+    def _go(self) -> None:
+        if self._step():
+            self._end()
+        else:
+            self._handle = self._loop.call_soon(self._go)
+
+    def cancel(self) -> None:
+        """Stay."""
         self._handle.cancel()
 
 

@@ -14,6 +14,7 @@ from decouple.generic import T
 
 if TYPE_CHECKING:
     from decouple.codecs import Codec
+    from decouple.core.changes import Change
     from decouple.lobby import Lobby
     from decouple.message import Message
     from decouple.movetask import MoveTask
@@ -35,7 +36,7 @@ class Desk(Generic[T]):
     _codec: Codec[T] | None  # of a typed queue
     _make: Callable[[], Message[T]]
     _lobby: Lobby
-    _reporter: Reporter
+    _reporter: Reporter[Change]
     _task: MoveTask | None  # the redrive under way
 
     @property

@@ -38,6 +38,10 @@
     |-- AccessDenied               .principal may not do .action on .resource
     |-- InvalidDescription         .path: where the description of a broker is wrong
     |-- NotInstalled               .wanted: a package or program of an extra that is not on this machine
+    |-- CallRefused                .name: a breaker, bulkhead or rate limiter did not let a call in; it was not begun
+    |   |-- CircuitOpen            .seconds, .retry_at: until the circuit is tried again
+    |   |-- BulkheadFull           .limit calls are inside, .waited seconds for one to end
+    |   `-- RateLimited            .retry_after: seconds until there is room for one more
     |-- InProgress                 .key, .seconds: another run of an idempotent handler has the key
     |-- EndlessWork                .what, .links: jobs that put each other for ever at one instant
     |-- LawBroken                  .numbers: the books do not balance
@@ -50,13 +54,19 @@ no program needs to read the sentence.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = [
     "AccessDenied",
     "BacklogFull",
     "BodyMissing",
     "BodyNotDecoded",
+    "BulkheadFull",
+    "CallRefused",
+    "CircuitOpen",
     "ClockStuck",
     "DecoupleError",
     "DeliveryFailed",
@@ -84,6 +94,7 @@ __all__ = [
     "QueueError",
     "QueueExists",
     "QueueNotFound",
+    "RateLimited",
     "ReceiptExpired",
     "ReceiptInvalid",
     "SubscriptionExists",
@@ -525,6 +536,55 @@ class InProgress(DecoupleError):
         )
         self.key = key
         self.seconds = seconds
+
+
+class CallRefused(DecoupleError):
+    """A guard, named by `name`, did not let a call in. The function was not begun, so calling again does nothing twice."""
+
+    def __init__(self, sentence: str, *, name: str) -> None:
+        super().__init__(sentence)
+        self.name = name
+
+
+class CircuitOpen(CallRefused):
+    """Too many calls failed or were slow. `seconds`, `retry_at`: when the next is let in, 0 and None if a probe decides."""
+
+    def __init__(self, name: str, *, seconds: float, retry_at: datetime | None) -> None:
+        if retry_at is None:
+            state = "half-open and its probe calls are under way: call again when they have ended"
+        else:
+            state = f"open for {seconds:g} s more, until {retry_at:%H:%M:%S} UTC: call again then"
+        super().__init__(
+            f"circuit breaker {name!r} is {state}, give it a fallback=, or close it with reset()", name=name
+        )
+        self.seconds = seconds
+        self.retry_at = retry_at
+
+
+class BulkheadFull(CallRefused):
+    """As many calls as are allowed at a time were inside, for all the `waited` seconds this one would wait."""
+
+    def __init__(self, name: str, *, limit: int, waited: float) -> None:
+        after = f" and none ended in {waited:g} s" if waited else ""
+        super().__init__(
+            f"bulkhead {name!r} has {limit} of {limit} calls inside{after}: call again later, or give it a larger limit=, "
+            f"a longer wait= or a fallback=",
+            name=name,
+        )
+        self.limit = limit
+        self.waited = waited
+
+
+class RateLimited(CallRefused):
+    """Calls come faster than the limiter's rate. `retry_after`: seconds until there is room for one more."""
+
+    def __init__(self, name: str, *, retry_after: float) -> None:
+        super().__init__(
+            f"rate limiter {name!r} has no room for another {retry_after:g} s: call again then, or give it a higher rate=, "
+            f"a longer wait= or a fallback=",
+            name=name,
+        )
+        self.retry_after = retry_after
 
 
 class EndlessWork(DecoupleError):

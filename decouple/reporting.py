@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from decouple.core.changes import Change
 
@@ -19,13 +19,25 @@ __all__ = ["Observer", "Reporter"]
 Observer: TypeAlias = Callable[[Change], object]
 
 
-class Reporter:
+class News(Protocol):
+    """What observers are told of: a Change, or what happened to the calls of a handler."""
+
+    @property
+    def headline(self) -> str:
+        """What happened, in a few words."""
+        ...
+
+
+Told = TypeVar("Told", bound=News)
+
+
+class Reporter(Generic[Told]):
     """Tells `observers` what is in `log`. `lock` is the queue's, held only to say who is telling."""
 
     __slots__ = ("_lock", "_log", "_teller", "observers")
 
-    def __init__(self, log: deque[Change], lock: threading.Lock) -> None:
-        self.observers: tuple[Observer, ...] = ()
+    def __init__(self, log: deque[Told], lock: threading.Lock) -> None:
+        self.observers: tuple[Callable[[Told], object], ...] = ()
         self._log = log
         self._lock = lock
         self._teller: object | None = None
@@ -56,13 +68,11 @@ class Reporter:
                 self._teller = None
 
 
-def tell(observer: Observer, change: Change) -> None:
+def tell(observer: Callable[[Told], object], news: Told) -> None:
     """An observer's error must not undo what happened: it is logged, by default to stderr, and the next one is told."""
     try:
-        observer(change)
+        observer(news)
     except Exception:
         import logging  # here, because most programs never need it
 
-        logging.getLogger("decouple").exception(
-            "observer %r failed when told that a message was %s in queue %r", observer, change.cause, change.queue
-        )
+        logging.getLogger("decouple").exception("observer %r failed when told that %s", observer, news.headline)

@@ -53,7 +53,7 @@ class Subscribing:
     _once: Once
     _archive: Archive[Publication] | None
     _log: deque[Change]
-    _reporter: Reporter
+    _reporter: Reporter[Change]
     _staff: Staff | None = None
     _closed: bool = False
     _published: int = 0

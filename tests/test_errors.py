@@ -6,6 +6,7 @@ import copy
 import pickle
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from decouple.errors import (
     BacklogFull,
     BodyMissing,
     BodyNotDecoded,
+    BulkheadFull,
+    CallRefused,
+    CircuitOpen,
     ClockStuck,
     DecoupleError,
     DeliveryFailed,
@@ -39,6 +43,7 @@ from decouple.errors import (
     QueueError,
     QueueExists,
     QueueNotFound,
+    RateLimited,
     ReceiptExpired,
     ReceiptInvalid,
     SubscriptionExists,
@@ -51,6 +56,7 @@ from decouple.errors import (
     VisibilityTooLong,
 )
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 REFUSED = {"orders": QueueClosed("orders")}
 WRONG = {0: ValueError("no"), 2: TypeError("nor this"), 5: ValueError("five"), 7: ValueError("seven")}
 
@@ -173,6 +179,27 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         {"wanted": "graphviz"},
         ["a diagram as .svg needs graphviz", "not installed: pip install 'decouple-messaging[diagram]'"],
     ),
+    (CallRefused("guard 'g' is shut", name="g"), {"name": "g"}, ["guard 'g' is shut"]),
+    (
+        CircuitOpen("pay", seconds=12.5, retry_at=NOON),
+        {"name": "pay", "seconds": 12.5, "retry_at": NOON},
+        ["circuit breaker 'pay' is open", "12.5 s more", "12:00:00 UTC", "fallback="],
+    ),
+    (
+        CircuitOpen("pay", seconds=0, retry_at=None),
+        {"name": "pay", "seconds": 0, "retry_at": None},
+        ["'pay' is half-open", "reset()"],
+    ),
+    (
+        BulkheadFull("pay", limit=4, waited=0.5),
+        {"name": "pay", "limit": 4, "waited": 0.5},
+        ["bulkhead 'pay'", "4 of 4", "in 0.5 s", "limit="],
+    ),
+    (
+        RateLimited("pay", retry_after=0.25),
+        {"name": "pay", "retry_after": 0.25},
+        ["rate limiter 'pay'", "0.25 s", "rate="],
+    ),
     (
         InProgress("shop.charge#7", seconds=12.5),
         {"key": "shop.charge#7", "seconds": 12.5},
@@ -214,7 +241,7 @@ def test_the_tree_in_the_docstring_is_the_tree_of_classes_and_all_are_exported()
 
 
 def test_there_is_an_example_of_every_error() -> None:
-    assert sorted(type(error).__name__ for error, *_ in EXAMPLES) == errors.__all__
+    assert sorted({type(error).__name__ for error, *_ in EXAMPLES}) == errors.__all__
 
 
 @EACH

@@ -87,6 +87,11 @@ class Change(NamedTuple):
         return EPOCH + timedelta(microseconds=self.at // 1_000)
 
     @property
+    def headline(self) -> str:
+        """What happened, in a few words."""
+        return f"a message was {self.cause} in queue {self.queue!r}"
+
+    @property
     def text(self) -> str | None:
         """The message's body."""
         return None if self.record is None else self.record[0]
