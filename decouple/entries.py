@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from decouple.codecs import Codec
     from decouple.core.settings import Settings
     from decouple.message import Entry
+    from decouple.topic_settings import TopicSettings
 
 __all__ = ["check_id", "checked", "deduplication_id_for", "fitted", "plain"]
 
@@ -75,14 +76,16 @@ def fifo_details(
     return Details(attributes, system, entry.group, deduplication_id=identity)
 
 
-def deduplication_id_for(text: str, given: str | None, settings: Settings, queue: str) -> str:
-    """The id given, or where the queue makes it from the content the SHA-256 of the body. Raises TypeError, ValueError."""
+def deduplication_id_for(
+    text: str, given: str | None, settings: Settings | TopicSettings, name: str, kind: str = "queue"
+) -> str:
+    """The id given, or where it is made from the content the SHA-256 of the body. Raises TypeError, ValueError."""
     if given is not None:
         return check_id("deduplication_id", given)
     if not settings.content_based_deduplication:
         raise ValueError(
-            f"deduplication_id is missing: FIFO queue {queue!r} does not make it from the body; "
-            f"give one, or declare the queue with content_based_deduplication=True"
+            f"deduplication_id is missing: FIFO {kind} {name!r} does not make it from the body; "
+            f"give one, or declare the {kind} with content_based_deduplication=True"
         )
     identity: str = sha256()(text.encode()).hexdigest()
     return identity

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from decouple.attributes import check_attributes, size_of
 from decouple.bodies import check_text, text_of
 from decouple.core.records import Details
-from decouple.entries import check_id, check_system, sha256
+from decouple.entries import check_id, check_system, deduplication_id_for
 from decouple.errors import MessageTooLarge
 
 if TYPE_CHECKING:
     from decouple.attributes import Value
     from decouple.topic import Topic
 
-__all__ = ["Checked", "Publish", "checked", "identity_of"]
+__all__ = ["Checked", "Publish", "checked"]
 
 LONGEST_SUBJECT = 99
 
@@ -53,7 +53,7 @@ def checked(entry: Publish, topic: Topic) -> Checked:
     if topic.fifo:
         if group is None:
             raise ValueError(f"group is missing: FIFO topic {topic.name!r} keeps the order within each group")
-        identity: str | None = identity_of(entry, text, topic)
+        identity: str | None = deduplication_id_for(text, entry.deduplication_id, topic._settings, topic.name, "topic")
     else:
         identity = None
         if entry.deduplication_id is not None:
@@ -101,19 +101,6 @@ def check_subject(subject: str) -> str:
     if any(ord(character) < 32 or ord(character) in (127, 0x85, 0x2028, 0x2029) for character in subject):
         raise ValueError(f"a subject is one line without control characters, unlike {subject!r}")
     return check_text(subject)
-
-
-def identity_of(entry: Publish, text: str, topic: Topic) -> str:
-    """The deduplication id of a message of a FIFO topic: the one given, or the SHA-256 of the message."""
-    if entry.deduplication_id is not None:
-        return check_id("deduplication_id", entry.deduplication_id)
-    if not topic.content_based_deduplication:
-        raise ValueError(
-            f"deduplication_id is missing: FIFO topic {topic.name!r} does not make it from the body; "
-            f"give one, or declare the topic with content_based_deduplication=True"
-        )
-    identity: str = sha256()(text.encode()).hexdigest()
-    return identity
 
 
 def length(text: str) -> int:

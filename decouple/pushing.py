@@ -192,7 +192,8 @@ class Line:
             if turn:
                 self._take_turn()
         if full:
-            self.give_up(pending, FULL._replace(text=FULL.text.format(terms.max_backlog)))
+            full_up = FULL._replace(text=FULL.text.format(terms.max_backlog))
+            self.give_up(pending, full_up, to_dead_letters=terms.on_full != "drop")
 
     def _take_turn(self) -> None:
         """Have the runner come by. Interrupted, it may come twice for one turn, which does no harm; never not at all."""
@@ -352,10 +353,10 @@ class Line:
             logging.getLogger("decouple").exception("the retry schedule of %s failed: no other attempt", self.name)
             return None
 
-    def give_up(self, pending: Pending, failure: Failure) -> None:
+    def give_up(self, pending: Pending, failure: Failure, *, to_dead_letters: bool = True) -> None:
         """No other attempt: to the dead-letter queue, or gone with a record."""
         failure = failure._replace(attempts=pending.failures)
-        buried = pending.counted and self.subscription.bury(pending.publication, failure)
+        buried = pending.counted and self.subscription.bury(pending.publication, failure, to_dead_letters)
         with self._lock:
             self.dead_lettered += buried
             self.dropped += pending.counted and not buried

@@ -55,16 +55,14 @@ FIFO: dict[str, tuple[Any, ...]] = {
 }
 
 
-def check_queue_name(name: str, fifo: bool | None) -> str:
-    """A name AWS would accept. Raises InvalidName, ValueError."""
-    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise InvalidName(
-            name, kind="queue", rule=f"1 to {LONGEST_NAME} letters, digits, '-' and '_', then perhaps '.fifo'"
-        )
+def check_queue_name(name: str, fifo: bool | None, kind: str = "queue", longest: int = LONGEST_NAME) -> str:
+    """A name AWS would accept for a queue, or another kind that may be FIFO. Raises InvalidName, TypeError."""
+    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > longest:
+        raise InvalidName(name, kind=kind, rule=f"1 to {longest} letters, digits, '-' and '_', then perhaps '.fifo'")
     if fifo is not None and not isinstance(fifo, bool):
         raise TypeError(f"fifo must be True, False or None, not {fifo!r}")
     if name.endswith(".fifo") and fifo is False:
-        raise InvalidName(name, kind="standard queue", rule="a name that ends in .fifo is a FIFO queue's")
+        raise InvalidName(name, kind=f"standard {kind}", rule=f"a name that ends in .fifo is a FIFO {kind}'s")
     return name
 
 

@@ -195,12 +195,12 @@ class Subscription:
                 self._dropped += 1
         return buried
 
-    def bury(self, publication: Publication, failure: Failure) -> bool:
-        """Put what cannot be delivered into the dead-letter queue; False if there is none, or it did not take it.
+    def bury(self, publication: Publication, failure: Failure, to_dead_letters: bool = True) -> bool:
+        """Put what cannot be delivered into the dead-letter queue; False if there is none, or it did not take it, or is not to.
 
         Also then there is a record with the cause, and a line in the log.
         """
-        queue = self.terms.dead_letter
+        queue = self.terms.dead_letter if to_dead_letters else None
         why = f"{failure.error}: {failure.text}"
         if queue is None:
             self._lost(publication, failure, why)
@@ -220,7 +220,7 @@ class Subscription:
         import logging  # here, because most programs never need it
 
         logging.getLogger("decouple").warning(
-            "publication %s of topic %r was not delivered to %s, and there is no dead-letter queue that has it: %s",
+            "publication %s of topic %r was not delivered to %s, and no dead-letter queue has it: %s",
             publication.id,
             self.topic.name,
             self.name,

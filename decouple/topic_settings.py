@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from decouple.clock import Seconds, nanoseconds
 from decouple.core.settings import SECOND
-from decouple.errors import InvalidName
+from decouple.settings import check_queue_name
 
 if TYPE_CHECKING:
     from decouple.topic import Topic
 
 __all__ = ["GivenTopicSettings", "TopicSettings", "check_topic_name", "read_topic_settings", "shown_topic_setting"]
 
-NAME = re.compile(r"[A-Za-z0-9_-]+(\.fifo)?", re.ASCII)
 LONGEST_NAME = 256
 LEAST_SIZE, MOST_SIZE = 1_024, 1_048_576
 
@@ -40,15 +38,7 @@ class GivenTopicSettings(TypedDict, total=False):
 
 def check_topic_name(name: str, fifo: bool | None) -> str:
     """A name AWS would accept. Raises InvalidName, TypeError."""
-    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise InvalidName(
-            name, kind="topic", rule=f"1 to {LONGEST_NAME} letters, digits, '-' and '_', then perhaps '.fifo'"
-        )
-    if fifo is not None and not isinstance(fifo, bool):
-        raise TypeError(f"fifo must be True, False or None, not {fifo!r}")
-    if name.endswith(".fifo") and fifo is False:
-        raise InvalidName(name, kind="standard topic", rule="a name that ends in .fifo is a FIFO topic's")
-    return name
+    return check_queue_name(name, fifo, "topic", LONGEST_NAME)
 
 
 def read_topic_settings(topic: Topic, given: Mapping[str, Any]) -> TopicSettings:

@@ -76,7 +76,7 @@ FLOORS = {
     "lambda_records": 2.5,
     "core.once": 0.5,
     "core.archive": 0.5,
-    "topic_settings": 2,
+    "topic_settings": 2.1,
     "publishing": 2.5,
     "fanout": 2.85,
     "targets": 2.5,

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decouple import (
@@ -443,6 +443,7 @@ def test_a_rate_is_shown_as_it_was_given(rate: float) -> None:
     assert rate_of(read_rate(rate)) == rate
 
 
+@settings(deadline=None)
 @given(st.integers(1, 86_400 * 10**9 - 1))
 def test_any_rate_means_the_same_when_it_is_read_again(gap: int) -> None:
     assert read_rate(rate_of(gap)) == gap
@@ -523,6 +524,7 @@ def brokers(draw: st.DrawFn) -> Broker:
     return broker
 
 
+@settings(deadline=None)
 @given(brokers())
 def test_a_broker_made_from_a_description_has_that_description(broker: Broker) -> None:
     description = broker.describe()

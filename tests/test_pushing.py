@@ -672,3 +672,14 @@ def test_a_handler_may_publish_subscribe_and_cancel(topic, broker):
     broker.run_until_idle()
 
     assert sorted(got) in (["a", "second b"], ["a", "b", "second b"])
+
+
+def test_a_notification_that_is_dropped_for_want_of_room_goes_nowhere_else(broker: Broker, topic: Topic) -> None:
+    dead = broker.queue("dead")
+    subscription = topic.subscribe(lambda notification: None, max_backlog=1, on_full="drop", dead_letter=dead)
+
+    topic.publish("delivered")
+    topic.publish("dropped")
+    broker.run_until_idle()
+
+    assert (subscription.stats().delivered, subscription.stats().dropped, dead.stats().visible) == (1, 1, 0)
