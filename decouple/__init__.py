@@ -66,21 +66,39 @@ from decouple.errors import (
     VisibilityTooLong,
 )
 from decouple.findings import Finding
-from decouple.http_target import HTTP
 from decouple.idempotent import MemoryStore, idempotent
 from decouple.large_bodies import LargeBodies
 from decouple.message import Entry, Message, Sent
 from decouple.movetask import MoveTask
-from decouple.notification import Notification
-from decouple.outbox import Outgoing
-from decouple.publishing import Publish
 from decouple.queue import Queue
-from decouple.senders import SMS, Email, Push
 from decouple.sharing import SharedQueue
-from decouple.smtp import SMTP
 from decouple.stats import GroupStats, QueueStats
-from decouple.subscription import Subscription, SubscriptionStats
-from decouple.topic import Topic, TopicStats
+
+if TYPE_CHECKING:
+    from decouple.http_target import HTTP
+    from decouple.notification import Notification
+    from decouple.outbox import Outgoing
+    from decouple.publishing import Publish
+    from decouple.senders import SMS, Email, Push
+    from decouple.smtp import SMTP
+    from decouple.subscription import Subscription, SubscriptionStats
+    from decouple.topic import Topic, TopicStats
+
+# What programs with queues alone need not load, and where it is.
+LATER = {
+    "Topic": "topic",
+    "TopicStats": "topic",
+    "Subscription": "subscription",
+    "SubscriptionStats": "subscription",
+    "Notification": "notification",
+    "Publish": "publishing",
+    "HTTP": "http_target",
+    "Email": "senders",
+    "SMS": "senders",
+    "Push": "senders",
+    "SMTP": "smtp",
+    "Outgoing": "outbox",
+}
 
 # In reading order: what you make, what you hold, time, what happened, what can go wrong.
 __all__ = [  # noqa: RUF022
@@ -160,6 +178,14 @@ __all__ = [  # noqa: RUF022
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
 
     def __getattr__(name):
+        if name in LATER:
+            from importlib import import_module
+
+            globals()[name] = found = getattr(import_module(f"decouple.{LATER[name]}"), name)
+            return found
         from decouple.neighbour import handed_on
 
         return handed_on(name)
+
+    def __dir__():
+        return [*globals(), *LATER]

@@ -21,22 +21,23 @@ from decouple.errors import (
     DecoupleError,
     TopicNotFound,
 )
-from decouple.function import Function, Limit
-from decouple.outbox import Outbox
+from decouple.limits import Limit
 from decouple.post import Post
-from decouple.pushing import Staff
 from decouple.queue import Queue
-from decouple.runner import Report, Runner
 from decouple.stats import QueueStats
-from decouple.subscription import Subscription
-from decouple.topic import Topic
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from os import PathLike
 
     from decouple.findings import Finding
+    from decouple.function import Function
     from decouple.lint_handlers import Handlers
+    from decouple.outbox import Outbox
+    from decouple.runner import Report, Runner
+    from decouple.staff import Staff
+    from decouple.subscription import Subscription
+    from decouple.topic import Topic
 
 __all__ = ["Broker"]
 

@@ -6,7 +6,7 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
 from decouple.clock import Clock
 from decouple.core.changes import Change
@@ -19,17 +19,20 @@ from decouple.errors import (
     TopicExists,
     TopicNotFound,
 )
-from decouple.function import Function, Limit
-from decouple.function_settings import GivenFunctionSettings
 from decouple.generic import T
-from decouple.post import Post
-from decouple.pushing import Staff
 from decouple.queue import Queue
-from decouple.runner import Runner
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.tags import Tags, check_tags
-from decouple.topic import Topic
-from decouple.topic_settings import GivenTopicSettings, check_topic_name, read_topic_settings, shown_topic_setting
+
+if TYPE_CHECKING:
+    from decouple.function import Function
+    from decouple.function_settings import GivenFunctionSettings
+    from decouple.limits import Limit
+    from decouple.post import Post
+    from decouple.runner import Runner
+    from decouple.staff import Staff
+    from decouple.topic import Topic
+    from decouple.topic_settings import GivenTopicSettings
 
 __all__ = ["Declaring"]
 
@@ -111,6 +114,10 @@ class Declaring:
 
         Settings as in Topic. Works before the broker is started. Raises InvalidName, ValueError, TypeError.
         """
+        # Here, and so in other places below, because programs with queues alone need none of it.
+        from decouple.topic import Topic
+        from decouple.topic_settings import check_topic_name, read_topic_settings, shown_topic_setting
+
         check_topic_name(name, fifo)
         with self._lock:
             if self._closed:
@@ -163,6 +170,8 @@ class Declaring:
         return self._function(handler, name, settings)
 
     def _function(self, handler: Callable[..., Any], name: str | None, settings: Mapping[str, Any]) -> Function:
+        from decouple.function import Function
+
         made = Function(handler, name=name, clock=self.clock, **settings)
         with self._lock:
             if self._closed:
@@ -190,7 +199,10 @@ class Declaring:
     def _employed(self) -> Staff:
         """The workers, from the first time they are needed. Under the lock."""
         if self._staff is None:
-            from random import Random  # here, because programs with queues alone leave nothing to chance
+            from random import Random
+
+            from decouple.runner import Runner
+            from decouple.staff import Staff
 
             self._staff = Staff(Runner(self.clock), self._post, Random(self._seed))
             if self._started:
@@ -203,6 +215,9 @@ class Declaring:
         A topic's subscriptions are cancelled. Raises QueueNotFound, TopicNotFound; ValueError for a queue that is
         another one's dead-letter queue. A subscription of a deleted queue stays, and fails, until it is cancelled (SNS).
         """
+        from decouple.function import Function
+        from decouple.topic import Topic
+
         if isinstance(what, Topic):
             self._delete_topic(what)
         elif isinstance(what, Function):

@@ -27,9 +27,10 @@ from decouple.runtimes import Runtime, Tasks, Threads
 from decouple.tasks import here_or_elsewhere
 
 if TYPE_CHECKING:
+    from decouple.limits import Limit
     from decouple.runner import Runner
 
-__all__ = ["Function", "FunctionStats", "Limit"]
+__all__ = ["Function", "FunctionStats"]
 
 
 class FunctionStats(NamedTuple):
@@ -53,27 +54,6 @@ class FunctionStats(NamedTuple):
     p90: float | None
     p99: float | None
     longest: float | None
-
-
-class Limit:
-    """How many may run at a time, over several functions."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.running = 0
-        self._lock = threading.Lock()
-
-    def take(self) -> bool:
-        """Begin one; False if there is no room."""
-        with self._lock:
-            room = self.running < self.most
-            self.running += room
-            return room
-
-    def give(self) -> None:
-        """One has ended."""
-        with self._lock:
-            self.running -= 1
 
 
 class Function:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from decouple.attempt import Attempt, reason_of, words_of
 from decouple.core.deadlines import FAR
@@ -20,25 +20,15 @@ from decouple.errors import BacklogFull, DeliveryRefused
 from decouple.notification import Kind, Publication
 
 if TYPE_CHECKING:
-    from decouple.core.backoff import Chance
-    from decouple.post import Post
-    from decouple.runner import Runner
+    from decouple.staff import Staff
     from decouple.subscription import Subscription
     from decouple.targets import Target
 
-__all__ = ["CANCELLED", "Line", "Staff"]
+__all__ = ["CANCELLED", "Line"]
 
 CLOSED = Failure("BrokerClosed", "the broker was closed before it was delivered", "", 0)
 CANCELLED = Failure("Unsubscribed", "the subscription was cancelled before it was delivered", "", 0)
 FULL = Failure("BacklogFull", "the backlog of {} is full", "", 0)
-
-
-class Staff(NamedTuple):
-    """What a broker lends its topics: who works, what targets share, and where jitter comes from."""
-
-    runner: Runner
-    post: Post
-    chance: Chance
 
 
 class Pending:

@@ -20,7 +20,7 @@ from decouple.core.settings import SECOND
 from decouple.errors import NeedsBroker, SubscriptionExists, SubscriptionNotFound, TopicClosed
 from decouple.fanout import shares
 from decouple.notification import Kind, Publication
-from decouple.pushing import Line, Staff
+from decouple.pushing import Line
 from decouple.reporting import Observer, Reporter
 from decouple.sending import Sending
 from decouple.subscribers import Subscribers, body_fields
@@ -31,6 +31,7 @@ from decouple.topic_settings import TopicSettings
 if TYPE_CHECKING:
     from decouple.core.backoff import Schedule
     from decouple.core.filters import Filter, Scope
+    from decouple.staff import Staff
     from decouple.subscription import Terms
     from decouple.targets import Target
 

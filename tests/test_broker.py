@@ -57,7 +57,7 @@ def test_the_declared_queues_can_be_read_and_not_written(broker: Broker) -> None
     assert dict(broker.queues) == {"orders": orders}
     with pytest.raises(TypeError):
         broker.queues["bills"] = orders  # type: ignore[index]
-    assert repr(broker) == "<Broker: 1 queues, 0 topics>"
+    assert repr(broker) == "<Broker: 1 queues, 0 topics, 0 functions>"
 
 
 # -- declaring again -------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_at_the_end_of_with_every_queue_is_closed_and_what_is_in_flight_can_be_s
     assert orders.closed
     message.ack()
     assert broker.check()["deleted"] == 1
-    assert repr(broker) == "<Broker: 1 queues, 0 topics, closed>"
+    assert repr(broker) == "<Broker: 1 queues, 0 topics, 0 functions, closed>"
 
 
 def test_async_with_closes_too(clock: VirtualClock) -> None:
