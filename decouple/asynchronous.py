@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from decouple.core.records import Failure
 from decouple.core.settings import SECOND
-from decouple.destinations import RETRIES_EXHAUSTED, SUCCESS, TOO_OLD, bury, tell_destination
-from decouple.errors import Throttled
-from decouple.invocation import BrokenOff, Outcome, own_copy
+from decouple.destinations import BROKER_CLOSED, RETRIES_EXHAUSTED, SUCCESS, TOO_OLD, bury, tell_destination
+from decouple.errors import RecursionStopped, Throttled
+from decouple.invocation import BrokenOff, Outcome, copied
 from decouple.jsontext import json_text
 from decouple.message import failure_of
 
 if TYPE_CHECKING:
     from decouple.function import Function
+    from decouple.lineage import Lineage
     from decouple.runner import Runner
 
 __all__ = ["Accepted", "accept"]
@@ -30,19 +31,20 @@ AFTER_THROTTLE = (1 * SECOND, 300 * SECOND)  # the first delay, and the longest
 
 
 class Accepted:
-    """An event on its way. attempts: runs that ended with an error; throttled: how often there was no room in a row."""
+    """An event on its way. attempts: runs that ended; throttled: how often there was no room in a row; last: why it failed."""
 
     awaits = False
 
-    def __init__(self, function: Function, runner: Runner, event: Any, text: str, request_id: str) -> None:
+    def __init__(self, function: Function, runner: Runner, text: str, request_id: str, lineage: Lineage) -> None:
         self.function = function
         self.runner = runner
-        self.event = event
         self.text = text
         self.request_id = request_id
+        self.lineage = lineage
         self.accepted_at = function.clock.now()
         self.attempts = 0
         self.throttled = 0
+        self.last: BaseException | None = None
 
     # -- the runner's job ----------------------------------------------------------------------------------------
 
@@ -53,12 +55,14 @@ class Accepted:
             self.give_up(RETRIES_EXHAUSTED, Throttled(function.name, running=0, limit=0))
             return
         if function.clock.now() - self.accepted_at > function._settings.max_age:
-            self.give_up(TOO_OLD, None)
+            self.give_up(TOO_OLD, self.last)
             return
         try:
-            invocation = function.begin(own_copy(self.event, function.name), self.ended, self.request_id)
+            invocation = function.begin(copied(self.text), self.ended, self.request_id, self.lineage)
         except Throttled as error:
             self._come_again(error)
+        except RecursionStopped as error:
+            self.give_up(RETRIES_EXHAUSTED, error)
         else:
             self.runner.put(invocation)
 
@@ -67,7 +71,7 @@ class Accepted:
 
     def abandon(self) -> None:
         """The broker closes: there will be no other attempt."""
-        self.give_up("BrokerClosed", BrokenOff(self.function.name))
+        self.give_up(BROKER_CLOSED, self.last or BrokenOff(self.function.name))
 
     def describe(self) -> str:
         return f"attempt {self.attempts + 1} of an event for function {self.function.name!r}"
@@ -77,14 +81,15 @@ class Accepted:
     def ended(self, outcome: Outcome) -> None:
         """An attempt has ended."""
         function = self.function
+        if isinstance(outcome.error, BrokenOff):
+            self.give_up(BROKER_CLOSED, outcome.error)
+            return
         self.throttled = 0
         self.attempts += 1
+        self.last = outcome.error
         if outcome.error is None:
             self._done()
             tell_destination(function, self, SUCCESS, outcome)
-            return
-        if isinstance(outcome.error, BrokenOff):
-            self.give_up("BrokerClosed", outcome.error)
             return
         if self.attempts > function._settings.retries:
             self.give_up(RETRIES_EXHAUSTED, outcome.error)
@@ -100,7 +105,7 @@ class Accepted:
         delay = min(longest, first << min(self.throttled, 32))
         self.throttled += 1
         if self.function.clock.now() + delay - self.accepted_at > self.function._settings.max_age:
-            self.give_up(TOO_OLD, error)
+            self.give_up(TOO_OLD, self.last or error)
             return
         self.runner.put(self, self.function.clock.now() + delay)
 
@@ -127,14 +132,13 @@ class Accepted:
             self.function._pending -= 1
 
 
-def accept(function: Function, runner: Runner, event: Any) -> str:
+def accept(function: Function, runner: Runner, event: Any, lineage: Lineage) -> str:
     """See `Function.send`."""
     text = json_text(event, f"an event of function {function.name!r} must be JSON")
+    request_id = function.new_request_id()
+    accepted = Accepted(function, runner, text, request_id, lineage)
     with function._lock:
-        function._numbers += 1
         function._pending += 1
-        request_id = function._request_id(function._numbers)
-    own = own_copy(event, function.name)
-    runner.put(Accepted(function, runner, own, text, request_id))
     function.tell("event accepted", id=request_id)
+    runner.put(accepted)
     return request_id

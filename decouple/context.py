@@ -5,10 +5,8 @@ Source: Lambda developer guide, "Using the Lambda context object to retrieve Pyt
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from decouple.clock import Clock
+from collections.abc import Callable
+from typing import Any
 
 __all__ = ["Context"]
 
@@ -21,7 +19,7 @@ class Context:
     client_context: Any = None
 
     def __init__(
-        self, name: str, arn: str, memory: int, request_id: str, stream: str, clock: Clock, deadline: int
+        self, name: str, arn: str, memory: int, request_id: str, stream: str, now: Callable[[], int], deadline: int
     ) -> None:
         self.function_name = name
         self.invoked_function_arn = arn
@@ -29,12 +27,12 @@ class Context:
         self.aws_request_id = request_id
         self.log_group_name = f"/aws/lambda/{name}"
         self.log_stream_name = stream
-        self._clock = clock
+        self._now = now
         self._deadline = deadline
 
     def get_remaining_time_in_millis(self) -> int:
         """Whole milliseconds until the timeout, at least 0."""
-        return max(0, (self._deadline - self._clock.now()) // 1_000_000)
+        return max(0, (self._deadline - self._now()) // 1_000_000)
 
     def __repr__(self) -> str:
         return f"<Context of {self.function_name}: {self.aws_request_id}>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
@@ -166,7 +167,10 @@ class Declaring:
         Raises InvalidName, ValueError, TypeError.
         """
         if handler is None:
-            return lambda decorated: self._function(decorated, name, settings)
+            return partial(self._decorate, name, settings)
+        return self._function(handler, name, settings)
+
+    def _decorate(self, name: str | None, settings: Mapping[str, Any], handler: Callable[..., Any]) -> Function:
         return self._function(handler, name, settings)
 
     def _function(self, handler: Callable[..., Any], name: str | None, settings: Mapping[str, Any]) -> Function:

@@ -6,25 +6,33 @@ Source: Lambda developer guide, "Capturing records of Lambda asynchronous invoca
 from __future__ import annotations
 
 import json
-import traceback
 from typing import TYPE_CHECKING, Any
 
 from decouple.clock import datetime_at
 from decouple.core.records import Details, Failure
-from decouple.errors import DecoupleError
+from decouple.errors import (
+    DecoupleError,
+    FunctionFailed,
+    FunctionOutOfMemory,
+    FunctionTimedOut,
+    ProcessDied,
+    ResultNotJSON,
+)
 from decouple.fanout import put
 from decouple.sending import Sending
+from decouple.stacks import stack_of
 
 if TYPE_CHECKING:
     from decouple.asynchronous import Accepted
     from decouple.function import Function
     from decouple.invocation import Outcome
 
-__all__ = ["RETRIES_EXHAUSTED", "SUCCESS", "TOO_OLD", "bury", "error_document", "tell_destination"]
+__all__ = ["BROKER_CLOSED", "RETRIES_EXHAUSTED", "SUCCESS", "TOO_OLD", "bury", "error_document", "tell_destination"]
 
 SUCCESS = "Success"
 RETRIES_EXHAUSTED = "RetriesExhausted"
 TOO_OLD = "EventAgeExceeded"
+BROKER_CLOSED = "BrokerClosed"  # no condition of Lambda's, which does not end
 LONGEST_MESSAGE = 1_024
 
 
@@ -50,13 +58,31 @@ def record_of(function: Function, event: Accepted, condition: str, outcome: Outc
 
 
 def error_document(error: BaseException, request_id: str) -> dict[str, Any]:
-    """An error as Lambda answers with it."""
-    return {
-        "errorMessage": str(error),
-        "errorType": type(error).__name__,
-        "requestId": request_id,
-        "stackTrace": traceback.format_tb(error.__traceback__),
-    }
+    """An error as Lambda answers with it: the handler's own, or the end of what it ran in."""
+    if isinstance(error, FunctionFailed):
+        return handler_error(error.error_type, error.text, request_id, list(error.stack))
+    if isinstance(error, ResultNotJSON):
+        return handler_error("Runtime.MarshalError", f"Unable to marshal response: {error.why}", request_id, [])
+    if not isinstance(error, (FunctionTimedOut, FunctionOutOfMemory, ProcessDied)) or error.request_id != request_id:
+        return handler_error(type(error).__name__, str(error), request_id, stack_to_show(error))
+    if isinstance(error, FunctionTimedOut):
+        kind, text = "Sandbox.Timedout", f"Task timed out after {error.seconds:.2f} seconds"
+    elif isinstance(error, FunctionOutOfMemory):
+        kind, text = "Runtime.OutOfMemory", "Runtime exited with error: signal: killed"
+    else:
+        how = "signal: killed" if error.status < 0 else f"exit status {error.status}"
+        kind, text = "Runtime.ExitError", f"Runtime exited with error: {how}"
+    return {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {text}"}
+
+
+def handler_error(kind: str, text: str, request_id: str, stack: list[str]) -> dict[str, Any]:
+    return {"errorMessage": text, "errorType": kind, "requestId": request_id, "stackTrace": stack}
+
+
+def stack_to_show(error: BaseException) -> list[str]:
+    """The handler's frames; those of an error from another process are in its cause."""
+    cause = error.__cause__
+    return stack_of(error) or (list(cause.stack) if isinstance(cause, FunctionFailed) else [])
 
 
 def tell_destination(function: Function, event: Accepted, condition: str, outcome: Outcome) -> str | None:
@@ -69,7 +95,7 @@ def tell_destination(function: Function, event: Accepted, condition: str, outcom
     try:
         hand_over(target, record)
     except Exception as error:
-        lost(function, "destination", target, error)
+        lost(function, event, "destination", target, error)
         return None
     return name_of(target)
 
@@ -102,13 +128,15 @@ def bury(function: Function, event: Accepted, failure: Failure) -> str | None:
         else:
             target.publish(event.text, attributes=attributes)
     except (DecoupleError, ValueError) as error:
-        lost(function, "dead_letter", target, error)
+        lost(function, event, "dead_letter", target, error)
         return None
     return name_of(target)
 
 
-def lost(function: Function, what: str, target: Any, error: Exception) -> None:
-    """A destination that does not take its record undoes nothing; it is said aloud."""
+def lost(function: Function, event: Accepted, what: str, target: Any, error: Exception) -> None:
+    """A destination that does not take its record undoes nothing; it is recorded, and said aloud."""
+    reason = f"{type(error).__name__}: {error}"[:500]
+    function.tell("destination failed", id=event.request_id, other=name_of(target), reason=reason)
     import logging  # here, because most programs never need it
 
     logging.getLogger("decouple").warning(

@@ -27,6 +27,12 @@
     |   |-- FunctionNotFound       no function of that name
     |   |-- FunctionExists         declared again with another setting (.setting, .current, .asked)
     |   |-- FunctionTimedOut       .seconds, .request_id: the handler took longer than the timeout
+    |   |-- FunctionFailed         .error_type, .text, .stack: an error of the handler's that cannot be raised here as it is
+    |   |-- FunctionOutOfMemory    .memory: the handler's process needed more MB than it may have
+    |   |-- ProcessDied            .status: the handler's process ended in the middle of a run
+    |   |-- ResultNotJSON          .why: the handler returned what JSON cannot hold
+    |   |-- RecursionStopped       .turns: functions that start each other for ever
+    |   |-- BrokenOff              the broker was closed before the run was begun
     |   `-- Throttled              .running of .limit at a time: no room for another run
     |-- DeliveryFailed             .endpoint, .status: an endpoint did not take a notification; tried again
     |   `-- DeliveryRefused        it never will
@@ -64,6 +70,7 @@ __all__ = [
     "BacklogFull",
     "BodyMissing",
     "BodyNotDecoded",
+    "BrokenOff",
     "BulkheadFull",
     "CallRefused",
     "CircuitOpen",
@@ -74,7 +81,9 @@ __all__ = [
     "EndlessWork",
     "FunctionError",
     "FunctionExists",
+    "FunctionFailed",
     "FunctionNotFound",
+    "FunctionOutOfMemory",
     "FunctionTimedOut",
     "InProgress",
     "InvalidBatch",
@@ -90,6 +99,7 @@ __all__ = [
     "NotDelivered",
     "NotInFlight",
     "NotInstalled",
+    "ProcessDied",
     "QueueClosed",
     "QueueError",
     "QueueExists",
@@ -97,6 +107,8 @@ __all__ = [
     "RateLimited",
     "ReceiptExpired",
     "ReceiptInvalid",
+    "RecursionStopped",
+    "ResultNotJSON",
     "SubscriptionExists",
     "SubscriptionNotFound",
     "Throttled",
@@ -426,6 +438,75 @@ class FunctionTimedOut(FunctionError):
         )
         self.seconds = seconds
         self.request_id = request_id
+
+
+class FunctionFailed(FunctionError):
+    """A handler's error that cannot be raised here as it is: it would end the program, or stayed in another process.
+
+    error_type: its class by name; text: its message; stack: lines of its traceback, as Python prints them.
+    """
+
+    def __init__(
+        self, function: str, *, error_type: str, text: str, stack: Iterable[str] = (), where: str = ""
+    ) -> None:
+        super().__init__(f"function {function!r} failed{where}: {error_type}: {text}", function=function)
+        self.error_type = error_type
+        self.text = text
+        self.stack = tuple(stack)
+
+
+class FunctionOutOfMemory(FunctionError):
+    """The handler's process needed more memory than the function may have (Lambda: Runtime.OutOfMemory)."""
+
+    def __init__(self, function: str, *, memory: int, request_id: str) -> None:
+        super().__init__(
+            f"function {function!r} ran out of its memory of {memory} MB (request {request_id}): "
+            f"let it hold less at a time, or raise memory=",
+            function=function,
+        )
+        self.memory = memory
+        self.request_id = request_id
+
+
+class ProcessDied(FunctionError):
+    """The handler's process ended in the middle of a run (Lambda: Runtime.ExitError). `status`: as of subprocess."""
+
+    def __init__(self, function: str, *, status: int, request_id: str) -> None:
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
+        super().__init__(
+            f"the process of function {function!r} {how} in the middle of request {request_id}: "
+            f"the next run has a new one",
+            function=function,
+        )
+        self.status = status
+        self.request_id = request_id
+
+
+class ResultNotJSON(FunctionError):
+    """The handler returned what JSON cannot hold (Lambda: Runtime.MarshalError)."""
+
+    def __init__(self, function: str, *, why: str) -> None:
+        super().__init__(f"function {function!r} must return what JSON holds: {why}", function=function)
+        self.why = why
+
+
+class RecursionStopped(FunctionError):
+    """Functions start each other, over queues and topics or directly, in a loop (Lambda: RecursiveInvocationException)."""
+
+    def __init__(self, function: str, *, turns: int) -> None:
+        super().__init__(
+            f"function {function!r} was not begun: {turns} runs of functions led to this event, one after the other, "
+            f"which is taken for a loop; let the last of them send to somewhere else",
+            function=function,
+        )
+        self.turns = turns
+
+
+class BrokenOff(FunctionError):
+    """A run that was never begun, because its broker was closed."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(f"the broker was closed before function {function!r} was begun", function=function)
 
 
 class Throttled(FunctionError):

@@ -6,25 +6,28 @@ event over and returns, and the broker's workers see to it (asynchronous.py). A 
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.arns import ACCOUNT, REGION, arn_of
+from decouple.calling import AsyncFunction, call_and_wait
 from decouple.calls import is_async
-from decouple.clock import Clock, Seconds, SystemClock, VirtualClock
+from decouple.clock import Clock, Seconds, SystemClock
 from decouple.core.changes import Cause, Change
 from decouple.core.deadlines import FAR
 from decouple.core.histogram import Histogram
 from decouple.core.settings import SECOND
-from decouple.errors import FunctionTimedOut, NeedsBroker, Throttled
+from decouple.errors import FunctionTimedOut, NeedsBroker, RecursionStopped, Throttled
 from decouple.function_settings import FunctionSettings, check_function_name, read_function_settings
-from decouple.invocation import Environment, Invocation, Outcome, own_copy
+from decouple.invocation import Environment, Invocation, Outcome
+from decouple.lineage import LINEAGE, MOST_TURNS, NO_LINEAGE, Lineage, mark_of
 from decouple.reporting import Observer, Reporter
 from decouple.runtimes import Runtime, Tasks, Threads
-from decouple.tasks import here_or_elsewhere
 
 if TYPE_CHECKING:
     from decouple.limits import Limit
@@ -63,8 +66,9 @@ class Function:
     (128); concurrency: at most so many runs at a time, 0 = none, None = no limit of its own; retries: of `send` after an
     error, 0 to 2; max_age: seconds after which an event of `send` is given up, 60 to 21,600; on_success, on_failure: a
     Queue, Topic, Function or callable for the record of how it ended; dead_letter: a Queue or Topic for the event itself;
-    isolation: "thread", "task" (an async handler's, cancelled at the timeout) or "process"; on_init: called at each cold
-    start. Source: Lambda developer guide.
+    isolation: "thread", "task" (an async handler's, cancelled at the timeout) or "process" (killed at the timeout, and at
+    more memory than `memory`); on_init: called at each cold start; recursion: "stop" begins no run to which 16 runs of this
+    function led, one after the other, "allow" does. Source: Lambda developer guide.
     """
 
     def __init__(
@@ -82,12 +86,14 @@ class Function:
         dead_letter: Any = None,
         isolation: str | None = None,
         on_init: Callable[[], object] | None = None,
+        recursion: str = "stop",
         clock: Clock | None = None,
     ) -> None:
         if not callable(handler):
             raise TypeError(f"a function's handler must be callable with (event, context), not {handler!r:.80}")
         self.handler = handler
         self.name = check_function_name(getattr(handler, "__name__", "") if name is None else name)
+        self.mark = mark_of(self.name)
         self.clock: Clock = clock or SystemClock()
         given = {
             "timeout": timeout,
@@ -100,6 +106,7 @@ class Function:
             "dead_letter": dead_letter,
             "isolation": isolation,
             "on_init": on_init,
+            "recursion": recursion,
         }
         self._settings: FunctionSettings = read_function_settings(self, given, is_async(handler))
         self._timeout = self._settings.timeout
@@ -113,16 +120,16 @@ class Function:
         self._watching = False
         self._waiting: deque[Callable[[], object]] = deque()
         self._stem = os.urandom(8).hex()
-        self._numbers = 0
+        self._numbers = itertools.count(1)
+        self._live: set[Invocation] = set()
         self._durations = Histogram()
         self._ended = self._errors = self._timeouts = self._throttles = self._late = 0
-        self._running = self._peak = self._cold = self._warm = 0
-        self._pending = 0
+        self._peak = self._cold = self._warm = self._pending = 0
         self._log: deque[Change] = deque()
         self._reporter = Reporter(self._log, threading.Lock())
 
     def __repr__(self) -> str:
-        return f"<Function {self.name!r}: {self._running} running>"
+        return f"<Function {self.name!r}: {len(self._live)} running>"
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """The plain handler."""
@@ -160,66 +167,64 @@ class Function:
     # -- running -------------------------------------------------------------------------------------------------
 
     def invoke(self, event: Any = None) -> Any:
-        """Run it now and wait: what the handler returns. Raises what the handler raises, with its traceback.
+        """Run it now and wait: what the handler returns, as JSON decodes it. Raises what the handler raises, with its traceback.
 
         event: what JSON holds; the handler gets a copy of its own. On real time the handler runs in a worker's thread, or
-        on the loop if it is async; on a VirtualClock here, and the timeout is looked at afterwards. Raises TypeError,
-        ValueError, FunctionTimedOut, Throttled. Source: Lambda API, Invoke, RequestResponse.
+        on the loop if it is async; on a VirtualClock here, and the timeout is looked at afterwards. An exit or another
+        error that is no Exception is raised as FunctionFailed. Raises TypeError, ValueError, FunctionTimedOut, Throttled,
+        ResultNotJSON, RecursionStopped; in a process ProcessDied, FunctionOutOfMemory, and FunctionFailed for an error
+        whose class cannot be had here. Source: Lambda API, Invoke, RequestResponse.
         """
-        outcomes: list[Outcome] = []
-        waiter = Answered(f"invoke waits for function {self.name!r}")
+        return call_and_wait(self, event)
 
-        def ended(outcome: Outcome) -> None:
-            outcomes.append(outcome)
-            waiter.wake()
+    @property
+    def aio(self) -> AsyncFunction:
+        """`await function.aio.invoke(event)`: the same for a task, which does not block its loop."""
+        return AsyncFunction(self)
 
-        invocation = self.begin(own_copy(event, self.name), ended)
-        if isinstance(self.clock, VirtualClock):
-            run_here(invocation)
-        else:
-            self._run_elsewhere(invocation)
-            while not waiter.done and self.clock.now() < invocation.deadline:
-                self.clock.sleep(waiter, invocation.deadline)
-            invocation.time_out()
-        return result_of(outcomes[0])
+    def begin(
+        self,
+        event: Any,
+        ended: Callable[[Outcome], object],
+        request_id: str | None = None,
+        lineage: Lineage = NO_LINEAGE,
+    ) -> Invocation:
+        """Take a place among the concurrent runs: the job that is to be done in it. Raises Throttled, RecursionStopped.
 
-    def _run_elsewhere(self, invocation: Invocation) -> None:
-        if self._runner is not None and self._runner.started:
-            self._runner.put(invocation)
-            return
-        threading.Thread(target=run_here, args=(invocation,), name=f"decouple-{self.name}", daemon=True).start()
-
-    def begin(self, event: Any, ended: Callable[[Outcome], object], request_id: str | None = None) -> Invocation:
-        """Take a place among the concurrent runs: the job that is to be done in it. Raises Throttled.
-
-        event: the handler's own, as JSON decodes it; ended: called once, with the outcome.
+        event: the handler's own, as JSON decodes it; ended: called once, with the outcome; lineage: of the event.
         """
-        most = self._settings.concurrency
-        with self._lock:
-            full = most is not None and self._running >= most
-            if full or (self._limit is not None and not self._limit.take()):
-                self._throttles += 1
-                limit = most if full or self._limit is None else self._limit.most
-                raise Throttled(self.name, running=self._running, limit=limit or 0)
-            self._running += 1
-            self._numbers += 1
-            self._peak = max(self._peak, self._running)
-            environment = self._environment()
-            number = self._numbers
-            identity = request_id or self._request_id(number)
-            invocation = Invocation(self, event, environment, number, identity, ended)
-            watch = self._watch(invocation)
-        if watch and self._runner is not None:
-            self._runner.put(Watch(self), invocation.deadline)
+        invocation = Invocation(self, event, ended, request_id or self.new_request_id(), lineage)
+        self.admit(invocation)
         return invocation
 
-    def _environment(self) -> Environment:
+    def admit(self, invocation: Invocation) -> None:
+        """Give it a place, if there is room. Raises Throttled, RecursionStopped."""
+        if invocation.lineage[self.mark] > MOST_TURNS and self._settings.recursion == "stop":
+            raise RecursionStopped(self.name, turns=MOST_TURNS)
+        most = self._settings.concurrency
+        with self._lock:
+            full = most is not None and len(self._live) >= most
+            if full or (self._limit is not None and not self._limit.take(invocation)):
+                self._throttles += 1
+                limit = most if full or self._limit is None else self._limit.most
+                raise Throttled(self.name, running=len(self._live), limit=limit or 0)
+            self._place(invocation)
+            self._live.add(invocation)  # commit: an interrupt before it leaves nothing that is not given back
+            self._peak = max(self._peak, len(self._live))
+
+    def _place(self, invocation: Invocation) -> None:
         """Under the lock: the environment used last, which is warm; or a new one, cold."""
-        if self._idle:
-            self._warm += 1
-            return self._idle.pop()
+        while self._idle:
+            environment = self._idle[-1]
+            usable = self._runtime.usable(environment)
+            if usable:
+                invocation.environment = environment
+            del self._idle[-1]
+            if usable:
+                self._warm += 1
+                return
         self._cold += 1
-        return Environment(self._cold)
+        invocation.environment = Environment(self._cold)
 
     def warm_up(self, environment: Environment) -> None:
         """Once for each environment, where it runs: `on_init`."""
@@ -228,17 +233,20 @@ class Function:
                 self._settings.on_init()
             environment.ready = True
 
-    def _request_id(self, number: int) -> str:
+    def new_request_id(self) -> str:
         stem = self._stem
-        return f"{stem[:8]}-{stem[8:12]}-4{stem[12:15]}-8{stem[13:16]}-{number:012x}"
+        return f"{stem[:8]}-{stem[8:12]}-4{stem[12:15]}-8{stem[13:16]}-{next(self._numbers):012x}"
 
-    def _watch(self, invocation: Invocation) -> bool:
-        """Under the lock: keep an eye on its deadline; whether a job must be put for that."""
-        if self._runner is None or isinstance(self.clock, VirtualClock):
-            return False  # nobody could look while it runs
-        self._watched.append(invocation)
-        watch, self._watching = not self._watching, True
-        return watch
+    def watch(self, invocation: Invocation) -> None:
+        """Keep an eye on the deadline of a run that begins."""
+        runner = self._runner
+        if runner is None or not runner.started or not self._runtime.watched:
+            return  # nobody could look while it runs, or it is looked at where it runs
+        with self._lock:
+            self._watched.append(invocation)
+            first, self._watching = not self._watching, True
+        if first:
+            runner.put(Watch(self), invocation.deadline)
 
     def look(self) -> None:
         """End the runs that are past their deadlines, and look again at the next one."""
@@ -255,43 +263,64 @@ class Function:
             if not invocation.over:
                 invocation.time_out()
 
-    def _settle(self, invocation: Invocation, outcome: Outcome) -> bool:
-        """A run has ended this way; False if it had ended before, and this is late."""
-        timed_out = isinstance(outcome.error, FunctionTimedOut)
+    def settle(self, invocation: Invocation, outcome: Outcome, *, late: bool) -> bool:
+        """A run has ended this way; False if it had ended before. late: by the handler itself, so then this is a late result."""
         with self._lock:
-            if invocation.over:
-                if timed_out:
-                    return False
-                self._late += 1
-                late = True
-            else:
-                late = False
+            first = invocation in self._live
+            if first:
+                self._live.remove(invocation)  # commit
                 invocation.over = True
-                self._running -= 1
-                self._ended += 1
-                self._timeouts += timed_out
-                self._errors += outcome.error is not None and not timed_out
-                self._durations.add(round(outcome.seconds * SECOND))
-                if not timed_out and invocation.environment.ready:
-                    self._idle.append(invocation.environment)
-                waiting = self._waiting.popleft() if self._waiting else None
-        if late:
+                self._count(invocation, outcome, late)
+            else:
+                self._late += late and invocation.over
+        if first:
+            self._make_room(invocation)
+            self._tell_end(invocation, outcome.error)
+        elif late and invocation.over:
             self.tell("late result", id=invocation.request_id, reason=f"{self.timeout:g} s were over")
-            return False
-        if self._limit is not None:
-            self._limit.give()
-        if waiting is not None:
-            waiting()
+        return first
+
+    def _count(self, invocation: Invocation, outcome: Outcome, in_order: bool) -> None:
+        """Under the lock. An environment in which something may still go on is not used again."""
         error = outcome.error
-        cause: Cause = "invoked" if error is None else "invocation failed"
-        reason = None if error is None else f"{type(error).__name__}: {error}"[:500]
-        self.tell(cause, id=invocation.request_id, reason=reason)
-        return True
+        timed_out = isinstance(error, FunctionTimedOut) and error.request_id == invocation.request_id
+        self._ended += 1
+        self._timeouts += timed_out
+        self._errors += error is not None and not timed_out
+        self._durations.add(round(outcome.seconds * SECOND))
+        if in_order and invocation.environment.ready:
+            self._idle.append(invocation.environment)
+
+    def _make_room(self, invocation: Invocation) -> None:
+        if self._limit is not None:
+            self._limit.give(invocation)
+        if self._waiting:
+            self.wake()
+
+    def _tell_end(self, invocation: Invocation, error: BaseException | None) -> None:
+        if self._reporter.observers:
+            cause: Cause = "invoked" if error is None else "invocation failed"
+            reason = None if error is None else f"{type(error).__name__}: {error}"[:500]
+            self.tell(cause, id=invocation.request_id, reason=reason)
 
     def when_free(self, call: Callable[[], object]) -> None:
-        """Call it, in whatever thread, when a run has ended; for those who met Throttled."""
-        with self._lock:
-            self._waiting.append(call)
+        """Call it, in whatever thread, when there may be room for another run; for those who met Throttled."""
+        self._waiting.append(call)
+        if self._limit is not None:
+            self._limit.waiting.add(self)
+        self.wake()  # a run may have ended meanwhile
+
+    def wake(self) -> None:
+        """Call those who wait, if there is room."""
+        most = self._settings.concurrency
+        if self._limit is not None and self._limit.full:
+            if self._waiting:
+                self._limit.waiting.add(self)
+            return
+        if most is None or len(self._live) < most:
+            for _ in range(len(self._waiting)):
+                with suppress(IndexError):
+                    self._waiting.popleft()()
 
     # -- events that are seen to later ---------------------------------------------------------------------------
 
@@ -305,7 +334,7 @@ class Function:
             raise NeedsBroker(f"an event for function {self.name!r}")
         from decouple.asynchronous import accept  # here, because not every function is sent events
 
-        return accept(self, self._runner, event)
+        return accept(self, self._runner, event, LINEAGE.get())
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -315,12 +344,12 @@ class Function:
             shares = [self._durations.percentile(share) for share in (0.5, 0.9, 0.99, 1.0)]
             p50, p90, p99, longest = (None if one is None else one / SECOND for one in shares)
             return FunctionStats(
-                invocations=self._ended + self._running,
+                invocations=self._ended + len(self._live),
                 errors=self._errors,
                 timeouts=self._timeouts,
                 throttles=self._throttles,
                 late=self._late,
-                running=self._running,
+                running=len(self._live),
                 peak=self._peak,
                 cold_starts=self._cold,
                 warm_starts=self._warm,
@@ -333,6 +362,8 @@ class Function:
 
     def close(self) -> None:
         """Let go of what was kept warm."""
+        with self._lock:
+            self._idle.clear()
         self._runtime.close()
 
     def _employ(self, runner: Runner, limit: Limit | None, observers: tuple[Observer, ...]) -> None:
@@ -368,45 +399,3 @@ class Watch:
 
     def describe(self) -> str:
         return f"the timeout of function {self.function.name!r}"
-
-
-class Answered:
-    """A caller that waits for an answer: blocked on a lock that is released once."""
-
-    __slots__ = ("_gate", "_what", "done")
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self.done = False
-        self._gate = threading.Lock()
-        self._gate.acquire()
-
-    def block(self, seconds: float) -> bool:
-        return self._gate.acquire(timeout=seconds)
-
-    def wake(self) -> None:
-        self.done = True
-        self._gate.release()
-
-    def describe(self) -> str:
-        return self._what
-
-
-def run_here(invocation: Invocation) -> None:
-    """Run it in this thread; what the handler raises is in its outcome."""
-    try:
-        if invocation.awaits:
-            import asyncio
-
-            here_or_elsewhere(lambda: asyncio.run(invocation.arun()))
-        else:
-            invocation.run()
-    except Exception:
-        pass  # the outcome has it
-
-
-def result_of(outcome: Outcome) -> Any:
-    """The result, or the error raised."""
-    if outcome.error is not None:
-        raise outcome.error
-    return outcome.result

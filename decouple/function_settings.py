@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
+from decouple.calls import is_async
 from decouple.clock import Seconds, nanoseconds
 from decouple.core.settings import SECOND
 from decouple.errors import InvalidName
@@ -34,6 +35,7 @@ class FunctionSettings(NamedTuple):
     dead_letter: Any = None
     isolation: str = "thread"
     on_init: Callable[[], object] | None = None
+    recursion: str = "stop"
 
 
 class GivenFunctionSettings(TypedDict, total=False):
@@ -49,6 +51,7 @@ class GivenFunctionSettings(TypedDict, total=False):
     dead_letter: Any
     isolation: str | None
     on_init: Callable[[], object] | None
+    recursion: str
 
 
 def check_function_name(name: str) -> str:
@@ -74,6 +77,8 @@ def read_function_settings(function: Function, given: Mapping[str, Any], awaits:
         whole(settings.concurrency, "concurrency", 0, 1_000_000)
     if settings.on_init is not None and not callable(settings.on_init):
         raise TypeError(f"on_init must be callable without arguments, not {settings.on_init!r:.80}")
+    if settings.recursion not in ("stop", "allow"):
+        raise ValueError(f"recursion must be 'stop' or 'allow', not {settings.recursion!r}")
     for name in ("on_success", "on_failure", "dead_letter"):
         check_destination(name, getattr(settings, name))
     isolation = read_isolation(given.get("isolation"), awaits)
@@ -95,6 +100,10 @@ def read_isolation(isolation: Any, awaits: bool) -> str:
 
 def check_destination(name: str, target: Any) -> None:
     """Something an event can be handed to."""
+    if target is not None and not hasattr(target, "send") and callable(target) and is_async(target):
+        raise TypeError(
+            f"{name} must be a plain def where it is a callable, not {target!r:.80}: use an async function's send"
+        )
     if target is None or callable(target) or any(callable(getattr(target, verb, None)) for verb in ("send", "publish")):
         if name != "dead_letter" or target is None or not callable(target):
             check_order(name, target)

@@ -1,24 +1,31 @@
 """One run of a handler: begun where there is room, ended once, by its result, its error or its timeout.
 
-A handler runs in the thread, or as the task, of whoever takes the invocation as a job. Its end is told to `ended` by
-whichever comes first, the handler or the watch over the function's deadlines; what comes later is discarded, with a
-record. An environment is what Lambda starts for one run at a time: made at a cold start, kept for the next.
+A handler runs in the thread, or as the task, of whoever takes the invocation as a job; its time begins there. Its end is
+told to `ended` by whichever comes first, the handler or the watch over the function's deadlines; what comes later is
+discarded, with a record. An environment is what Lambda starts for one run at a time: made at a cold start, kept for the next.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import sys
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.context import Context
-from decouple.errors import FunctionTimedOut
+from decouple.core.deadlines import FAR
+from decouple.errors import BrokenOff, FunctionFailed, FunctionTimedOut, ResultNotJSON
 from decouple.jsontext import json_text
+from decouple.lineage import LINEAGE, NO_LINEAGE, Lineage, after
+from decouple.stacks import stack_of, user_frames
 
 if TYPE_CHECKING:
     from decouple.function import Function
 
-__all__ = ["Environment", "Invocation", "Outcome"]
+__all__ = ["BrokenOff", "Environment", "Invocation", "Outcome", "copied", "own_copy", "stay"]
+
+STRAYED = 70  # EX_SOFTWARE
 
 
 class Outcome(NamedTuple):
@@ -48,34 +55,36 @@ class Environment:
 class Invocation:
     """A run that has its place among the function's concurrent ones. It is a job: `run`, or `arun` for an async handler.
 
-    event: as the handler gets it, its own; ended: told once how it ended, in whatever thread notices it.
+    event: as the handler gets it, its own; ended: told once how it ended, in whatever thread notices it; lineage: of the
+    event. deadline: FAR until the run begins. killed: its end was brought about, so what comes of it is no late result.
     """
 
     __slots__ = (
-        "awaits", "deadline", "ended", "environment", "event", "function", "number", "over", "request_id", "started_at",
-        "task",
+        "awaits", "deadline", "ended", "environment", "event", "function", "killed", "lineage", "over", "request_id",
+        "started_at", "task",
     )  # fmt: skip
+
+    environment: Environment  # from when it has its place
 
     def __init__(
         self,
         function: Function,
         event: Any,
-        environment: Environment,
-        number: int,
-        request_id: str,
         ended: Callable[[Outcome], object],
+        request_id: str,
+        lineage: Lineage = NO_LINEAGE,
     ) -> None:
         self.function = function
         self.event = event
-        self.environment = environment
-        self.number = number
         self.request_id = request_id
         self.ended = ended
         self.awaits: bool = function.awaits
         self.over = False
+        self.killed = False
         self.task: Any = None
+        self.lineage = after(lineage, function.mark)
         self.started_at = function.clock.now()
-        self.deadline = self.started_at + function._timeout
+        self.deadline = FAR
 
     @property
     def context(self) -> Context:
@@ -87,30 +96,57 @@ class Invocation:
             function.memory,
             self.request_id,
             self.environment.stream,
-            function.clock,
+            function.clock.now,
             self.deadline,
         )
 
+    def started(self) -> None:
+        """From now on its time runs."""
+        self.started_at = self.function.clock.now()
+        self.deadline = self.started_at + self.function._timeout
+
+    # -- the runner's job ----------------------------------------------------------------------------------------
+
     def run(self) -> None:
         """The handler, in this thread. What it raises is told to `ended`, and raised again for the runner's report."""
+        if self.over:
+            return
+        self._begin()
+        token, me = LINEAGE.set(self.lineage), os.getpid()
         try:
             result = self.function._runtime.run(self)
         except BaseException as error:
+            stay(me, self.function.name)
             self._raised(error)
-            raise
-        self._returned(result)
+        else:
+            stay(me, self.function.name)
+            self._returned(result)
+        finally:
+            LINEAGE.reset(token)
 
     async def arun(self) -> None:
         """The handler, in this task."""
+        if self.over:
+            return
         import asyncio
 
         self.task = asyncio.current_task()
+        self._begin()
+        token, me = LINEAGE.set(self.lineage), os.getpid()
         try:
             result = await self.function._runtime.arun(self)
         except BaseException as error:
+            stay(me, self.function.name)
             self._raised(error)
-            raise
-        self._returned(result)
+        else:
+            stay(me, self.function.name)
+            self._returned(result)
+        finally:
+            LINEAGE.reset(token)
+
+    def _begin(self) -> None:
+        self.started()
+        self.function.watch(self)
 
     def abandon(self) -> None:
         """The broker closes before it was begun."""
@@ -119,46 +155,109 @@ class Invocation:
     def describe(self) -> str:
         return f"function {self.function.name!r}, request {self.request_id}"
 
+    # -- its end -------------------------------------------------------------------------------------------------
+
     def _returned(self, result: Any) -> None:
         error: BaseException | None = None
         if result is not None:
             try:
-                json_text(result, f"function {self.function.name!r} must return what JSON holds")
-            except (TypeError, ValueError) as wrong:
+                result = own_result(result, self.function.name)
+            except ResultNotJSON as wrong:
                 result, error = None, wrong
-        self.finish(self._outcome(result, error))
+        self._finish_in_time(result, error)
+        if error is not None:
+            raise error
 
     def _raised(self, error: BaseException) -> None:
-        self.finish(self._outcome(None, error))
+        shown = presentable(error, self.function.name)
+        self._finish_in_time(None, shown)
+        # asyncio must see that its task was cancelled.
+        raise error.with_traceback(user_frames(error.__traceback__)) if cancelled(error) else shown
 
-    def _outcome(self, result: Any, error: BaseException | None) -> Outcome:
-        seconds = (self.function.clock.now() - self.started_at) / 1e9
-        if self.function.clock.now() > self.deadline:
-            late = FunctionTimedOut(self.function.name, seconds=self.function.timeout, request_id=self.request_id)
-            return Outcome(None, late, self.function.timeout)
-        return Outcome(result, error, seconds)
+    def _finish_in_time(self, result: Any, error: BaseException | None) -> None:
+        """The handler has come to its end. On a VirtualClock nobody could look while it ran: only now."""
+        now = self.function.clock.now()
+        if now > self.deadline and self.function.settle(self, self._timed_out, late=False):
+            self._tell(self._timed_out)
+        self.finish(Outcome(result, error, (now - self.started_at) / 1e9))
+
+    @property
+    def _timed_out(self) -> Outcome:
+        seconds = self.function.timeout
+        error = FunctionTimedOut(self.function.name, seconds=seconds, request_id=self.request_id)
+        return Outcome(None, error, seconds)
 
     def time_out(self) -> None:
-        """The watch found it past its deadline."""
-        seconds = self.function.timeout
-        self.finish(
-            Outcome(None, FunctionTimedOut(self.function.name, seconds=seconds, request_id=self.request_id), seconds)
-        )
-        self.function._runtime.kill(self)
+        """It is past its deadline: end it, or abandon it."""
+        self.break_off(self._timed_out)
+
+    def break_off(self, outcome: Outcome) -> None:
+        """End it from outside, unless it has ended."""
+        if self.function.settle(self, outcome, late=False):
+            self.function._runtime.kill(self)
+            self._tell(outcome)
 
     def finish(self, outcome: Outcome) -> None:
         """End it, unless it has ended: then this is late, and recorded as such."""
-        if self.function._settle(self, outcome):
+        if self.function.settle(self, outcome, late=not self.killed):
+            self._tell(outcome)
+
+    def _tell(self, outcome: Outcome) -> None:
+        """With its lineage, so that the destinations of a loop of functions carry it on."""
+        token = LINEAGE.set(self.lineage)
+        try:
             self.ended(outcome)
+        finally:
+            LINEAGE.reset(token)
 
 
-class BrokenOff(Exception):
-    """A run that was never begun, because its broker was closed."""
+def presentable(error: BaseException, function: str) -> BaseException:
+    """The handler's error as others may raise it, beginning in the handler: an exit must not end the program."""
+    trace = user_frames(error.__traceback__)
+    if isinstance(error, Exception) or interrupts(error):
+        return error.with_traceback(trace)
+    failed = FunctionFailed(function, error_type=type(error).__name__, text=str(error), stack=stack_of(error))
+    failed.__cause__ = error
+    return failed.with_traceback(trace)
 
-    def __init__(self, function: str) -> None:
-        super().__init__(f"the broker was closed before function {function!r} was begun")
+
+def interrupts(error: BaseException) -> bool:
+    """Whether it is a Ctrl-C, which comes to the main thread alone, rather than a handler's own doing."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+
+
+def cancelled(error: BaseException) -> bool:
+    if "asyncio" not in sys.modules:
+        return False
+    from asyncio import CancelledError
+
+    return isinstance(error, CancelledError)
+
+
+def stay(process: int, function: str) -> None:
+    """End this process if it is the child of a handler that forked and let it return: its parent has the answer."""
+    if os.getpid() != process:
+        sentence = f"function {function!r}: its handler forked, and the child returned: end it with os._exit()\n"
+        os.write(2, sentence.encode())
+        os._exit(STRAYED)
 
 
 def own_copy(event: Any, name: str) -> Any:
     """The event as the handler gets it: decoded from JSON, so that sender and handler share nothing."""
-    return json.loads(json_text(event, f"an event of function {name!r} must be JSON"))
+    return copied(json_text(event, f"an event of function {name!r} must be JSON"))
+
+
+def own_result(result: Any, name: str) -> Any:
+    """What the handler returned, as its caller gets it. Raises ResultNotJSON."""
+    try:
+        text = json_text(result, "")
+    except (TypeError, ValueError) as error:
+        raise ResultNotJSON(name, why=str(error).removeprefix(": ")) from None
+    return copied(text)
+
+
+def copied(text: str) -> Any:
+    """A new object each time."""
+    import json  # here, because most programs have no functions
+
+    return json.loads(text)

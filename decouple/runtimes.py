@@ -1,25 +1,27 @@
 """How a handler is run: in the thread that has the job, or as the task. (In a process of its own: processes.py.)
 
-A thread cannot be ended from outside: a handler past its timeout is abandoned, and its result discarded when it comes.
-A task is cancelled.
+A thread cannot be ended from outside: a handler past its timeout is abandoned, and its result discarded when it comes. It
+keeps one of the broker's workers until then. A task is cancelled.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from decouple.calls import answer_of
 
 if TYPE_CHECKING:
-    from decouple.invocation import Invocation
+    from decouple.invocation import Environment, Invocation
 
 __all__ = ["Runtime", "Tasks", "Threads"]
 
 
 class Runtime(Protocol):
-    """Runs the handler of an invocation, after what a cold start needs."""
+    """Runs the handler of an invocation, after what a cold start needs. watched: others look when its time is over."""
 
     awaits: bool
+    watched: bool
 
     def run(self, invocation: Invocation) -> Any: ...
 
@@ -27,6 +29,10 @@ class Runtime(Protocol):
 
     def kill(self, invocation: Invocation) -> None:
         """Its time is over: end it, if that can be done."""
+        ...
+
+    def usable(self, environment: Environment) -> bool:
+        """Whether another run can take place where one ended well."""
         ...
 
     def close(self) -> None:
@@ -38,6 +44,7 @@ class Threads:
     """In the thread that took the job."""
 
     awaits = False
+    watched = True
 
     def run(self, invocation: Invocation) -> Any:
         function = invocation.function
@@ -50,6 +57,9 @@ class Threads:
     def kill(self, invocation: Invocation) -> None:
         """Nothing can: it is abandoned."""
 
+    def usable(self, environment: Environment) -> bool:
+        return True
+
     def close(self) -> None:
         """Nothing is kept."""
 
@@ -58,6 +68,7 @@ class Tasks:
     """As a task of the loop that took the job; for `async def` handlers."""
 
     awaits = True
+    watched = True
 
     def run(self, invocation: Invocation) -> Any:
         raise NotImplementedError  # the runner awaits what says so
@@ -69,9 +80,14 @@ class Tasks:
 
     def kill(self, invocation: Invocation) -> None:
         """Cancel the task, from whatever thread."""
+        invocation.killed = True
         task = invocation.task
         if task is not None:
-            task.get_loop().call_soon_threadsafe(task.cancel)
+            with suppress(RuntimeError):  # its loop was closed meanwhile
+                task.get_loop().call_soon_threadsafe(task.cancel)
+
+    def usable(self, environment: Environment) -> bool:
+        return True
 
     def close(self) -> None:
         """Nothing is kept."""

@@ -51,6 +51,7 @@ Cause: TypeAlias = Literal[
     "invocation failed",  # a run ended with an error or by its timeout; `reason` has it
     "late result",  # a handler returned or failed after its timeout: discarded
     "event accepted",  # handed over with send()
+    "destination failed",  # `other` did not take the record of a run, or the event itself; `reason` says why
     "event given up",  # not tried again, `reason` says why: gone, or with the destinations `other`
 ]
 
