@@ -63,6 +63,7 @@ from decouple.errors import (
     TopicError,
     TopicExists,
     TopicNotFound,
+    TriggerExists,
     VisibilityTooLong,
 )
 from decouple.findings import Finding
@@ -145,6 +146,7 @@ __all__ = [  # noqa: RUF022
     "ReceiptInvalid",
     "ReceiptExpired",
     "VisibilityTooLong",
+    "TriggerExists",
     "InvalidBatch",
     "BodyNotDecoded",
     "BodyMissing",

@@ -195,6 +195,17 @@ class Declaring:
                 raise FunctionExists(made.name, setting=setting, current=now, asked=settings[setting])
         return function
 
+    def _function_of(self, what: Function | Callable[..., Any]) -> Function:
+        """The function that a queue of ours is to trigger. Raises ValueError for one that is not ours."""
+        if not isinstance(what, Function):
+            return self.function(what)
+        if self._functions.get(what.name) is not what:
+            where = "is of another broker" if what.clock is self.clock else "lives on another clock"
+            raise ValueError(
+                f"function {what.name!r} {where}: declare it with broker.function(...) of the queue's broker"
+            )
+        return what
+
     def _workers(self) -> Runner:
         """The runner, for queues whose messages are to be handled."""
         with self._lock:

@@ -13,6 +13,7 @@
     |   |-- VisibilityTooLong      .total over .limit seconds since the receive
     |   |-- MoveTaskRunning        .task, .moved, .remaining: the redrive that runs already
     |   |-- InvalidBatch           .errors: {position: error}; nothing was sent
+    |   |-- TriggerExists          .function: the queue triggers it already
     |   |-- BodyNotDecoded         .text, .wanted: the body is not what the queue's type asks
     |   `-- BodyMissing            .key, .size: a large body is not in its store any more
     |-- TopicError                 .topic: the topic's name
@@ -117,6 +118,7 @@ __all__ = [
     "TopicError",
     "TopicExists",
     "TopicNotFound",
+    "TriggerExists",
     "VisibilityTooLong",
 ]
 
@@ -271,6 +273,17 @@ class InvalidBatch(QueueError, ValueError):
             queue=queue,
         )
         self.errors = dict(errors)
+
+
+class TriggerExists(QueueError):
+    """A queue has one trigger for a function."""
+
+    def __init__(self, queue: str, *, function: str) -> None:
+        super().__init__(
+            f"queue {queue!r} has a trigger for function {function!r} already: close() that one to declare another",
+            queue=queue,
+        )
+        self.function = function
 
 
 class BodyNotDecoded(QueueError):

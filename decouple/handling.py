@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from decouple.clock import Seconds
 from decouple.desk import Desk
-from decouple.errors import NeedsBroker
+from decouple.errors import NeedsBroker, TriggerExists
 from decouple.generic import T
 
 if TYPE_CHECKING:
+    from decouple.function import Function
+    from decouple.queue import Queue
     from decouple.runner import Runner
+    from decouple.trigger import Trigger
 
 __all__ = ["Handling"]
 
@@ -18,6 +24,7 @@ class Handling(Desk[T]):
     """What needs a broker's workers."""
 
     _employer: Any = None
+    _triggers: Mapping[str, Trigger] = MappingProxyType({})
 
     def _runner(self, what: str) -> Runner:
         """The broker's workers. Raises NeedsBroker."""
@@ -25,3 +32,60 @@ class Handling(Desk[T]):
             raise NeedsBroker(f"{what} of queue {self.name!r}")
         runner: Runner = self._employer._workers()
         return runner
+
+    def trigger(
+        self,
+        function: Function | Callable[..., Any],
+        *,
+        batch_size: int = 10,
+        batch_window: Seconds = 0,
+        max_concurrency: int | None = None,
+        filter: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        partial_failures: bool = True,
+        enabled: bool = True,
+        scaling: Literal["aws"] | None = None,
+        pollers: tuple[int, int] | None = None,
+    ) -> Trigger:
+        """Let messages of this queue start a function, in batches, as Lambda's event source mapping does.
+
+        function: of the same broker, or a handler, which is declared as one under its own name. What the handler took is
+        deleted; when it raises, or takes longer than its timeout, the messages come again after the visibility timeout.
+        batch_size: 1 to 10,000, over 10 with a window, 10 at most of a FIFO queue; batch_window: 0 to 300 s to wait for a
+        batch to be full, or 6 MB; max_concurrency: 1 to 1,000 batches at a time, None = as many as workers are free;
+        filter: an EventBridge pattern over the record, or up to five: what matches none is deleted; partial_failures: the
+        handler's answer {"batchItemFailures": [{"itemIdentifier": id}]} says which messages failed, and an answer AWS cannot
+        read that all did; enabled: False = paused; scaling="aws": 5 batches at a time, growing by 300 a minute to 1,250;
+        pollers: (least, most) of provisioned mode, 10 batches each, growing by 1,000 a minute.
+
+        Raises NeedsBroker, TriggerExists, InvalidFilter, TypeError, and ValueError also where the visibility timeout is
+        shorter than the function's. Source: Lambda API, CreateEventSourceMapping.
+        """
+        from decouple.trigger import Trigger  # here, because not every queue has one
+        from decouple.trigger_settings import check_times, read_trigger_settings
+
+        runner, queue = self._runner("a trigger"), cast("Queue[Any]", self)
+        settings = read_trigger_settings(
+            queue,
+            batch_size=batch_size,
+            batch_window=batch_window,
+            max_concurrency=max_concurrency,
+            filter=filter,
+            partial_failures=partial_failures,
+            scaling=scaling,
+            pollers=pollers,
+        )
+        target: Function = self._employer._function_of(function)
+        check_times(queue, target)
+        trigger = Trigger(queue, target, runner, settings)
+        with self._lock:
+            self._check_open()
+            if target.name in self._triggers:
+                raise TriggerExists(self.name, function=target.name)
+            self._triggers = {**self._triggers, target.name: trigger}
+        if enabled:
+            trigger.resume()
+        return trigger
+
+    def _forget_trigger(self, trigger: Trigger) -> None:
+        with self._lock:
+            self._triggers = {name: one for name, one in self._triggers.items() if one is not trigger}

@@ -7,6 +7,7 @@ of those who wait there.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +43,11 @@ class JobPark(Park):
 
 
 class Intake:
-    """One receive of up to `most` messages, and the job that has them: `take` is called with them in a worker.
+    """A receive of up to `most` messages, and the job that has them: `take` is called with them in a worker.
 
-    With `awaits`, take is a coroutine function and awaited on the loop. `closed` is called instead, once, when the queue
-    is closed. lease: nanoseconds, None = the queue's visibility timeout.
+    One receive at a time; `begin` again for the next, also from `take`. With `awaits`, take is a coroutine function and
+    awaited on the loop. `closed` is called instead, once, when the queue or the broker is closed. lease: nanoseconds,
+    None = the queue's visibility timeout.
     """
 
     def __init__(
@@ -62,27 +64,41 @@ class Intake:
     ) -> None:
         self.queue = queue
         self.runner = runner
+        self.most = most
+        self.lease = lease
         self.awaits = awaits
         self.take = take
         self.closed = closed
         self.what = what
-        self.over = False
         self.alarm_at = FAR
-        lease = queue._core.lease if lease is None else lease
-        self.park = JobPark(queue.name, most, lease, runner, lambda: runner.put(self))
+        # The park that waits, if one does. Whoever takes it out, in one call, has it: a worker, or `stop`.
+        self._parked: deque[JobPark] = deque()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing waits: it was taken, stopped, or not begun."""
+        return not self._parked
 
     def begin(self) -> None:
         """Join the line; what is visible by now is taken at once, by a worker. Raises QueueClosed."""
-        until = self.queue._lobby.enter(self.park)
+        lease = self.queue._core.lease if self.lease is None else self.lease
+        park = JobPark(self.queue.name, self.most, lease, self.runner, self._put)
+        self._parked.append(park)
+        try:
+            until = self.queue._lobby.enter(park)
+        except QueueClosed:
+            self._parked.clear()
+            raise
         if until is not None:
             self._set_alarm(until)
 
     def stop(self) -> bool:
         """Leave the line, giving back what was on its way; False if it was taken already."""
-        if self.over:
+        try:
+            park = self._parked.pop()
+        except IndexError:
             return False
-        self.over = True
-        self.queue._lobby.abandon(self.park)
+        self.queue._lobby.abandon(park)
         return True
 
     # -- the runner's job ----------------------------------------------------------------------------------------
@@ -101,26 +117,37 @@ class Intake:
 
     def abandon(self) -> None:
         """The broker closes."""
-        self.stop()
+        if self.stop():
+            self.closed()
 
     def describe(self) -> str:
         return f"{self.what} waits for queue {self.queue.name!r}"
 
+    def _put(self) -> None:
+        self.runner.put(self)
+
     def _have(self) -> list[Message[Any]]:
         """The messages, once; [] while there are none."""
-        if self.over:
+        try:
+            park = self._parked[0]
+        except IndexError:
             return []
-        until = self.queue._lobby.alarm_for(self.park)
+        until = self.queue._lobby.alarm_for(park)
         if until is not None:
             self._set_alarm(until)
             return []
-        self.over = True
         try:
-            found = self.queue._lobby.outcome(self.park)
+            self._parked.remove(park)
+        except ValueError:  # another worker was told as well, or it was stopped meanwhile
+            return []
+        try:
+            good = self.queue._decodable(self.queue._lobby.outcome(park))
+            if not good:  # dead letters, all of them
+                self.begin()
         except QueueClosed:
             self.closed()
             return []
-        return self.queue._decodable(found)
+        return good
 
     def _set_alarm(self, until: int) -> None:
         """Look again at that instant, if nothing earlier is set."""
@@ -130,7 +157,7 @@ class Intake:
 
 
 class Alarm:
-    """The runner's job at the queue's next deadline."""
+    """The runner's job at the queue's next deadline. It outlives the receive it was set for, and serves the next one."""
 
     awaits = False
 
@@ -141,10 +168,14 @@ class Alarm:
     def run(self) -> None:
         """Let the intake look: what is due happens, and may fill it, whose wake puts its own job."""
         intake = self.intake
-        if intake.over or self.at > intake.alarm_at:
+        if self.at > intake.alarm_at:
             return
         intake.alarm_at = FAR
-        until = intake.queue._lobby.alarm_for(intake.park)
+        try:
+            park = intake._parked[0]
+        except IndexError:
+            return
+        until = intake.queue._lobby.alarm_for(park)
         if until is not None:
             intake._set_alarm(until)
 
@@ -152,8 +183,8 @@ class Alarm:
         self.run()
 
     def abandon(self) -> None:
-        """The broker closes, and the intake hears of it by itself."""
-        self.intake.stop()
+        """The broker closes."""
+        self.intake.abandon()
 
     def describe(self) -> str:
         return self.intake.describe()

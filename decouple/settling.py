@@ -125,5 +125,25 @@ class Settling(Desk[T]):
         finally:
             self._follow_up()
 
+    def _blame(self, complaints: Iterable[tuple[Message[T], Failure]]) -> None:
+        """Keep with each message why its handler failed, where nobody has received it again; it stays in flight."""
+        with self._lock:
+            for message, failure in complaints:
+                if self._core.find(message.record[2]) is message:
+                    self._core.remember(message, failure)
+
+    def _discard(self, messages: Iterable[Message[T]], reason: str) -> None:
+        """Delete messages that nobody wants, with the reason in the record; a late one of a FIFO queue is left alone."""
+        try:
+            with self._lock:
+                now = self._now()
+                for message in messages:
+                    seq = message.record[2]
+                    if self._order is None or not self._order.expired(now, seq, message.times_received):
+                        self._core.delete(now, seq, reason)
+                self._lobby.serve(now)
+        finally:
+            self._follow_up()
+
     def _receipt_of(self, message: Delivery) -> str:
         return receipt_of(self, message)

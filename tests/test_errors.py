@@ -64,6 +64,7 @@ from decouple.errors import (
     TopicError,
     TopicExists,
     TopicNotFound,
+    TriggerExists,
     VisibilityTooLong,
 )
 
@@ -81,6 +82,7 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         {"queue": "q", "setting": "delay", "current": 30, "asked": 40},
         ["'q'", "delay=30", "40", "configure(delay=...)"],
     ),
+    (TriggerExists("q", function="f"), {"queue": "q", "function": "f"}, ["'q'", "'f'", "close()"]),
     (QueueClosed("q"), {"queue": "q"}, ["queue 'q' is closed"]),
     (
         TooManyInFlight("q", in_flight=11, limit=10),

@@ -29,7 +29,7 @@ Cause: TypeAlias = Literal[
     "refused",  # `other` did not take it: in flight here again until `until`, or visible as it was
     "moved",  # gone to `other`
     "rejected",  # gone by reject() from a queue without a dead-letter queue; `reason` says why
-    "deleted",  # gone, acknowledged
+    "deleted",  # gone, acknowledged; with a `reason` when nobody was to handle it
     "retained out",  # gone, older than the queue's retention
     "purged",  # gone, by purge() or with its queue
     "group parked",  # nothing of the group `reason` is given until it is released: its first message keeps failing
@@ -49,6 +49,7 @@ Cause: TypeAlias = Literal[
     # of a function, named by `function`; `id` is the request's
     "invoked",  # a run ended well
     "invocation failed",  # a run ended with an error or by its timeout; `reason` has it
+    "late delete",  # a trigger's messages were in flight no more when they were to be deleted; `other` is their queue
     "late result",  # a handler returned or failed after its timeout: discarded
     "event accepted",  # handed over with send()
     "destination failed",  # `other` did not take the record of a run, or the event itself; `reason` says why

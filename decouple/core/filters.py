@@ -216,21 +216,27 @@ def said(value: Atom) -> str:
 # -- compiling -------------------------------------------------------------------------------------------------------
 
 
-def compile(policy: Mapping[str, Any], scope: Scope = "attributes") -> Filter:
+def compile(
+    policy: Mapping[str, Any],
+    scope: Scope = "attributes",
+    *,
+    most_keys: int = MOST_KEYS,
+    most_combinations: int = MOST_COMBINATIONS,
+) -> Filter:
     """The filter for a policy, which it shares nothing with. Cost: O(its size).
 
     At most 5 keys (of a nested policy those at the top), 150 combinations (values of all keys multiplied, in the body
-    each list times its depth; alternatives of `$or` added) and 256 KiB of JSON.
+    each list times its depth; alternatives of `$or` added), where nothing else is given, and 256 KiB of JSON.
     Raises TypeError, ValueError, InvalidFilter with the place and AWS's reason.
     """
     if scope not in ("attributes", "body"):
         raise ValueError(f"a filter's scope must be 'attributes' or 'body', not {scope!r}")
     if not isinstance(policy, Mapping):
         raise TypeError(f"a filter policy must be a mapping of keys to lists of values, not {policy!r:.80}")
-    if len(policy) > MOST_KEYS:
-        refuse("", f"Filter policy can not have more than {MOST_KEYS} keys")
+    if len(policy) > most_keys:
+        refuse("", f"Filter policy can not have more than {most_keys} keys")
     given = dict(policy)
-    alternatives, _ = read(given, Position("", "", 1, scope, 0))
+    alternatives, _ = read(given, Position("", "", 1, scope, 0, most_combinations))
     text = shown(given, "")
     if size_of(text) > MOST_BYTES:
         refuse("", f"Filter policy can not have more than {MOST_BYTES} bytes")
@@ -238,13 +244,16 @@ def compile(policy: Mapping[str, Any], scope: Scope = "attributes") -> Filter:
 
 
 class Position(NamedTuple):
-    """Where in a policy one reads. key: the key so far, joined by dots; path: the same for people, with `$or[0]`."""
+    """Where in a policy one reads. key: the key so far, joined by dots; path: the same for people, with `$or[0]`; most:
+    combinations.
+    """
 
     key: str
     path: str
     depth: int
     scope: Scope
     inside: int
+    most: int = MOST_COMBINATIONS
 
     def at(self, key: str) -> tuple[str, str]:
         return (f"{self.key}.{key}" if self.key else key), (f"{self.path}.{key}" if self.path else key)
@@ -260,15 +269,15 @@ def read(policy: dict[Any, Any], here: Position) -> Read:
     found: list[Alternative] = [()]
     total = 1
     for key, value in policy.items():
-        options, many = read_key(key, value, here, MOST_COMBINATIONS // total)
+        options, many = read_key(key, value, here, here.most // total)
         total *= many
-        check_complexity(total)
+        check_complexity(total, here.most)
         found = [(*one, *option) for one in found for option in options]
     return found, total
 
 
-def check_complexity(combinations: int) -> None:
-    if combinations > MOST_COMBINATIONS:
+def check_complexity(combinations: int, most: int) -> None:
+    if combinations > most:
         refuse("", "Filter policy is too complex")
 
 
@@ -287,7 +296,7 @@ def read_key(key: Any, value: Any, here: Position, left: int) -> Read:
     if key == "$or" and gives_alternatives(values):
         return read_alternatives(values, here, path)
     if here.depth * len(values) > left:
-        check_complexity(MOST_COMBINATIONS + 1)
+        check_complexity(here.most + 1, here.most)
     patterns = tuple(pattern(one, f"{path}[{number}]") for number, one in enumerate(values))
     return [(Leaf(name, patterns, any(one.kind == "missing" for one in patterns)),)], here.depth * len(values)
 
@@ -304,7 +313,7 @@ def read_alternatives(values: list[Any], here: Position, path: str) -> Read:
         more, combinations = read_object(one, here._replace(path=f"{path}[{number}]"))
         options += more
         many += combinations
-        check_complexity(many)
+        check_complexity(many, here.most)
     return options, many
 
 

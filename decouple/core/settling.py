@@ -29,12 +29,15 @@ class Settling(Moves):
             return None
         return delivery
 
-    def delete(self, now: int, seq: int) -> bool:
-        """Acknowledge: the message is gone, also by an old receipt. False if it was gone before. Cost: O(1)."""
+    def delete(self, now: int, seq: int, reason: str | None = None) -> bool:
+        """Acknowledge: the message is gone, also by an old receipt. False if it was gone before. Cost: O(1).
+
+        reason: why nobody was to handle it, for the record.
+        """
         delivery = self._current(now, seq)
         if delivery is None:
             return False
-        changes = self._note("deleted", now, delivery.record, delivery) if self.listening else ()
+        changes = self._note("deleted", now, delivery.record, delivery, reason=reason) if self.listening else ()
         place = self._place_of(seq)
         if self.grouped:
             self.touched.append(delivery.record)
