@@ -48,12 +48,16 @@ class Batch:
 
     def add(self, messages: list[Message[Any]]) -> list[Message[Any]]:
         """Take them in; those that match no pattern are deleted. What would be too much for one event: the rest."""
-        patterns = self.trigger._settings.patterns
-        arn, region = self.trigger.queue.arn, self.trigger.queue._region
+        trigger = self.trigger
+        patterns, arn, region = trigger._settings.patterns, trigger.queue.arn, trigger.queue._region
         unwanted: list[Message[Any]] = []
         rest: list[Message[Any]] = []
         for position, message in enumerate(messages):
-            text = message.text
+            try:
+                text = message.text
+            except Exception as error:  # the store of large bodies: as if the function had failed
+                trigger._unreadable(message, failure_of(error, message.times_received))
+                continue
             size = (len(text) if text.isascii() else len(text.encode())) + size_of(
                 details_of(message.record).attributes
             )
@@ -68,7 +72,7 @@ class Batch:
             self.messages.append(message)
             self.records.append(record)
         if unwanted:
-            self.trigger._unwanted(unwanted)
+            trigger._unwanted(unwanted)
         return rest
 
     def hold(self, until: int) -> None:

@@ -297,7 +297,7 @@ class Trigger:
             self._running -= 1
             self._invocations -= 1
             self._throttles += 1
-            enabled = self._state == "enabled"
+            enabled, ask = self._state == "enabled", False
             if enabled and now < over:
                 batch.hold(min(now + back_off(batch.tries), over))
                 self._held.append(batch)
@@ -351,6 +351,12 @@ class Trigger:
         with self._lock:
             self._filtered += len(messages)
         self.queue._discard(messages, f"no filter of the trigger of function {self.function.name!r} matches")
+
+    def _unreadable(self, message: Message[Any], why: Failure) -> None:
+        """Its body cannot be had: it comes again when its visibility ends, as one that failed."""
+        with self._lock:
+            self._failed += 1
+        self.queue._blame([(message, why)])
 
     def _give_back(self, messages: list[Message[Any]]) -> None:
         """They were not begun: first in line again, counts restored."""

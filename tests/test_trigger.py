@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from decouple import Broker, Queue, VirtualClock
+from decouple import Broker, LargeBodies, Queue, VirtualClock
 from decouple.errors import InvalidFilter, NeedsBroker, TriggerExists
 from decouple.function import Function
 from decouple.testing import Ledger
@@ -151,6 +152,33 @@ def test_bodies_that_do_not_decode_are_dead_and_do_not_end_the_trigger(broker: B
     queue.send(Order(7))
     broker.run_until_idle()
     assert seen.batches == [['{"id": 7}']]
+
+
+def test_a_body_that_its_store_has_lost_fails_alone(
+    broker: Broker, clock: VirtualClock, seen: Seen, tmp_path: Path
+) -> None:
+    queue = broker.queue("orders", large_bodies=LargeBodies(tmp_path, threshold=10))
+    trigger = queue.trigger(seen)
+    queue.send_batch(["short", "x" * 100])
+    for path in tmp_path.iterdir():
+        path.unlink()
+
+    broker.run_until_idle()
+
+    assert seen.batches == [["short"]]
+    assert (trigger.stats().succeeded, trigger.stats().failed) == (1, 1)
+    clock.advance(30)
+    assert queue.stats().received == 3
+
+
+def test_a_large_body_is_its_text(broker: Broker, seen: Seen, tmp_path: Path) -> None:
+    queue = broker.queue("orders", large_bodies=LargeBodies(tmp_path, threshold=10))
+    queue.trigger(seen)
+    queue.send("x" * 100)
+
+    broker.run_until_idle()
+
+    assert seen.batches == [["x" * 100]]
 
 
 def test_async_handlers_are_awaited(broker: Broker, orders: Queue) -> None:
