@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from decouple.smtp import SMTP
     from decouple.subscription import Subscription, SubscriptionStats
     from decouple.topic import Topic, TopicStats
+    from decouple.verdicts import Reject, Retry
 
 # What programs with queues alone need not load, and where it is.
 LATER = {
@@ -99,6 +100,8 @@ LATER = {
     "Push": "senders",
     "SMTP": "smtp",
     "Outgoing": "outbox",
+    "Retry": "verdicts",
+    "Reject": "verdicts",
 }
 
 # In reading order: what you make, what you hold, time, what happened, what can go wrong.
@@ -130,6 +133,8 @@ __all__ = [  # noqa: RUF022
     "idempotent",
     "MemoryStore",
     "LargeBodies",
+    "Retry",
+    "Reject",
     "Clock",
     "SystemClock",
     "VirtualClock",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
 
 from decouple.clock import Seconds
 from decouple.desk import Desk
@@ -12,12 +12,17 @@ from decouple.errors import NeedsBroker, TriggerExists
 from decouple.generic import T
 
 if TYPE_CHECKING:
+    from decouple.consumer import Consumer
     from decouple.function import Function
     from decouple.queue import Queue
+    from decouple.retries import RetryPolicy
     from decouple.runner import Runner
     from decouple.trigger import Trigger
 
 __all__ = ["Handling"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Handling(Desk[T]):
@@ -89,3 +94,56 @@ class Handling(Desk[T]):
     def _forget_trigger(self, trigger: Trigger) -> None:
         with self._lock:
             self._triggers = {name: one for name, one in self._triggers.items() if one is not trigger}
+
+    @overload
+    def consume(
+        self,
+        handler: Callable[P, R],
+        /,
+        *,
+        concurrency: int = 1,
+        heartbeat: Seconds | None = None,
+        retry: RetryPolicy = None,
+    ) -> Consumer[P, R]: ...
+    @overload
+    def consume(
+        self,
+        handler: None = None,
+        /,
+        *,
+        concurrency: int = 1,
+        heartbeat: Seconds | None = None,
+        retry: RetryPolicy = None,
+    ) -> Callable[[Callable[P, R]], Consumer[P, R]]: ...
+    def consume(
+        self,
+        handler: Callable[P, R] | None = None,
+        /,
+        *,
+        concurrency: int = 1,
+        heartbeat: Seconds | None = None,
+        retry: RetryPolicy = None,
+    ) -> Consumer[P, R] | Callable[[Callable[P, R]], Consumer[P, R]]:
+        """Let the broker's workers call a handler with each message: `@orders.consume`, `@orders.consume(concurrency=4)`
+        or orders.consume(handler).
+
+        handler: `def` or `async def`, called with the Message, or with what its first parameter is annotated with: str, or
+        the decoded body; a body that does not decode goes to the dead-letter queue, without one it is an error. Its return
+        acknowledges. Its exception gives the message back after the delay of `retry`: None = at once, a schedule such as
+        exponential(1, 300), or one by exception class; one that gives up sends it to the dead-letter queue. It may raise
+        Retry(delay=5) or Reject("why"). concurrency: at most so many messages at a time; heartbeat: seconds after which a
+        message is kept in flight for another visibility timeout, again and again while the handler runs, for at most 12
+        hours; None = never. Raises NeedsBroker, QueueClosed, ValueError, TypeError.
+        """
+        runner = self._runner("a consumer")
+        from decouple.consumer import Consumer  # here, because not every queue has one
+
+        def declare(handler: Callable[P, R]) -> Consumer[P, R]:
+            queue: Any = self
+            chance = self._employer._staff.chance
+            made = Consumer(queue, runner, chance, handler, concurrency=concurrency, heartbeat=heartbeat, retry=retry)
+            self._check_open()
+            made._go_on()
+            return made
+
+        return declare if handler is None else declare(handler)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.deadlines import FAR
@@ -127,11 +128,18 @@ class Intake:
         self.runner.put(self)
 
     def _have(self) -> list[Message[Any]]:
-        """The messages, once; [] while there are none."""
+        """The messages, once; [] while there are none. Interrupted, it gives them back and waits again."""
         try:
             park = self._parked[0]
         except IndexError:
             return []
+        try:
+            return self._came(park)
+        except BaseException:
+            self._wait_again(park)
+            raise
+
+    def _came(self, park: JobPark) -> list[Message[Any]]:
         until = self.queue._lobby.alarm_for(park)
         if until is not None:
             self._set_alarm(until)
@@ -148,6 +156,16 @@ class Intake:
             self.closed()
             return []
         return good
+
+    def _wait_again(self, park: JobPark) -> None:
+        """Back into the line, giving back what was on its way."""
+        with suppress(ValueError):
+            self._parked.remove(park)
+        self.queue._lobby.abandon(park)
+        try:
+            self.begin()
+        except QueueClosed:
+            self.closed()
 
     def _set_alarm(self, until: int) -> None:
         """Look again at that instant, if nothing earlier is set."""

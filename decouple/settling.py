@@ -110,18 +110,20 @@ class Settling(Desk[T]):
         finally:
             self._follow_up()
 
-    def _give_up(self, message: Message[T], failure: Failure | None) -> None:
-        """The block of a `with message:` raised: visible again, with the reason, unless it has gone its way by now."""
+    def _give_up(self, message: Message[T], failure: Failure | None, delay: int = 0) -> bool:
+        """Its handler failed: visible again after `delay` nanoseconds, with the reason; False if it has gone its way by now."""
         seq = seq_of(self, message)
         try:
             with self._lock:
                 core, now = self._core, self._now()
                 late = self._order is not None and self._order.expired(now, seq, message.times_received)
-                if core.find(seq) is message and not late:
-                    if failure is not None:
-                        core.remember(message, failure)
-                    core.change_visibility(now, seq, 0)
-                    self._lobby.serve(now)
+                if late or core.find(seq) is not message:
+                    return False
+                if failure is not None:
+                    core.remember(message, failure)
+                core.change_visibility(now, seq, min(delay, max(0, message.received_at + LONGEST_IN_FLIGHT - now)))
+                self._lobby.serve(now)
+                return True
         finally:
             self._follow_up()
 
@@ -144,6 +146,32 @@ class Settling(Desk[T]):
                 self._lobby.serve(now)
         finally:
             self._follow_up()
+
+    def _prolong(self, message: Message[T]) -> int:
+        """In flight for a visibility timeout from now, at most 12 hours from its receive: until when. 0: it is not ours now."""
+        seq = seq_of(self, message)
+        try:
+            with self._lock:
+                core, now = self._core, self._now()
+                until = min(now + core.lease, message.received_at + LONGEST_IN_FLIGHT)
+                late = self._order is not None and self._order.expired(now, seq, message.times_received)
+                if late or message.settled or until <= now or core.find(seq) is not message:
+                    return 0
+                kept = core.change_visibility(now, seq, until - now)
+                self._lobby.serve(now)
+                return 0 if kept is None else until
+        finally:
+            self._follow_up()
+
+    def _holds(self, message: Message[T]) -> bool:
+        """Whether it is still in flight by this handle. Cost: O(1), without the lock in the common case."""
+        seq, core, now = message.record[2], self._core, self._now()
+        if now >= message.due:
+            return False
+        if core.leased.get(seq) is message:
+            return True
+        with self._lock:
+            return core.find(seq) is message
 
     def _receipt_of(self, message: Delivery) -> str:
         return receipt_of(self, message)

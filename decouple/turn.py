@@ -1,0 +1,205 @@
+"""One message's turn with a consumer: waited for, handled, and settled by what its handler did.
+
+A turn is the runner's job. Whatever ends the handler, the message is in one place afterwards and the consumer goes on: a
+return acknowledges it, an exception gives it back after the delay of the retry policy, or for good.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from decouple.attempt import cut_short, reason_of
+from decouple.calls import answer_of
+from decouple.core.settings import LONGEST_IN_FLIGHT
+from decouple.errors import BodyNotDecoded, NotInFlight, ReceiptExpired
+from decouple.intake import Intake
+from decouple.message import Message
+from decouple.verdicts import Reject, Retry
+
+if TYPE_CHECKING:
+    from decouple.consumer import Consumer
+
+__all__ = ["Ending", "Run", "Turn"]
+
+Ending: TypeAlias = Literal["succeeded", "retried", "rejected", "interrupted"]
+
+log = logging.getLogger("decouple")
+
+
+class Turn(Intake):
+    """Waits for one message, and is the job that handles it."""
+
+    def __init__(self, consumer: Consumer[..., Any]) -> None:
+        super().__init__(
+            consumer.queue,
+            consumer._runner,
+            1,
+            lambda _: None,
+            awaits=consumer.awaits,
+            closed=self.abandon,
+            what=consumer.name,
+        )
+        self.consumer = consumer
+        self.message: Message[Any] | None = None
+        self.thread = threading.current_thread()
+
+    def run(self) -> None:
+        """Handle the message that came, if it did; raises what the handler raised, after it was dealt with."""
+        messages: list[Message[Any]] = []
+        try:
+            messages = self._have()
+            for message in messages:
+                if self._begin(message):
+                    with Run(self, message) as run:
+                        answer_of(self.consumer.handler(run.argument()), self.consumer.name)
+        finally:
+            if messages:
+                try:
+                    self.consumer._leave(self)
+                except BaseException:  # interrupted: once more, or no other message would come
+                    self.consumer._leave(self)
+                    raise
+
+    async def arun(self) -> None:
+        """The same for an async handler."""
+        messages: list[Message[Any]] = []
+        try:
+            messages = self._have()
+            for message in messages:
+                if self._begin(message):
+                    with Run(self, message) as run:
+                        await self.consumer.handler(run.argument())
+        finally:
+            if messages:
+                try:
+                    self.consumer._leave(self)
+                except BaseException:
+                    self.consumer._leave(self)
+                    raise
+
+    def _begin(self, message: Message[Any]) -> bool:
+        """Let the next one wait; whether the message is still ours: it may have waited too long for a worker."""
+        self.message = message
+        self.thread = threading.current_thread()
+        self.consumer._came()
+        if self.queue._holds(message):
+            return True
+        self.consumer._came_late()
+        log.warning("%s got message %s too late: its visibility timeout was over", self.what, message.id)
+        return False
+
+    def beat(self) -> bool:
+        """Keep the message for another visibility timeout; False: lost, 12 hours are over, or its thread is dead."""
+        message = self.message
+        if message is None or not self.thread.is_alive():
+            return False
+        until = self.queue._prolong(message)
+        if not until and not message.settled:
+            log.warning("%s lost message %s while it handled it", self.what, message.id)
+        return 0 < until < message.received_at + LONGEST_IN_FLIGHT
+
+    def abandon(self) -> None:
+        """The broker or the queue closes."""
+        self.consumer._end("closed")
+        self.stop()
+        self.consumer._leave(self)
+
+    def describe(self) -> str:
+        return super().describe() if self.message is None else f"{self.what} handles message {self.message.id}"
+
+
+class Run:
+    """A handler at work on a message, from its begin to the settling of the message."""
+
+    __slots__ = ("consumer", "message", "turn")
+
+    def __init__(self, turn: Turn, message: Message[Any]) -> None:
+        self.turn = turn
+        self.consumer = turn.consumer
+        self.message = message
+
+    def argument(self) -> Any:
+        """What the handler is called with. Raises BodyNotDecoded."""
+        wanted, message = self.consumer._wanted, self.message
+        if wanted.type is None:
+            return message
+        if wanted.type is message.owner.body_type:
+            return message.body
+        text = message.text
+        try:
+            return wanted.decode(text)
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            raise Undecodable(message.owner.name, text=text, wanted=wanted.name, why=why) from error
+
+    def __enter__(self) -> Run:
+        self.consumer._began(self.turn)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        late = not (self.message.settled or self.consumer.queue._holds(self.message))
+        failed = False
+        if error is None:
+            ending = self._succeed()
+        elif cut_short(error, self.consumer.awaits):
+            ending = self._give_back(None)
+        else:
+            ending, failed = self._fail(error)
+        self.consumer._ended(self.turn, ending, failed=failed, late=late)
+        return error is None or not (failed or ending == "interrupted")
+
+    # -- what becomes of the message ---------------------------------------------------------------------------
+
+    def _succeed(self) -> Ending:
+        if not self.message.settled:
+            try:
+                self.message.ack()
+            except ReceiptExpired:
+                log.warning("%s handled message %s too late: it comes again", self.consumer.name, self.message.id)
+        return "succeeded"
+
+    def _fail(self, error: BaseException) -> tuple[Ending, bool]:
+        """What becomes of it after an error, and whether that is one of the handler's own."""
+        message, consumer = self.message, self.consumer
+        failed = not isinstance(error, (Retry, Reject))
+        if message.settled:  # by the handler itself, before it raised
+            return "succeeded", failed
+        if isinstance(error, Reject):
+            return self._reject(error, "Rejected"), False
+        if isinstance(error, Undecodable) and consumer.queue.dead_letter is not None:
+            return self._reject(error, "BodyNotDecoded"), False
+        delay = error._delay if isinstance(error, Retry) else None
+        if delay is None:
+            delay = consumer._retries.delay(message, error, consumer.queue._now(), consumer.queue._core.lease)
+        if delay is None:
+            return self._reject(error, None), failed
+        return self._give_back(error, delay), failed
+
+    def _give_back(self, error: BaseException | None, delay: int = 0) -> Ending:
+        message = self.message
+        message.settled = True  # so that no heartbeat comes after it
+        reason = None if error is None else reason_of(error, message.times_received)
+        self.consumer.queue._give_up(message, reason, delay)
+        return "interrupted" if error is None else "retried"
+
+    def _reject(self, error: BaseException, kind: str | None) -> Ending:
+        message = self.message
+        message.settled = True
+        failure = reason_of(error, message.times_received)
+        try:
+            self.consumer.queue._reject(message, failure if kind is None else failure._replace(error=kind))
+        except (NotInFlight, ReceiptExpired):
+            log.warning("%s rejected message %s too late", self.consumer.name, message.id)
+        if self.consumer.queue.dead_letter is None:
+            log.warning("%s gave up message %s, and there is no dead-letter queue: %s", self.consumer.name, message.id,
+                        failure.text)  # fmt: skip
+        return "rejected"
+
+
+class Undecodable(BodyNotDecoded):
+    """The body is not what the handler's annotation asks."""
