@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from decouple.lint_handlers import Handlers
     from decouple.outbox import Outbox
     from decouple.runner import Report, Runner
+    from decouple.schedules import Schedule
     from decouple.staff import Staff
     from decouple.subscription import Subscription
     from decouple.topic import Topic
@@ -92,8 +93,10 @@ class Broker(Declaring):
         self._queues: dict[str, Queue[Any]] = {}
         self._topics: dict[str, Topic] = {}
         self._functions: dict[str, Function] = {}
+        self._schedules: dict[str, Schedule] = {}
         self._limit = None if concurrency is None else Limit(concurrency)
         self._numbers = itertools.count(SHARED)
+        self._schedule_numbers = itertools.count(1)
         self._staff: Staff | None = None
         self._loop: AbstractEventLoop | None = None
         self._started = False
@@ -156,7 +159,8 @@ class Broker(Declaring):
 
     def _close_all(self) -> None:
         with self._lock:
-            everything: list[Topic | Queue[Any] | Function] = [
+            everything: list[Schedule | Topic | Queue[Any] | Function] = [
+                *self._schedules.values(),
                 *self._functions.values(),
                 *self._topics.values(),
                 *self._queues.values(),

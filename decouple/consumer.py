@@ -186,8 +186,8 @@ class Consumer(Generic[P, R]):
         except QueueClosed:
             self._end("closed")
         except BaseException:
-            if turn is not None:
-                self._call_off(turn)  # and let another one wait in its place
+            if turn is not None and (turn.stop() or not turn.begun):
+                self._leave(turn)  # and let another one wait in its place
             raise
 
     def _came(self) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
-from decouple.clock import Clock
+from decouple.clock import Clock, Seconds
 from decouple.core.changes import Change
 from decouple.errors import (
     DecoupleError,
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from decouple.topic import Topic
     from decouple.topic_settings import GivenTopicSettings
 
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
+
+    from decouple.schedules import Schedule
+
 __all__ = ["Declaring"]
 
 
@@ -48,8 +53,10 @@ class Declaring:
     _queues: dict[str, Queue[Any]]
     _topics: dict[str, Topic]
     _functions: dict[str, Function]
+    _schedules: dict[str, Schedule]
     _limit: Limit | None
     _numbers: itertools.count[int]
+    _schedule_numbers: itertools.count[int]
     _staff: Staff | None
     _started: bool
     _closed: bool
@@ -197,6 +204,8 @@ class Declaring:
 
     def _function_of(self, what: Function | Callable[..., Any]) -> Function:
         """The function that a queue of ours is to trigger. Raises ValueError for one that is not ours."""
+        from decouple.function import Function
+
         if not isinstance(what, Function):
             return self.function(what)
         if self._functions.get(what.name) is not what:
@@ -205,6 +214,67 @@ class Declaring:
                 f"function {what.name!r} {where}: declare it with broker.function(...) of the queue's broker"
             )
         return what
+
+    @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """The declared schedules by name, read-only; without those that have ended."""
+        return MappingProxyType(self._schedules)
+
+    def schedule(
+        self,
+        expression: str,
+        target: Any,
+        *,
+        payload: Any = None,
+        name: str | None = None,
+        timezone: str | tzinfo = "UTC",
+        window: Seconds = 0,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        group: str | None = None,
+        retry: Any = None,
+        dead_letter: Queue[Any] | None = None,
+    ) -> Schedule:
+        """Give a Queue, Topic, Function or callable the payload whenever the expression is due.
+
+        expression: "rate(5 minutes)", which begins at its start or at once, "cron(0 9 ? * MON-FRI *)" or
+        "at(2026-12-24T18:00:00)", by the clocks of `timezone`, an IANA name; payload: text or JSON, None for AWS's
+        scheduled event; "<aws.scheduler.scheduled-time>", -schedule-arn, -execution-id and -attempt-number in it are filled
+        in; window: seconds after each instant within which to do it, any time, up to a day; start, end: aware datetimes,
+        for an at() without meaning; group: for FIFO targets; retry: a schedule of delays, or a mapping in SNS's names, for a
+        target that fails (185 times within 24 hours); dead_letter: a queue for what was given up; name: numbered by default.
+
+        Declared again under its name with the same terms it is the same one, ScheduleExists with others. One that has ended
+        leaves its name. Raises InvalidSchedule, also for what is never due; InvalidName, ValueError, TypeError,
+        NotInstalled. Source: EventBridge Scheduler API, CreateSchedule.
+        """
+        from decouple.schedules import Schedule, check_schedule_name, read_terms  # here, because few programs have any
+
+        terms, planned = read_terms(
+            expression, target, clock=self.clock, payload=payload, timezone=timezone, window=window, start=start,
+            end=end, group=group, retry=retry, dead_letter=dead_letter,
+        )  # fmt: skip
+        with self._lock:
+            if self._closed:
+                raise DecoupleError(
+                    f"the broker is closed: declare schedule {expression!r} before, or with another broker"
+                )
+            name = self._free_name() if name is None else check_schedule_name(name)
+            made = Schedule(name, terms, planned, self.clock, self._employed(), self._observers, self._forget)
+            schedule = self._schedules.setdefault(name, made)
+        if schedule is not made:
+            schedule.compare(made)
+        schedule._go_on()
+        return schedule
+
+    def _free_name(self) -> str:
+        """Under the lock: a name for a schedule that was given none."""
+        return next(name for number in self._schedule_numbers if (name := f"schedule-{number}") not in self._schedules)
+
+    def _forget(self, schedule: Schedule) -> None:
+        with self._lock:
+            if self._schedules.get(schedule.name) is schedule:
+                del self._schedules[schedule.name]
 
     def _workers(self) -> Runner:
         """The runner, for queues whose messages are to be handled."""

@@ -35,6 +35,7 @@
     |   |-- RecursionStopped       .turns: functions that start each other for ever
     |   |-- BrokenOff              the broker was closed before the run was begun
     |   `-- Throttled              .running of .limit at a time: no room for another run
+    |-- ScheduleExists             .schedule: declared again with another term (.setting, .current, .asked)
     |-- DeliveryFailed             .endpoint, .status: an endpoint did not take a notification; tried again
     |   `-- DeliveryRefused        it never will
     |-- NeedsBroker                .what: done by a broker's workers, and there is no broker
@@ -110,6 +111,7 @@ __all__ = [
     "ReceiptInvalid",
     "RecursionStopped",
     "ResultNotJSON",
+    "ScheduleExists",
     "SubscriptionExists",
     "SubscriptionNotFound",
     "Throttled",
@@ -532,6 +534,20 @@ class Throttled(FunctionError):
         )
         self.running = running
         self.limit = limit
+
+
+class ScheduleExists(DecoupleError):
+    """A schedule was declared again and a term differs from what it has."""
+
+    def __init__(self, schedule: str, *, setting: str, current: object, asked: object) -> None:
+        super().__init__(
+            f"schedule {schedule!r} exists with {setting}={current!r}, not {asked!r}: close() it first, or give the "
+            f"other one another name="
+        )
+        self.schedule = schedule
+        self.setting = setting
+        self.current = current
+        self.asked = asked
 
 
 class DeliveryFailed(DecoupleError):

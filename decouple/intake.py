@@ -74,6 +74,7 @@ class Intake:
         self.alarm_at = FAR
         # The park that waits, if one does. Whoever takes it out, in one call, has it: a worker, or `stop`.
         self._parked: deque[JobPark] = deque()
+        self.begun = False
 
     @property
     def over(self) -> bool:
@@ -85,6 +86,7 @@ class Intake:
         lease = self.queue._core.lease if self.lease is None else self.lease
         park = JobPark(self.queue.name, self.most, lease, self.runner, self._put)
         self._parked.append(park)
+        self.begun = True
         try:
             until = self.queue._lobby.enter(park)
         except QueueClosed:

@@ -103,6 +103,8 @@ FLOORS = {
     "calling": 2.3,
     "function": 3,
     "process_worker": 3.5,
+    "firing": 3.1,
+    "schedules": 3.2,
     "outbox": 2.3,
     "senders": 2.5,
     "core.addresses": 0,

@@ -214,6 +214,7 @@ def test_the_stories_and_the_queues_own_changes_are_all_causes_there_are(clock: 
 
     told |= set(fifo_story(VirtualClock()))
     told |= set(topic_story(VirtualClock()))
+    told |= set(schedule_story(VirtualClock()))
 
     assert told == set(get_args(Cause))
 
@@ -234,6 +235,24 @@ def topic_story(clock: VirtualClock) -> list[str]:
     topic.publish("7")
     broker.run_until_idle(budget=60, errors="collect")
     broker.delete(topic)
+    return list(ledger.counts)
+
+
+def schedule_story(clock: VirtualClock) -> list[str]:
+    """What happens to schedules, and to what they had due."""
+    ledger = Ledger()
+    broker = Broker(clock=clock, observers=[ledger])
+    attempts: list[str] = []
+
+    def fail(payload: str) -> None:
+        attempts.append(payload)
+        if len(attempts) < 2:
+            raise RuntimeError("not yet")
+        raise DeliveryRefused("here", why="never")
+
+    broker.schedule("at(2026-01-01T00:00:01)", fail, payload="x")
+    broker.schedule("at(2026-01-01T00:00:01)", attempts.append, payload="x")
+    broker.run_until_idle(budget=60, errors="collect")
     return list(ledger.counts)
 
 

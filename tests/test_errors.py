@@ -56,6 +56,7 @@ from decouple.errors import (
     ReceiptInvalid,
     RecursionStopped,
     ResultNotJSON,
+    ScheduleExists,
     SubscriptionExists,
     SubscriptionNotFound,
     Throttled,
@@ -197,6 +198,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         Throttled("f", running=2, limit=2),
         {"function": "f", "running": 2, "limit": 2},
         ["'f' runs 2 of at most 2", "concurrency="],
+    ),
+    (
+        ScheduleExists("s", setting="window", current=0.0, asked=60.0),
+        {"schedule": "s", "setting": "window", "current": 0.0, "asked": 60.0},
+        ["'s'", "window=0.0", "60.0", "close()"],
     ),
     (
         DeliveryFailed("https://a.test/", why="it answered 503", status=503),

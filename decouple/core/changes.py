@@ -54,6 +54,11 @@ Cause: TypeAlias = Literal[
     "event accepted",  # handed over with send()
     "destination failed",  # `other` did not take the record of a run, or the event itself; `reason` says why
     "event given up",  # not tried again, `reason` says why: gone, or with the destinations `other`
+    # of a schedule, named by `schedule`; `id` is that of what was due
+    "fired",  # its target has the payload, at the attempt `receives`
+    "firing failed",  # it did not take it; tried again at `until`
+    "firing given up",  # not tried again, `reason` says why: gone, or in the dead-letter queue `other`
+    "schedule ended",  # it is never due again; `reason` says why
 ]
 
 
@@ -64,7 +69,8 @@ class Change(NamedTuple):
     later; seq, id: the message (None for a change of the queue itself); receives: how often it had been received; record:
     text, instant of sending, seq and details, in the queue's own terms; until: the instant the new state ends; other: the
     queue at the other end of a move; reason: words where there are any; settings: what a `configured` set; origin: the
-    id it had in `other`, where the move gave it a new one; topic, subscription, function: their names, for changes of these.
+    id it had in `other`, where the move gave it a new one; topic, subscription, function, schedule: their names, for
+    changes of these.
     """
 
     cause: Cause
@@ -82,6 +88,7 @@ class Change(NamedTuple):
     topic: str | None = None
     subscription: str | None = None
     function: str | None = None
+    schedule: str | None = None
 
     @property
     def happened_at(self) -> datetime:

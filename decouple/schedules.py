@@ -1,0 +1,384 @@
+"""Schedules of a broker: a queue, topic, function or callable that is given a payload at the instants of an expression.
+
+A schedule has one job with the broker's workers, for its next instant: nothing ticks. Whoever does the work late, because
+the process slept or nobody did any, does it once, and the schedule goes on from then; on a virtual clock that is moved,
+everything on the way happens. What is due is one Firing (firing.py), which may wait for its place in the flexible window or
+for another attempt, while the schedule goes on.
+
+Source: EventBridge Scheduler user guide. Different from AWS: an expression that is never due is refused; an ended schedule
+is forgotten (ActionAfterCompletion is DELETE); instants are exact (see core/schedule.py).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from decouple.arns import arn_of
+from decouple.clock import Clock, Seconds, nanoseconds
+from decouple.core.backoff import exponential, until
+from decouple.core.changes import Cause, Change
+from decouple.core.records import EPOCH, Failure
+from decouple.core.schedule import LONGEST_WINDOW, At, Plan, plan
+from decouple.core.settings import SECOND
+from decouple.errors import DecoupleError, InvalidName, InvalidSchedule, ScheduleExists
+from decouple.firing import Firing, Outlet, Payload, outlet_of, payload_of
+from decouple.queue import Queue
+from decouple.reporting import Observer, Reporter
+from decouple.settings import same_time
+from decouple.terms import read_retry
+from decouple.zones import zone
+
+if TYPE_CHECKING:
+    from decouple.core.backoff import Schedule as Retries
+    from decouple.staff import Staff
+
+__all__ = ["Schedule", "ScheduleStats", "Terms", "check_schedule_name", "read_terms"]
+
+NAME = re.compile(r"[0-9A-Za-z_.-]{1,64}", re.ASCII)
+DEFAULT_RETRIES = until(exponential(1, 600), max_attempts=186, max_age=86_400)
+"""EventBridge's: 185 retries within 24 hours, exponential with jitter; AWS does not publish the delays."""
+CANCELLED = Failure("ScheduleClosed", "the schedule was closed before it was delivered", "", 0)
+
+
+class ScheduleStats(NamedTuple):
+    """A schedule's numbers. fired = delivered + dead_lettered + dropped + pending.
+
+    fired: instants that were due; failed: attempts that did, each time; dropped: given up without a dead-letter queue, each
+    with a record and a line in the log; pending: in the flexible window, under way or waiting for another attempt.
+    """
+
+    fired: int
+    delivered: int
+    failed: int
+    dead_lettered: int
+    dropped: int
+    pending: int
+
+
+class Terms(NamedTuple):
+    """What was declared, as compared when it is declared again. window: seconds."""
+
+    expression: str
+    target: Any
+    payload: Payload
+    timezone: str
+    window: float
+    start: datetime | None
+    end: datetime | None
+    group: str | None
+    retry: Retries
+    dead_letter: Queue[Any] | None
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def check_schedule_name(name: str) -> str:
+    """A name AWS would accept. Raises InvalidName."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise InvalidName(name, kind="schedule", rule="1 to 64 letters, digits, '-', '_' and '.'")
+    return name
+
+
+def read_terms(
+    expression: str,
+    target: Any,
+    *,
+    clock: Clock,
+    payload: Any,
+    timezone: str | tzinfo,
+    window: Seconds,
+    start: datetime | None,
+    end: datetime | None,
+    group: str | None,
+    retry: Any,
+    dead_letter: Any,
+) -> tuple[Terms, Plan]:
+    """The terms and when they are due. Raises InvalidSchedule, TypeError, ValueError, NotInstalled."""
+    place = zone(timezone)
+    width = nanoseconds(window, "window", most=LONGEST_WINDOW / SECOND)
+    now = clock.now() + clock.epoch
+    first = now if start is None else instant(start, "start")
+    planned = plan(expression, zone=place, start=first, end=None if end is None else instant(end, "end"), window=width)
+    check_due(expression, planned, now)
+    terms = Terms(
+        expression=expression,
+        target=target,
+        payload=payload_of(payload, target),
+        timezone=str(place),
+        window=width / SECOND,
+        start=start,
+        end=end,
+        group=group,
+        retry=DEFAULT_RETRIES if retry is None else read_retry(retry),
+        dead_letter=check_dead_letter(dead_letter, clock),
+    )
+    return terms, planned
+
+
+def instant(value: datetime, name: str) -> int:
+    """Nanoseconds since 1970."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} must be an aware datetime or None, not {value!r:.80}")
+    if value.tzinfo is None:
+        raise ValueError(f"{name} must be an aware datetime, not the naive {value!r}: give it tzinfo=")
+    return (value - EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+def check_due(expression: str, planned: Plan, now: int) -> None:
+    """At least once, now or later."""
+    if planned.next_after(now - 1) is not None:
+        return
+    reason = "it is never due between its start and its end"
+    if isinstance(planned.expression, At):
+        due = planned.next_after(0)
+        reason = "its time is over" if due is None else f"its time was {(now - due) / SECOND:,.0f} s ago"
+    raise InvalidSchedule(expression, field="", reason=f"{reason}; nothing was declared")
+
+
+def check_dead_letter(queue: Any, clock: Clock) -> Queue[Any] | None:
+    """A standard queue on the same time."""
+    if queue is None:
+        return None
+    if not isinstance(queue, Queue):
+        raise TypeError(f"dead_letter must be a Queue, not {queue!r:.80}")
+    found: Queue[Any] = queue  # pyright: ignore[reportUnknownVariableType]
+    if found.fifo:
+        raise ValueError(f"dead_letter must be a standard queue (EventBridge), and {found.name!r} is FIFO")
+    if not same_time(found.clock, clock):
+        raise ValueError(
+            f"dead_letter queue {found.name!r} is on another clock than the broker: make both with the same clock="
+        )
+    return found
+
+
+# -- the schedule ----------------------------------------------------------------------------------------------------
+
+
+class Schedule:
+    """What `broker.schedule` declares.
+
+    state: "enabled"; "paused"; "ended", when it is never due again; "closed", by `close` or with its broker.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        terms: Terms,
+        planned: Plan,
+        clock: Clock,
+        staff: Staff,
+        observers: tuple[Observer, ...],
+        forget: Callable[[Schedule], object],
+    ) -> None:
+        self.name = name
+        self.clock = clock
+        self.state = "enabled"
+        self._terms = terms
+        self._plan = planned
+        self._payload = terms.payload
+        self._outlet: Outlet = outlet_of(terms.target, terms.payload, terms.group, clock, name)
+        self._runner = staff.runner
+        self._chance = staff.chance
+        self._forget = forget
+        self._lock = threading.Lock()
+        self._last = clock.now() + clock.epoch - 1
+        self._next = planned.next_after(self._last)
+        self._tick = Tick(self)
+        self._ticking = False
+        self._resting: set[Firing] = set()
+        self._stem = os.urandom(8).hex()
+        self._fired = self._delivered = self._failed = self._dead_lettered = self._dropped = 0
+        self._log: deque[Change] = deque()
+        self._reporter = Reporter(self._log, threading.Lock())
+        self._reporter.observers = observers
+
+    def __repr__(self) -> str:
+        due = self.next_at
+        when = self.state if due is None else f"next at {due.isoformat(timespec='seconds')}"
+        return f"<Schedule {self.name!r}: {self.expression} to {self._outlet.name}, {when}>"
+
+    @property
+    def expression(self) -> str:
+        """As it was declared."""
+        return self._terms.expression
+
+    @property
+    def target(self) -> Any:
+        """What is given the payload."""
+        return self._terms.target
+
+    @property
+    def timezone(self) -> str:
+        """The name of the zone whose clocks a cron() and an at() mean."""
+        return self._terms.timezone
+
+    @property
+    def arn(self) -> str:
+        """Its Amazon resource name: arn:aws:scheduler:us-east-1:000000000000:schedule/default/nightly."""
+        return arn_of("scheduler", f"schedule/default/{self.name}")
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When it is due next, an aware UTC datetime; in a flexible window, when that begins. None: never, or paused."""
+        due = self._next
+        return None if due is None else self._datetime(due)
+
+    def stats(self) -> ScheduleStats:
+        """Its numbers now."""
+        with self._lock:
+            over = self._delivered + self._dead_lettered + self._dropped
+            return ScheduleStats(
+                fired=self._fired,
+                delivered=self._delivered,
+                failed=self._failed,
+                dead_lettered=self._dead_lettered,
+                dropped=self._dropped,
+                pending=self._fired - over,
+            )
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Let it not be due until `resume`; what was due is still delivered. Twice is no error. Raises DecoupleError."""
+        with self._lock:
+            self._check_going()
+            self.state, self._next = "paused", None
+
+    def resume(self) -> None:
+        """Go on with the next instant from now; what fell into the pause is left out. Raises DecoupleError at its end."""
+        with self._lock:
+            self._check_going()
+            if self.state == "paused":
+                self._next = self._plan.next_after(max(self._last, self._wall() - 1))
+                self.state = "ended" if self._next is None else "enabled"
+        self._go_on()
+
+    def close(self) -> None:
+        """End it: its name is free, and what was due and is not delivered yet is given up. Twice is no error."""
+        self._close(CANCELLED, "it was closed")
+
+    def _close(self, why: Failure, reason: str) -> None:
+        with self._lock:
+            if self.state == "closed":
+                return
+            told, self.state, self._next = self.state == "ended", "closed", None
+            resting = list(self._resting)
+            self._resting.clear()
+            self._tick.schedule = None  # which may stay in the runner's heap for years
+        for firing in resting:
+            firing.give_up(why)
+        self._forget(self)
+        if not told:
+            self._tell("schedule ended", reason=reason)
+
+    def _check_going(self) -> None:
+        if self.state in ("ended", "closed"):
+            raise DecoupleError(f"schedule {self.name!r} has {self.state}: declare it again")
+
+    def compare(self, other: Schedule) -> None:
+        """Declared again: raises ScheduleExists if a term differs."""
+        for field, now, asked in zip(Terms._fields, self._terms, other._terms, strict=True):
+            if now != asked:
+                raise ScheduleExists(self.name, setting=field, current=now, asked=asked)
+
+    # -- being due -----------------------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        """See that there is one tick, for the next instant; or tell the end."""
+        with self._lock:
+            due = self._next
+            ended = self.state == "ended"
+            if due is not None:
+                if self._ticking:
+                    return  # it comes by no later than that
+                self._ticking = True
+        if due is not None:
+            self._runner.put(self._tick, due - self.clock.epoch)
+        elif ended:
+            self._forget(self)
+            self._tell("schedule ended", reason="it is never due again")
+
+    def _come_by(self) -> None:
+        """The tick's instant has come: fire once, however long ago that was, and go on from now."""
+        firing = None
+        try:
+            firing = self._take(self._wall())
+        finally:
+            self._go_on()
+        if firing is not None:
+            self._fire(firing)
+
+    def _take(self, now: int) -> Firing | None:
+        with self._lock:
+            self._ticking = False
+            due = self._next
+            if due is None or due > now:
+                return None
+            self._last = now
+            self._next = self._plan.next_after(now)
+            if self._next is None:
+                self.state = "ended"
+            self._fired += 1
+            firing = Firing(self, due, self._fired)
+            self._resting.add(firing)
+            return firing
+
+    def _fire(self, firing: Firing) -> None:
+        now = self.clock.now()
+        delay = self._plan.delay(self._chance)
+        at = max(now, firing.due - self.clock.epoch + delay)
+        if at > now or self._outlet.called:
+            self._runner.put(firing, at)
+        else:
+            firing.run()
+
+    def _rest(self, firing: Firing, until: int) -> None:
+        """Let it be tried again at that instant."""
+        with self._lock:
+            self._resting.add(firing)
+        self._runner.put(firing, until)
+
+    def _wall(self) -> int:
+        return self.clock.now() + self.clock.epoch
+
+    @staticmethod
+    def _datetime(due: int) -> datetime:
+        return EPOCH + timedelta(microseconds=due // 1_000)
+
+    def _tell(self, cause: Cause, firing: Firing | None = None, **more: Any) -> None:
+        if self._reporter.observers:
+            id = None if firing is None else firing.id
+            self._log.append(Change(cause=cause, queue="", at=self._wall(), id=id, schedule=self.name, **more))
+            self._reporter.report()
+
+
+class Tick:
+    """The runner's job at the next instant of a schedule; of a closed one there is nothing left to do."""
+
+    awaits = False
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule: Schedule | None = schedule
+
+    def run(self) -> None:
+        if self.schedule is not None:
+            self.schedule._come_by()
+
+    async def arun(self) -> None:
+        self.run()
+
+    def abandon(self) -> None:
+        """The broker closes."""
+        if self.schedule is not None:
+            reason = "the broker was closed"
+            self.schedule._close(Failure("BrokerClosed", f"{reason} before it was delivered", "", 0), reason)
+
+    def describe(self) -> str:
+        return "a closed schedule" if self.schedule is None else f"schedule {self.schedule.name!r}"
