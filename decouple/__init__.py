@@ -76,6 +76,7 @@ from decouple.sharing import SharedQueue
 from decouple.stats import GroupStats, QueueStats
 
 if TYPE_CHECKING:
+    from decouple.core.backoff import exponential, until
     from decouple.http_target import HTTP
     from decouple.notification import Notification
     from decouple.outbox import Outgoing
@@ -102,6 +103,8 @@ LATER = {
     "Outgoing": "outbox",
     "Retry": "verdicts",
     "Reject": "verdicts",
+    "exponential": "core.backoff",
+    "until": "core.backoff",
 }
 
 # In reading order: what you make, what you hold, time, what happened, what can go wrong.
@@ -130,6 +133,8 @@ __all__ = [  # noqa: RUF022
     "MoveTask",
     "Finding",
     "Failure",
+    "exponential",
+    "until",
     "idempotent",
     "MemoryStore",
     "LargeBodies",

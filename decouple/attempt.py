@@ -15,7 +15,8 @@ from decouple.message import failure_of
 from decouple.notification import Notification
 
 if TYPE_CHECKING:
-    from decouple.pushing import Line, Pending
+    from decouple.pending import Hand
+    from decouple.pushing import Line
 
 __all__ = ["Attempt", "reason_of", "words_of"]
 
@@ -23,11 +24,13 @@ __all__ = ["Attempt", "reason_of", "words_of"]
 class Attempt:
     """One delivery: whatever comes of it, the notification is in one place afterwards and the line goes on."""
 
-    __slots__ = ("answer", "line", "notification", "pending")
+    __slots__ = ("answer", "hand", "line", "notification")
 
-    def __init__(self, line: Line, pending: Pending) -> None:
+    def __init__(self, line: Line, hand: Hand) -> None:
+        pending = hand[0]
+        assert pending is not None
         self.line = line
-        self.pending = pending
+        self.hand = hand
         self.answer: Any = None
         self.notification = Notification(
             pending.publication,
@@ -46,13 +49,14 @@ class Attempt:
     ) -> None:
         try:
             if error is None:
-                self.line.took(self.pending, self.answer)
+                self.line.took(self.hand, self.answer)
             elif cut_short(error, self.line.awaits):
-                self.line.give_back(self.pending)
+                self.line.give_back(self.hand)
             else:
-                self.line.refused(self.pending, error)
+                self.line.refused(self.hand, error)
         finally:
-            self.line.again()
+            if self.hand[0] is None:  # else it was interrupted, and is put right
+                self.line.again(self.hand)
 
 
 def cut_short(error: BaseException, awaited: bool) -> bool:

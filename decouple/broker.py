@@ -135,15 +135,17 @@ class Broker(Declaring):
         What waits to be pushed goes to its dead-letter queue, or with a record. Then every queue and topic is closed:
         waits end with QueueClosed, what is in flight can still be settled.
         """
+        patience = self._patience(timeout)
         staff = self._refuse()
-        late = [] if staff is None else staff.runner.close(self._patience(timeout))
+        late = [] if staff is None else staff.runner.close(patience)
         self._close_all()
         return late
 
     async def aclose(self, timeout: Seconds | None = None) -> list[str]:
         """The same, while the event loop goes on."""
+        patience = self._patience(timeout)
         staff = self._refuse()
-        late = [] if staff is None else await staff.runner.aclose(self._patience(timeout))
+        late = [] if staff is None else await staff.runner.aclose(patience)
         await self._post.close()
         self._close_all()
         return late
@@ -167,6 +169,8 @@ class Broker(Declaring):
             ]
         for one in everything:
             one.close()
+            if isinstance(one, Topic):
+                one._give_up()
 
     def run_until_idle(self, *, budget: Seconds = 0, errors: Literal["raise", "collect"] = "raise") -> Report:
         """Do all work that is due now and what follows from it; with a budget, jump up to so many seconds further.
@@ -211,6 +215,8 @@ class Broker(Declaring):
         """
         from urllib.parse import parse_qsl, urlsplit  # here, because few programs have links
 
+        if not isinstance(url, str):
+            raise TypeError(f"a link is text, not {url!r:.80}")
         given = dict(parse_qsl(urlsplit(url).query))
         action = given.get("Action")
         if action == "ConfirmSubscription" and "Token" in given:

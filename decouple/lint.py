@@ -85,9 +85,13 @@ def views(queues: Sequence[Queue[Any]], topics: Sequence[Topic]) -> list[View]:
     looked: list[View] = []
     ends = [(where(one), one.dead_letter) for topic in topics for one in topic.subscriptions]
     ends += [(queue.name, queue.dead_letter) for queue in queues]
+    users: dict[Any, list[str]] = {}
+    for name, dead in ends:
+        users.setdefault(dead, []).append(name)
+    own = {None, *queues}
     for queue in sorted(queues, key=lambda queue: queue.name):
-        of = sorted(name for name, dead in ends if dead is queue)
-        looked.append(View(queue, queue.settings, queue.stats(), of, queue.dead_letter in (None, *queues)))
+        of = sorted(users.get(queue, ()))
+        looked.append(View(queue, queue.settings, queue.stats(), of, queue.dead_letter in own))
     return looked
 
 

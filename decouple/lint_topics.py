@@ -41,7 +41,7 @@ class View(NamedTuple):
 
     subscription: Subscription
     stats: SubscriptionStats
-    queues: Sequence[Queue[Any]]
+    queues: frozenset[Queue[Any]]
 
     @property
     def used(self) -> list[tuple[str, Any]]:
@@ -56,12 +56,13 @@ SUBSCRIPTION_RULES: Rules[View] = Rules()
 
 def lint_topics(queues: Sequence[Queue[Any]], topics: Iterable[Topic], ignored: Container[str]) -> Iterator[Finding]:
     """The findings about each topic that is open, by name, and its subscriptions."""
+    own = frozenset(queues)
     for topic in sorted(topics, key=lambda topic: topic.name):
         if topic.closed:
             continue
         yield from TOPIC_RULES.findings(topic.name, TopicView(topic, topic.stats()), ignored)
         for one in sorted(topic.subscriptions, key=where):
-            yield from SUBSCRIPTION_RULES.findings(where(one), View(one, one.stats(), queues), ignored)
+            yield from SUBSCRIPTION_RULES.findings(where(one), View(one, one.stats(), own), ignored)
 
 
 def where(subscription: Subscription) -> str:
@@ -103,7 +104,7 @@ def delivers_to_a_closed_queue(view: View) -> str | None:
 def delivers_to_a_queue_elsewhere(view: View) -> str | None:
     """The queue of a subscription, and its dead-letter queue, are the broker's, so that check, close and describe know them."""
     for words, queue in view.used:
-        if not queue.closed and all(queue is not one for one in view.queues):
+        if not queue.closed and queue not in view.queues:
             return (
                 f"{words} {queue.name!r} is not this broker's, so check() and close() leave it out, and describe() fails: "
                 f"make it with broker.queue({queue.name!r})"

@@ -58,6 +58,8 @@ class Post:
 
 def checked(senders: Mapping[str, Sender]) -> dict[str, Sender]:
     """Senders by protocol; the one for mail takes JSON by mail too, unless that has its own. Raises TypeError, ValueError."""
+    if not isinstance(senders, Mapping):
+        raise TypeError(f"senders must be a mapping of protocols to callables, not {senders!r:.80}")
     for protocol, sender in senders.items():
         if protocol not in PROTOCOLS:
             known = ", ".join(f"{name!r} for {target}" for name, target in PROTOCOLS.items())

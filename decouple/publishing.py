@@ -100,7 +100,9 @@ def check_subject(subject: str) -> str:
         raise ValueError(f"a subject has 1 to {LONGEST_SUBJECT} characters, not {len(subject)}: {subject!r:.60}")
     if any(ord(character) < 32 or ord(character) in (127, 0x85, 0x2028, 0x2029) for character in subject):
         raise ValueError(f"a subject is one line without control characters, unlike {subject!r}")
-    return check_text(subject)
+    if not subject.isprintable() and any("\ud800" <= character <= "\udfff" for character in subject):
+        raise ValueError(f"a subject must encode to UTF-8, unlike {subject!r}, which has a lone surrogate")
+    return subject
 
 
 def length(text: str) -> int:

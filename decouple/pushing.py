@@ -8,7 +8,6 @@ with the reason, or it is gone, with a record and a line in the log.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -17,55 +16,20 @@ from decouple.attempt import Attempt, reason_of, words_of
 from decouple.core.deadlines import FAR
 from decouple.core.records import Failure
 from decouple.errors import BacklogFull, DeliveryRefused
-from decouple.notification import Kind, Publication
+from decouple.pending import CLOSED, Hand, Pending
+from decouple.publish_steps import whole
+from decouple.room import Waiter, on_a_loop
 
 if TYPE_CHECKING:
+    from decouple.notification import Kind, Publication
     from decouple.staff import Staff
     from decouple.subscription import Subscription
     from decouple.targets import Target
 
 __all__ = ["CANCELLED", "Line"]
 
-CLOSED = Failure("BrokerClosed", "the broker was closed before it was delivered", "", 0)
 CANCELLED = Failure("Unsubscribed", "the subscription was cancelled before it was delivered", "", 0)
 FULL = Failure("BacklogFull", "the backlog of {} is full", "", 0)
-
-
-class Pending:
-    """One notification on its way. failures: attempts so far; first_at: when the first one began.
-
-    counted: it was published; a question for confirmation was not, and counts nowhere.
-    """
-
-    __slots__ = ("awaits", "counted", "failures", "first_at", "kind", "line", "previous", "publication", "token")
-
-    def __init__(self, line: Line, publication: Publication, kind: Kind, token: str | None) -> None:
-        self.line = line
-        self.awaits = line.awaits
-        self.publication = publication
-        self.kind: Kind = kind
-        self.counted = kind == "Notification"
-        self.token = token
-        self.failures = 0
-        self.first_at: int | None = None
-        self.previous = 0
-
-    def run(self) -> None:
-        """The runner's job when the next attempt is due."""
-        if self.line.back(self):
-            self.line.deliver(self)
-
-    async def arun(self) -> None:
-        if self.line.back(self):
-            await self.line.adeliver(self)
-
-    def abandon(self) -> None:
-        """The broker closes: there will be no other attempt."""
-        if self.line.awake(self):
-            self.line.give_up(self, CLOSED)
-
-    def describe(self) -> str:
-        return f"attempt {self.failures + 1} to deliver {self.publication.id} to {self.line.name}"
 
 
 class Line:
@@ -200,24 +164,31 @@ class Line:
             self.resting.discard(pending)
         return rested
 
-    def back(self, pending: Pending) -> bool:
-        """Another attempt is due: True when it may begin at once, else it lines up."""
+    def back(self, hand: Hand) -> bool:
+        """Another attempt of what is in hand is due: True when it may begin at once, else it lines up."""
         now = self.subscription.topic.clock.now()
         terms = self.subscription.terms
-        turn = False
         with self._lock:
-            if pending not in self.resting:
+            pending = hand[0]
+            free = self.turns < terms.concurrency
+            if pending is None or pending not in self.resting:
+                hand.clear()
                 return False
-            self.resting.discard(pending)
-            if not self.waiting and self.turns < terms.concurrency and now >= self.free_at:
+            ended = {pending}
+            if free and not self.waiting and now >= self.free_at:
+                # commit
+                self.resting -= ended
                 self.turns += 1
                 self.free_at = now + terms.gap
                 return True
-            self.waiting.append(pending)
-            turn = self.turns < terms.concurrency
-            self.turns += turn
-        if turn:
+            # commit
+            self.resting -= ended
+            self.waiting += (pending,)
+            self.turns += free
+            hand[0] = None
+        if free:
             self._take_turn()
+        hand.clear()
         return False
 
     def _has_room(self) -> bool:
@@ -232,83 +203,119 @@ class Line:
 
     def run(self) -> None:
         """Deliver one notification; raises what the target raised, after it was seen to."""
-        pending = self._next()
-        if pending is not None:
-            self.deliver(pending)
+        hand: Hand = [None]
+        try:
+            if self._next(hand):
+                self.deliver(hand)
+        finally:
+            if hand:
+                whole(lambda: self.put_right(hand))
 
     async def arun(self) -> None:
         """The same for a target that is awaited."""
-        pending = self._next()
-        if pending is not None:
-            await self.adeliver(pending)
+        hand: Hand = [None]
+        try:
+            if self._next(hand):
+                await self.adeliver(hand)
+        finally:
+            if hand:
+                whole(lambda: self.put_right(hand))
 
-    def deliver(self, pending: Pending) -> None:
+    def deliver(self, hand: Hand) -> None:
         """One attempt."""
-        with Attempt(self, pending) as attempt:
+        with Attempt(self, hand) as attempt:
             attempt.answer = self.target.deliver(attempt.notification, self.staff.post)
 
-    async def adeliver(self, pending: Pending) -> None:
+    async def adeliver(self, hand: Hand) -> None:
         """One attempt of a target that is awaited."""
-        with Attempt(self, pending) as attempt:
+        with Attempt(self, hand) as attempt:
             attempt.answer = await self.target.deliver(attempt.notification, self.staff.post)
+
+    def put_right(self, hand: Hand) -> None:
+        """An interrupt came in between: what is in hand still is delivered again, rather than not, and the line goes on."""
+        pending = hand[0] if hand else None
+        if pending is not None:
+            with self._lock:
+                ended = {pending}
+                kept = (pending,) if pending in self.pending or not pending.counted else ()
+                # commit
+                self.resting -= ended
+                self.waiting += kept
+                hand[0] = None
+        self.again(hand)
 
     def abandon(self) -> None:
         """The broker closes before this turn was begun: what waits is given up."""
         with self._lock:
-            self._end_turn()
+            self.turns -= self.turns > 0
         self._clear(CLOSED)
 
     def describe(self) -> str:
-        return f"{len(self.waiting)} notifications for {self.name}"
+        return f"{len(self.pending)} notifications for {self.name}"
 
-    def _next(self) -> Pending | None:
-        """What to deliver in this turn; None ends or postpones it."""
+    def _next(self, hand: Hand) -> bool:
+        """Whether there is something to deliver in this turn, which is then in hand; else it ends, or is postponed."""
         now = self.subscription.topic.clock.now()
         gap = self.subscription.terms.gap
         with self._lock:
             if not self.waiting:
-                self._end_turn()
-                return None
+                # commit
+                self.turns -= self.turns > 0
+                del hand[:]
+                return False
             if now >= self.free_at:
+                pending = self.waiting[0]
+                first_at = now if pending.first_at is None else pending.first_at
+                # commit
                 self.free_at = now + gap
-                pending = self.waiting.popleft()
-                if pending.first_at is None:
-                    pending.first_at = now
-                return pending
+                del self.waiting[0]
+                pending.first_at = first_at
+                hand[0] = pending
+                return True
             at = self.free_at
         self.staff.runner.put(self, at)
-        return None
+        hand.clear()
+        return False
 
-    def again(self) -> None:
+    def again(self, hand: Hand) -> None:
         """After a turn: another one, at the end of the runner's queue, if anything waits."""
         with self._lock:
-            more = bool(self.waiting)
-            if not more:
-                self._end_turn()
-        if more:
-            self._take_turn()
-
-    def _end_turn(self) -> None:
-        self.turns -= self.turns > 0
+            if not self.waiting:
+                # commit
+                self.turns -= self.turns > 0
+                del hand[:]
+                return
+        self._take_turn()
+        hand.clear()
 
     # -- what became of it -------------------------------------------------------------------------------------
 
-    def took(self, pending: Pending, answer: Any) -> None:
+    def took(self, hand: Hand, answer: Any) -> None:
         """The target has it."""
+        pending = hand[0]
+        assert pending is not None
         with self._lock:
+            ended = {pending}
+            # commit
             self.delivered += pending.counted
-            self.pending.discard(pending)
+            self.pending -= ended
+            hand[0] = None
             self._let_in()
         reason = None if answer is None else words_of(answer)[:200]
         self.subscription.tell("delivered", pending.publication, receives=pending.failures + 1, reason=reason)
 
-    def give_back(self, pending: Pending) -> None:
+    def give_back(self, hand: Hand) -> None:
         """The attempt was cut short, and nobody knows how far it came: it is made again."""
         with self._lock:
+            pending = hand[0]
+            assert pending is not None
             self.waiting.appendleft(pending)
+            hand[0] = None
 
-    def refused(self, pending: Pending, error: BaseException) -> None:
+    def refused(self, hand: Hand, error: BaseException) -> None:
         """The attempt failed: another one after the delay of the schedule, or none."""
+        pending = hand[0]
+        assert pending is not None
         now = self.subscription.topic.clock.now()
         pending.failures += 1
         with self._lock:
@@ -321,6 +328,7 @@ class Line:
                 self.resting.add(pending)
         if over or delay is None:
             self.give_up(pending, reason_of(error, pending.failures))
+            hand[0] = None
             return
         pending.previous = delay
         shown = f"{type(error).__name__}: {words_of(error)}"[:200]
@@ -329,6 +337,7 @@ class Line:
             "delivery failed", pending.publication, receives=pending.failures, reason=shown, until=until
         )
         self.staff.runner.put(pending, now + delay)
+        hand[0] = None
 
     def _delay(self, pending: Pending, now: int) -> int | None:
         """What the schedule says, which may be somebody's own: one that fails, or answers nonsense, ends the attempts."""
@@ -348,55 +357,42 @@ class Line:
         failure = failure._replace(attempts=pending.failures)
         buried = pending.counted and self.subscription.bury(pending.publication, failure, to_dead_letters)
         with self._lock:
-            self.dead_lettered += buried
-            self.dropped += pending.counted and not buried
-            self.pending.discard(pending)
+            ended = {pending}
+            if pending in self.pending:
+                # commit
+                self.dead_lettered += buried
+                self.dropped += not buried
+                self.pending -= ended
             self._let_in()
 
     def _clear(self, failure: Failure) -> None:
-        """Give up all that waits in line."""
+        """Give up all that waits in line; also when interrupted, though one may then be given up twice."""
+        hand: Hand = []
+        whole(lambda: self._give_up_all(failure, hand))
+
+    def _give_up_all(self, failure: Failure, hand: Hand) -> None:
         while True:
             with self._lock:
-                if not self.waiting:
+                if not hand and not self.waiting:
                     return
-                pending = self.waiting.popleft()
-            self.give_up(pending, failure)
+                if not hand:
+                    one = (self.waiting[0],)
+                    # commit
+                    del self.waiting[0]
+                    hand += one
+            pending = hand[0]
+            if pending is not None and (pending in self.pending or not pending.counted):
+                self.give_up(pending, failure)
+            hand.clear()
 
     def close(self, failure: Failure) -> None:
-        """Nothing more is tried: what waits, for its turn or for another attempt, is given up now."""
+        """Nothing more is tried: what waits, for its turn or for another attempt, is given up now. Also again."""
         with self._lock:
+            # commit
             self.closed = True  # an attempt under way that fails is the last one
             self.waiting += self.resting
-            self.resting.clear()
+            self.resting = set()
         self._clear(failure)
         with self._lock:
             while self._room:
                 self._room.popleft().wake()
-
-
-class Waiter:
-    """A publisher that waits for room: blocked on a lock that whoever makes room releases."""
-
-    __slots__ = ("_gate", "_what", "done")
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self.done = False
-        self._gate = threading.Lock()
-        self._gate.acquire()
-
-    def block(self, seconds: float) -> bool:
-        return self._gate.acquire(timeout=seconds)
-
-    def wake(self) -> None:
-        self.done = True
-        self._gate.release()
-
-    def describe(self) -> str:
-        return self._what
-
-
-def on_a_loop() -> bool:
-    """Whether this thread runs an event loop, which must not be blocked: what makes room may be a task of it."""
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None

@@ -75,13 +75,14 @@ class Subscribers:
 
     def activate(self, subscription: Subscription) -> None:
         """Deliver to it from now on."""
+        # commit
         subscription.active = True
         self.blocking += subscription.terms.on_full == "block"
+        self._routes = None if subscription.terms.filter is None else self._routes
         if subscription.replay[1] is not None:
             self.ending.append(subscription)
         policy = subscription.terms.filter
         if policy is None:
-            self._routes = None
             return
         if policy.scope not in self._indexes:
             from decouple.core.filter_index import FilterIndex  # here, because most topics have no filters
@@ -90,21 +91,22 @@ class Subscribers:
         self._indexes[policy.scope].add(subscription, policy)
 
     def deactivate(self, subscription: Subscription) -> None:
-        """Deliver nothing more to it."""
+        """Deliver nothing more to it. After an interrupt, call it again; also one of `activate`."""
         if not subscription.active:
             return
-        subscription.active = False
-        self.blocking -= subscription.terms.on_full == "block"
         if subscription in self.ending:
             self.ending.remove(subscription)
         policy = subscription.terms.filter
-        if policy is None:
-            self._routes = None
-            return
-        index = self._indexes[policy.scope]
-        index.remove(subscription)
-        if not len(index):
-            del self._indexes[policy.scope]
+        if policy is not None and policy.scope in self._indexes:
+            index = self._indexes[policy.scope]
+            if subscription in index:
+                index.remove(subscription)
+            if not len(index):
+                del self._indexes[policy.scope]
+        # commit
+        subscription.active = False
+        self.blocking -= subscription.terms.on_full == "block"
+        self._routes = None if policy is None else self._routes
 
     def retire(self, now: int, published: int) -> None:
         """Deliver nothing more to those whose replay has come to its end."""

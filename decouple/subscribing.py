@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from decouple.arns import ACCOUNT, REGION, arn_of
 from decouple.clock import Clock, datetime_at
@@ -20,11 +21,13 @@ from decouple.core.settings import SECOND
 from decouple.errors import NeedsBroker, SubscriptionExists, SubscriptionNotFound, TopicClosed
 from decouple.fanout import shares
 from decouple.notification import Kind, Publication
+from decouple.pending import CLOSED
+from decouple.publish_steps import whole
 from decouple.pushing import Line
 from decouple.reporting import Observer, Reporter
 from decouple.sending import Sending
 from decouple.subscribers import Subscribers, body_fields
-from decouple.subscription import Replay, Subscription
+from decouple.subscription import Replay, State, Subscription
 from decouple.terms import DEFAULTS, key_of, sink_of, terms_of
 from decouple.topic_settings import TopicSettings
 
@@ -124,6 +127,8 @@ class Subscribing:
             "max_backlog": max_backlog,
             "on_full": on_full,
         }
+        if not isinstance(confirm, bool):
+            raise TypeError(f"confirm must be True or False, not {confirm!r}")
         sink = sink_of(target, self)
         terms = terms_of(given, sink, self)
         if not isinstance(sink, Sending) and self._staff is None:
@@ -131,28 +136,37 @@ class Subscribing:
         start, end = self._replay(replay_from, "replay_from"), self._replay(replay_until, "replay_until")
         if end is not None and (start is None or start > end):
             raise ValueError(f"replay_until ends what an earlier replay_from begins, not {replay_from!r}")
-        with self._lock:
-            self._check_open()
-            known = self._subscribers.by_target.get(key_of(target, sink))
-            if known is not None:
-                self._compare(known, {name: value for name, value in given.items() if value != DEFAULTS[name]}, terms)
-                self._compare_replay(known, replay_from, replay_until, (start, end))
-                return known
-            subscription = self._enter(sink, target, terms, (start, end))
-            missed = [] if start is None else self._send_again(subscription, start, end)
-            pending = confirm and subscription.line is not None and subscription.line.target.confirms
-            if not pending:
-                self._activate(subscription)
-        if pending:
-            self._ask(subscription, "SubscriptionConfirmation")
-        elif start is not None and subscription.queue is not None:
-            subscription.queue._follow_up()
-        for publication, error in missed:
-            subscription.missed(publication, error)
+        new: Subscription | None = None
+        missed: list[tuple[Publication, Exception]] = []
+        try:
+            with self._lock:
+                self._check_open()
+                known = self._subscribers.by_target.get(key_of(target, sink))
+                if known is not None:
+                    self._compare(known, {name: it for name, it in given.items() if it != DEFAULTS[name]}, terms)
+                    self._compare_replay(known, replay_from, replay_until, (start, end))
+                    return known
+                new = self._made(sink, target, terms, (start, end))
+                pending = confirm and new.line is not None and new.line.target.confirms
+                self._enter(new, "pending" if pending else "confirmed")
+                if start is not None:
+                    self._send_again(new, start, end, missed)
+                if not pending:
+                    self._activate(new)
+            if pending:
+                self._ask(new, "SubscriptionConfirmation")
+            elif start is not None and new.queue is not None:
+                new.queue._follow_up()
+            for publication, error in missed:
+                new.missed(publication, error)
+        except BaseException:  # an interrupt, too, leaves nothing half: it would be known, and get nothing
+            if new is not None:
+                self._cancel(new, "subscribing was interrupted")
+            raise
         self._reporter.report()
-        return subscription
+        return new
 
-    def _enter(self, sink: Sending[Any] | Target, target: Any, terms: Terms, replay: Replay) -> Subscription:
+    def _made(self, sink: Sending[Any] | Target, target: Any, terms: Terms, replay: Replay) -> Subscription:
         seq = next(self._numbers)
         subscription = Subscription(self, f"{self.arn}:{self._stem}{seq:012x}", sink, target, terms)
         subscription.replay = replay
@@ -161,10 +175,17 @@ class Subscribing:
                 subscription.core = sink._core
         elif self._staff is not None:
             subscription.line = Line(subscription, sink, self._staff)
-        self._subscribers.by_target[key_of(target, sink)] = subscription
-        self._subscribers.by_arn[subscription.arn] = subscription
-        self._note("subscribed", subscription=subscription.name, reason=subscription.arn)
         return subscription
+
+    def _enter(self, subscription: Subscription, state: State) -> None:
+        """Under the lock: it is known from now on."""
+        key, arn = key_of(subscription.target, subscription.sink), subscription.arn
+        log = self._changes("subscribed", None, subscription=subscription.name, reason=arn)
+        # commit
+        self._subscribers.by_target[key] = subscription
+        self._subscribers.by_arn[arn] = subscription
+        subscription.state = state
+        self._log += log
 
     def _activate(self, subscription: Subscription) -> None:
         """Under the lock: it gets, and counts, what is published from now on."""
@@ -210,11 +231,10 @@ class Subscribing:
         return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000 - self.clock.epoch
 
     def _send_again(
-        self, subscription: Subscription, start: int, end: int | None
-    ) -> list[tuple[Publication, Exception]]:
-        """Under the lock: what the archive has, in order, before anything new; what the queue did not take."""
+        self, subscription: Subscription, start: int, end: int | None, missed: list[tuple[Publication, Exception]]
+    ) -> None:
+        """Under the lock: what the archive has, in order, before anything new; what the queue did not take is `missed`."""
         assert self._archive is not None
-        missed: list[tuple[Publication, Exception]] = []
         policy = subscription.terms.filter
         for publication in self._archive.between(self.clock.now(), start, end):
             record = publication.record
@@ -228,7 +248,6 @@ class Subscribing:
                 error = subscription.send(replayed)
                 if error is not None:
                     missed.append((replayed, error))
-        return missed
 
     # -- confirming and ending -----------------------------------------------------------------------------------
 
@@ -237,15 +256,18 @@ class Subscribing:
         line, staff = subscription.line, self._staff
         assert line is not None
         assert staff is not None
-        subscription.state = "pending" if kind == "SubscriptionConfirmation" else "cancelled"
-        subscription.token = token = os.urandom(32).hex()
+        token = os.urandom(32).hex()
         now = self.clock.now()
         with self._lock:
+            if subscription.state != ("pending" if kind == "SubscriptionConfirmation" else "cancelled"):
+                return  # another thread has cancelled, or confirmed, it meanwhile
+            # commit
+            subscription.token = token
             self._subscribers.by_token[token] = subscription
         seq = next(self._numbers)
         publication = Publication(f"{self._stem}{seq:012x}", (kind, now, seq))
         line.add(publication, kind=kind, token=token)
-        staff.runner.put(Expiry(self, subscription, token), now + CONFIRMED_WITHIN)
+        staff.runner.put(Expiry(self, subscription.name, token), now + CONFIRMED_WITHIN)
 
     def confirm(self, token: str) -> Subscription:
         """Confirm the subscription that was sent this token, also again; or restore one that was just cancelled.
@@ -283,26 +305,44 @@ class Subscribing:
         self._reporter.report()
 
     def _cancel(self, subscription: Subscription, why: str) -> None:
-        with self._lock:
-            if self._subscribers.by_arn.pop(subscription.arn, None) is None:
-                return
-            del self._subscribers.by_target[key_of(subscription.target, subscription.sink)]
-            self._subscribers.by_token.pop(subscription.token or "", None)  # only the way back leads here from now on
-            self._subscribers.deactivate(subscription)
-            was, subscription.state = subscription.state, "cancelled"
-            subscription.finish(self._published)
-            self._note("unsubscribed", subscription=subscription.name, reason=why)
-        line = subscription.line
-        subscription.end()
+        """End it, whole also when interrupted: half cancelled, it would go on, and a second cancel() find nothing to do."""
+        was, line = "cancelled", subscription.line
+        try:
+            with self._lock:
+                if subscription.arn in self._subscribers.by_arn:
+                    was = subscription.state
+                    whole(lambda: self._remove(subscription, why))
+        finally:
+            subscription.end()
         if line is not None and was == "confirmed" and line.target.protocol in ("http", "https") and not self._closed:
             self._ask(subscription, "UnsubscribeConfirmation")
         self._reporter.report()
 
-    def _expire(self, subscription: Subscription, token: str) -> None:
+    def _remove(self, subscription: Subscription, why: str) -> None:
+        """Under the lock: nobody knows it any more. May be begun anew after an interrupt."""
+        key, arn = key_of(subscription.target, subscription.sink), subscription.arn
+        self._subscribers.by_token.pop(subscription.token or "", None)  # only the way back leads here from now on
+        self._subscribers.deactivate(subscription)
+        subscription.finish(self._published)
+        log = self._changes("unsubscribed", None, subscription=subscription.name, reason=why)
+        if arn in self._subscribers.by_arn:
+            # commit
+            del self._subscribers.by_target[key]
+            del self._subscribers.by_arn[arn]
+            subscription.state = "cancelled"
+            self._log += log
+
+    def _give_up(self) -> None:
+        """The broker has closed: nothing more is pushed, and no publisher waits for room any longer."""
+        for subscription in self.subscriptions:
+            if subscription.line is not None:
+                subscription.line.close(CLOSED)
+
+    def _expire(self, token: str) -> None:
         """Two days after a token was sent: it is void, and so is a subscription that nobody confirmed."""
         with self._lock:
-            self._subscribers.by_token.pop(token, None)
-        if subscription.state == "pending":
+            subscription = self._subscribers.by_token.pop(token, None)
+        if subscription is not None and subscription.state == "pending":
             self._cancel(subscription, "not confirmed within two days")
 
     # -- what both halves use ------------------------------------------------------------------------------------
@@ -341,17 +381,22 @@ def scoped(policy: Filter | None, scope: Scope) -> Filter | None:
 
 
 class Expiry:
-    """The runner's job at the end of a token's life."""
+    """The runner's job at the end of a token's life.
+
+    It waits for two days, and holds nobody meanwhile: or a broker dropped without close would stay, with its threads.
+    """
 
     awaits = False
 
-    def __init__(self, topic: Subscribing, subscription: Subscription, token: str) -> None:
-        self._topic = topic
-        self._subscription = subscription
+    def __init__(self, topic: Subscribing, name: str, token: str) -> None:
+        self._topic = ref(topic)
+        self._name = name
         self._token = token
 
     def run(self) -> None:
-        self._topic._expire(self._subscription, self._token)
+        topic = self._topic()
+        if topic is not None:
+            topic._expire(self._token)
 
     async def arun(self) -> None:
         self.run()
@@ -360,4 +405,4 @@ class Expiry:
         """The broker ends before the token does: nothing to do."""
 
     def describe(self) -> str:
-        return f"the end of the token of {self._subscription.name}"
+        return f"the end of the token of {self._name}"

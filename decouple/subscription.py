@@ -12,6 +12,7 @@ from decouple.attributes import MOST_ATTRIBUTES, check_attributes
 from decouple.core.backoff import Schedule
 from decouple.core.filters import Explanation, Filter
 from decouple.core.records import Failure, details_of
+from decouple.entries import sha256
 from decouple.envelopes import envelope_of
 from decouple.fanout import details_for, put
 from decouple.message import Message, failure_of
@@ -182,7 +183,12 @@ class Subscription:
         if publication.replayed and not envelope and len(details.attributes) < MOST_ATTRIBUTES:
             details = details._replace(attributes={**details.attributes, "Replayed": "true"})
         text = envelope_of(notification) if envelope else notification.text
-        put(queue, text, details if failure is None else details._replace(failure=failure))
+        if failure is not None:
+            details = details._replace(failure=failure)
+            if queue.fifo:  # under the publisher's id, the letters of two subscriptions would count as one message
+                identity = sha256()(f"{publication.id} {self.arn}".encode()).hexdigest()
+                details = details._replace(deduplication_id=identity)
+        put(queue, text, details)
 
     def missed(self, publication: Publication, error: Exception) -> bool:
         """Its queue did not take it, and never will: to the dead-letter queue; False if there is none, or it neither."""

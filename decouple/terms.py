@@ -155,7 +155,7 @@ def read_envelope(envelope: Any, default: bool) -> bool:
 
 
 def read_retry(retry: Any) -> Schedule:
-    """A schedule of decouple.backoff, or a retry policy in SNS's names."""
+    """A schedule such as exponential(1, 300), or a retry policy in SNS's names."""
     if isinstance(retry, Mapping):
         return delivery_policy(retry)  # pyright: ignore[reportUnknownArgumentType]  # checked there
     if not callable(getattr(retry, "after", None)):

@@ -170,6 +170,8 @@ class Topic(Subscribing):
         given: Any = entries
         if isinstance(given, (str, bytes, bytearray, Mapping, Publish)):
             raise TypeError(f"entries must be a list of bodies, not one of them, {given!r:.60}: use publish(...)")
+        if not hasattr(given, "__iter__"):
+            raise TypeError(f"entries must be a list of bodies, not {given!r:.60}")
         ready: list[Checked] = []
         errors: dict[int, Exception] = {}
         bodies: list[Any] = list(given)
@@ -269,17 +271,21 @@ class Topic(Subscribing):
     def _publish_in_order(self, one: Checked, body: Fields | None) -> Sent:
         """A FIFO topic's publish: all queues have it before the next one is given a number."""
         out = Out()
-        with self._lock:
-            self._check_open()
-            now, details = self.clock.now(), one.details or PLAIN
-            by_topic = self._settings.deduplication_scope == "topic"
-            key = details.deduplication_id if by_topic else (details.group, details.deduplication_id)
-            first = self._once.first(now, key)
-            if first is not None:
-                self._duplicates += 1
-                return new_sent(FifoSent, self._stem, first)
-            whole(lambda: self._admit_in_order(one, body, now, key, out), out)
-        whole(lambda: self._follow_up(out))
+        try:
+            with self._lock:
+                self._check_open()
+                now, details = self.clock.now(), one.details or PLAIN
+                by_topic = self._settings.deduplication_scope == "topic"
+                key = details.deduplication_id if by_topic else (details.group, details.deduplication_id)
+                first = self._once.first(now, key)
+                if first is not None:
+                    self._duplicates += 1
+                    return new_sent(FifoSent, self._stem, first)
+                whole(lambda: self._admit_in_order(one, body, now, key, out), out)
+            self._follow_up(out)
+        finally:
+            if out.touched or out.missed:  # interrupted: those who wait at the queues would sleep on
+                whole(lambda: self._follow_up(out))
         self._reporter.report()
         return self._answer(FifoSent, out)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -309,3 +311,22 @@ def test_every_rule_is_tripped_by_a_test_here() -> None:
     }
 
     assert [name for name in (*TOPIC_RULES, *SUBSCRIPTION_RULES) if name not in words] == []
+
+
+def test_lint_costs_in_proportion_to_what_is_there():
+    """Counted in calls, which do not depend on the machine."""
+
+    def calls(size: int) -> int:
+        broker = Broker(clock=VirtualClock())
+        for number in range(size):
+            broker.topic("t").subscribe(broker.queue(f"q{number}"), filter={"a": [str(number)]})
+        broker.lint()  # imports
+        seen = itertools.count()
+        sys.setprofile(lambda *_: next(seen))
+        try:
+            broker.lint()
+        finally:
+            sys.setprofile(None)
+        return next(seen)
+
+    assert calls(400) < 2.5 * calls(200)

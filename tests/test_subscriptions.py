@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import re
+import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
@@ -14,7 +17,7 @@ import pytest
 from decouple import Broker, InvalidFilter, Queue
 from decouple.core.backoff import HTTP as THREE_RETRIES
 from decouple.core.backoff import exponential
-from decouple.errors import DeliveryFailed, SubscriptionExists, SubscriptionNotFound, TopicNotFound
+from decouple.errors import DeliveryFailed, SubscriptionExists, SubscriptionNotFound, TopicClosed, TopicNotFound
 from decouple.senders import SMS, Email
 from decouple.testing import VirtualClock
 from decouple.topic import Topic
@@ -584,3 +587,68 @@ def test_schedules_may_be_given_as_they_are(topic):
 
     assert subscription.terms.schedule == exponential(1, 300)
     assert (subscription.terms.gap, subscription.terms.on_full) == (10**8, "drop")
+
+
+def test_confirm_is_true_or_false(broker):
+    with pytest.raises(TypeError, match="confirm must be True or False, not 'no'"):
+        broker.topic("t").subscribe(print, confirm="no")
+    assert broker.topic("t").subscriptions == []
+
+
+def test_a_dropped_broker_ends_though_somebody_has_not_confirmed():
+    """The token's end, two days later, holds nobody."""
+    broker = Broker().start()
+    topic = weakref.ref(broker.topic("t"))
+    broker.topic("t").subscribe(Email("a@b.de"))
+    broker.run_until_idle()
+    broker.topic("t").subscriptions[0].confirm()
+
+    del broker
+    gc.collect()
+
+    assert topic() is None
+
+
+def test_a_publisher_that_waits_for_room_is_let_go_when_the_broker_closes():
+    """Also when the target that takes up the room never ends."""
+    broker = Broker().start()
+    topic, gate = broker.topic("t"), threading.Event()
+    subscription = topic.subscribe(lambda _: gate.wait(), max_backlog=1, on_full="block", concurrency=1)
+    topic.publish("first")
+    errors: list[BaseException] = []
+
+    def publish() -> None:
+        try:
+            topic.publish("second")
+        except TopicClosed as error:
+            errors.append(error)
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    while subscription.line is None or not subscription.line._room:
+        pass
+    broker.close(timeout=0.05)
+
+    publisher.join(10)
+    assert [str(error) for error in errors] == ["topic 't' is closed: nothing is published to it any more"]
+    gate.set()
+
+
+def test_a_close_with_a_wrong_timeout_closes_nothing(broker):
+    with pytest.raises(ValueError, match="timeout must be at least 0 seconds"):
+        broker.close(timeout=-1)
+
+    broker.topic("t").publish("x")
+
+
+def test_doors_that_name_what_is_wrong(broker):
+    topic = broker.topic("t")
+    with pytest.raises(TypeError, match="entries must be a list of bodies, not None"):
+        topic.publish_batch(None)
+    with pytest.raises(TypeError, match="a link is text, not 5"):
+        broker.open_link(5)
+    with pytest.raises(TypeError, match="senders must be a mapping"):
+        Broker(senders=["sms"])
+    with pytest.raises(ValueError, match="a subject must encode to UTF-8"):
+        topic.publish("x", subject="a\ud800")
+    assert topic.stats().published == 0

@@ -398,3 +398,15 @@ def test_the_settings_of_a_fifo_topic_are_compared_when_it_is_declared_again(bro
     assert broker.topic("t.fifo", archive=timedelta(minutes=1)) is topic
     with pytest.raises(TopicExists, match="archive"):
         broker.topic("t.fifo", archive=61)
+
+
+def test_two_subscriptions_may_share_a_fifo_dead_letter_queue(broker):
+    """Each has its letter: under the publisher's deduplication id the second one would be swallowed."""
+    topic, dead = broker.topic("t.fifo"), broker.queue("dead.fifo")
+    for name in ("small.fifo", "little.fifo"):
+        topic.subscribe(broker.queue(name, max_message_size=1_024), dead_letter=dead)
+
+    topic.publish("x" * 2_000, group="g", deduplication_id="1")
+
+    assert [one.stats().dead_lettered for one in topic.subscriptions] == [1, 1]
+    assert dead.stats().visible == 2
