@@ -161,16 +161,15 @@ class Broker(Declaring):
 
     def _close_all(self) -> None:
         with self._lock:
-            everything: list[Schedule | Topic | Queue[Any] | Function] = [
-                *self._schedules.values(),
-                *self._functions.values(),
-                *self._topics.values(),
-                *self._queues.values(),
-            ]
-        for one in everything:
-            one.close()
-            if isinstance(one, Topic):
-                one._give_up()
+            makers: list[Schedule | Function] = [*self._schedules.values(), *self._functions.values()]
+            topics, queues = list(self._topics.values()), list(self._queues.values())
+        for maker in makers:
+            maker.close()
+        for topic in topics:
+            topic.close()
+            topic._give_up()
+        for queue in queues:
+            queue.close()
 
     def run_until_idle(self, *, budget: Seconds = 0, errors: Literal["raise", "collect"] = "raise") -> Report:
         """Do all work that is due now and what follows from it; with a budget, jump up to so many seconds further.
