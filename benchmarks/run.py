@@ -12,11 +12,11 @@ CPU time is compared, because on a shared machine the wall clock also charges fo
 (W6, W7) are compared on wall time. What lives before a measurement is frozen out of the collector, memory is the
 difference in resident bytes, and each workload runs in a process of its own.
 
-Workloads: W1 one send, receive, ack; W2 in tens; W3 a backlog of a million (and ten); W4 leases that end; W5 fan-out; W6 hand-off
-to whoever waits; W7 threads to threads; W8 asyncio; fifo, dedup and fair: what order, counting once and
-fairness add to a standard queue's cycle; filter: finding the subscriptions that a message matches; http: a delivery to
-a web endpoint (needs the extra `http`); idle, import and churn: what having it costs. The controls do less than
-decouple does; the results say what each leaves out.
+Workloads: W1 one send, receive, ack; W2 in tens; W3 a backlog of a million (and ten); W4 leases that end; W5 fan-out;
+W6 hand-off to whoever waits; W7 threads to threads; W8 asyncio; W10 a function that messages start; fifo, dedup and
+fair: what order, counting once and fairness add to a standard queue's cycle; filter: finding the subscriptions that a
+message matches; http: a delivery to a web endpoint (needs the extra `http`); idle, import and churn: what having it
+costs. The controls do less than decouple does; the results say what each leaves out.
 
 Other libraries: peerbench compares Redis, RabbitMQ, NATS, moto, huey and more. peerbench_adapter.py is decouple's
 adapter for it: copy it to peerbench's peers/decouple.py, then `python bench.py --out results.json --peers
@@ -45,6 +45,7 @@ from cycles import w1, w2, w8  # noqa: E402
 from deliveries import deliveries  # noqa: E402
 from fanout import w5  # noqa: E402
 from goals import CONTROLS, GOALS, Goal, verdict  # noqa: E402
+from handling import w10  # noqa: E402
 from handoff import w6, w7  # noqa: E402
 from matching import matching  # noqa: E402
 from ordered import dedup, fair, fifo  # noqa: E402
@@ -52,7 +53,7 @@ from program import churn, idle, imports  # noqa: E402
 
 # Each takes whether the run is a full one, and answers with {figure: (value, note)}.
 WORKLOADS = {
-    "w1": w1, "w2": w2, "w3": w3, "w4": w4, "w5": w5, "w6": w6, "w7": w7, "w8": w8,
+    "w1": w1, "w2": w2, "w3": w3, "w4": w4, "w5": w5, "w6": w6, "w7": w7, "w8": w8, "w10": w10,
     "fifo": fifo, "dedup": dedup, "fair": fair, "filter": matching, "http": deliveries,
     "idle": idle, "import": imports, "churn": churn,
 }  # fmt: skip

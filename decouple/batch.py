@@ -12,7 +12,7 @@ from decouple.attributes import size_of
 from decouple.core.batch_results import read_answer
 from decouple.core.records import Failure, details_of
 from decouple.errors import ReceiptExpired
-from decouple.lambda_records import SqsRecord, queue_record, system_attributes
+from decouple.lambda_records import SqsRecord, plain_record, queue_record, system_attributes
 from decouple.message import failure_of
 
 if TYPE_CHECKING:
@@ -164,20 +164,32 @@ class Batch:
         return 0
 
 
+def size_of_message(message: Message[Any], text: str) -> int:
+    """UTF-8 bytes of body and attributes."""
+    size = len(text) if text.isascii() else len(text.encode())
+    return size if len(message.record) == 3 else size + size_of(details_of(message.record).attributes)
+
+
 def record_of(message: Message[Any], text: str, arn: str, region: str) -> SqsRecord:
     """A received message as a function gets it."""
-    details, clock = details_of(message.record), message.owner.clock
-    source = getattr(details.source, "arn", None)
+    queue, record = message.owner, message.record
+    epoch = queue.clock.epoch
+    sent_at, first_received_at = (epoch + record[1]) // 1_000_000, (epoch + message.first_received) // 1_000_000
+    if len(record) == 3 and not queue.fifo:
+        identity = f"{queue._core.stem}{record[2]:012x}"
+        count = message.times_received
+        return plain_record(identity, f"{identity}.{count}", text, count, sent_at, first_received_at, arn, region)
+    details = details_of(record)
     system = system_attributes(
         receive_count=message.times_received,
-        sent_at=(clock.epoch + message.record[1]) // 1_000_000,
-        first_received_at=(clock.epoch + message.first_received) // 1_000_000,
+        sent_at=sent_at,
+        first_received_at=first_received_at,
         trace=details.system.get("AWSTraceHeader"),
         sequence=message.sequence,
         group=details.group,
         sender=details.system.get("SenderId"),
         deduplication_id=message.deduplication_id,
-        source=source,
+        source=getattr(details.source, "arn", None),
     )
     return queue_record(
         id=message.id,

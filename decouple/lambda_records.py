@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import md5
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 
 from decouple.attributes import wire_parts
@@ -19,7 +20,7 @@ from decouple.envelopes import attribute_of, timestamp_of
 if TYPE_CHECKING:
     from decouple.notification import Notification
 
-__all__ = ["SnsRecord", "SqsRecord", "queue_record", "system_attributes", "topic_record"]
+__all__ = ["SnsRecord", "SqsRecord", "plain_record", "queue_record", "system_attributes", "topic_record"]
 
 NOTHING: Mapping[str, str] = {}
 SENDER = "AIDAIENQZJOLO23YVJ4VO"
@@ -122,6 +123,28 @@ def queue_record(
         "awsRegion": region,
     }
     return cast("SqsRecord", record)  # in AWS's order, what may be missing in between
+
+
+def plain_record(
+    id: str, receipt: str, body: str, receive_count: int, sent_at: int, first_received_at: int, arn: str, region: str
+) -> SqsRecord:
+    """The same for a message that has nothing but a body, in a third of the time; half of what is left is the MD5."""
+    return {
+        "messageId": id,
+        "receiptHandle": receipt,
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": str(receive_count),
+            "SentTimestamp": str(sent_at),
+            "SenderId": SENDER,
+            "ApproximateFirstReceiveTimestamp": str(first_received_at),
+        },
+        "messageAttributes": {},
+        "md5OfBody": md5(body.encode(), usedforsecurity=False).hexdigest(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": region,
+    }
 
 
 def system_attributes(

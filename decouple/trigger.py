@@ -95,10 +95,10 @@ class Trigger:
             self._state = state
             unbegun = self._unbegun()
             self._held, self._collecting = [], None
-        if self._intake.stop():
-            self._waiting = False
         for batch in unbegun:
             self._give_back(batch.messages)
+        if self._intake.stop():
+            self._stay_away()
 
     def _unbegun(self) -> list[Batch]:
         """Under the lock: the batches that wait."""
@@ -174,7 +174,12 @@ class Trigger:
             self.close()
             return
         if self._state != "enabled" and self._intake.stop():  # paused meanwhile
-            self._waiting = False
+            self._stay_away()
+
+    def _stay_away(self) -> None:
+        """The receive that waited does no more. Whoever resumed the trigger meanwhile relied on it."""
+        self._waiting = False
+        self._more()
 
     def _take(self, messages: list[Message[Any]]) -> None:
         """What the wait in line brought."""

@@ -62,7 +62,7 @@ class Look:
     def _batch(self) -> Batch | None:
         trigger = self.trigger
         if trigger._state != "enabled":
-            trigger._waiting = False
+            trigger._stay_away()
             return None
         queue = trigger.queue
         messages = queue._take(trigger._settings.batch_size, 0)

@@ -99,6 +99,21 @@ def test_the_event_is_aws_s_to_the_byte(broker: Broker, clock: VirtualClock, see
     assert list(record["attributes"]) == list(expected["attributes"])
 
 
+def test_a_message_with_nothing_but_a_body_makes_the_same_record(broker: Broker, orders: Queue, seen: Seen) -> None:
+    """It is made on a shorter way."""
+    orders.trigger(seen)
+    sent = orders.send("Grüße")
+
+    broker.run_until_idle()
+
+    [record] = seen.events[0]["Records"]
+    [expected] = sqs([SqsMessage("Grüße", message_id=sent.id)], queue="orders")["Records"]
+    expected["receiptHandle"] = record["receiptHandle"]
+    assert list(record.items()) == list(expected.items())
+    assert list(record["attributes"]) == list(expected["attributes"])
+    orders.delete(record["receiptHandle"])
+
+
 def test_a_record_counts_receives_and_says_when_the_first_was(
     broker: Broker, clock: VirtualClock, orders: Queue
 ) -> None:
@@ -872,3 +887,27 @@ def test_a_broker_that_closes_gives_back_what_was_not_begun() -> None:
     stats = queue.stats()
     assert (stats.deleted + stats.visible, stats.in_flight) == (2, 0)
     broker.check()
+
+
+@pytest.mark.slow
+def test_a_handler_past_its_timeout_is_abandoned_and_its_messages_come_again() -> None:
+    late, calls = threading.Event(), threading.Semaphore(0)
+    with Broker() as broker:
+        queue = broker.queue("orders", visibility_timeout=1)
+
+        @broker.function(timeout=0.2)
+        def handle(event: Event, context: Any) -> None:
+            calls.release()
+            if event["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1":
+                late.wait(10)
+
+        trigger = queue.trigger(handle, max_concurrency=1)
+        queue.send("a")
+        assert calls.acquire(timeout=10)
+        assert calls.acquire(timeout=10)
+        late.set()
+        report = broker.run_until_idle(errors="collect")
+
+        assert (trigger.stats().failed, trigger.stats().succeeded, trigger.stats().errors) == (1, 1, 1)
+        assert {type(error).__name__ for error in report.errors} <= {"FunctionTimedOut"}
+        broker.check()
