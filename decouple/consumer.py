@@ -190,10 +190,11 @@ class Consumer(Generic[P, R]):
                 self._leave(turn)  # and let another one wait in its place
             raise
 
-    def _came(self) -> None:
-        """The message of who waited came: another may wait, where somebody else can handle it meanwhile."""
+    def _came(self, turn: Turn) -> None:
+        """Its message came: another may wait, where somebody else can handle it meanwhile."""
         with self._lock:
-            self._waiting = None
+            if self._waiting is turn:
+                self._waiting = None
         if self._runner.started:
             self._go_on()
 

@@ -12,6 +12,7 @@ from decouple.errors import NeedsBroker, TriggerExists
 from decouple.generic import T
 
 if TYPE_CHECKING:
+    from decouple.autoscale import Autoscaler
     from decouple.consumer import Consumer
     from decouple.function import Function
     from decouple.queue import Queue
@@ -147,3 +148,28 @@ class Handling(Desk[T]):
             return made
 
         return declare if handler is None else declare(handler)
+
+    def autoscale(
+        self,
+        consumer: Consumer[..., Any],
+        *,
+        target_backlog: float | None = None,
+        latency: Seconds | None = None,
+        minimum: int = 1,
+        maximum: int = 32,
+        cooldown: Seconds = 300,
+        every: Seconds = 60,
+    ) -> Autoscaler:
+        """Let the broker's workers set a consumer's concurrency by the backlog: visible messages for each worker.
+
+        target_backlog: how many a worker may have before it; or latency: how many seconds the last of them may wait, from
+        which and the handler's average time it follows. Scales out at once, and in as far as was wanted all through the
+        last `cooldown` seconds. minimum, maximum: of the concurrency (a broker has 32 threads for handlers that are no
+        async def); every: seconds between two looks. Raises NeedsBroker, ValueError, TypeError. Source: EC2 Auto Scaling
+        user guide, "Scaling based on Amazon SQS".
+        """
+        from decouple.autoscale import autoscale, read_policy  # here, because few queues have one
+
+        policy = read_policy(target_backlog, latency, minimum, maximum, cooldown)
+        queue: Any = self
+        return autoscale(queue, self._runner("an autoscaler"), consumer, policy, every)

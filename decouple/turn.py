@@ -84,7 +84,7 @@ class Turn(Intake):
         """Let the next one wait; whether the message is still ours: it may have waited too long for a worker."""
         self.message = message
         self.thread = threading.current_thread()
-        self.consumer._came()
+        self.consumer._came(self)
         if self.queue._holds(message):
             return True
         self.consumer._came_late()

@@ -117,13 +117,15 @@ def resolved(handler: Callable[..., Any], annotation: Any, parameter: str, name:
 def globals_of(handler: Callable[..., Any]) -> dict[str, Any]:
     """The names the handler's own code sees."""
     call: Any = handler
-    inner: Any = call
-    while inner is not None:
+    while (inner := inside(call)) is not None:
         call = inner
-        link = "func" if isinstance(call, functools.partial) else "__wrapped__"
-        inner = getattr(inner, link, None)
     call = getattr(call, "__func__", call)
     if not hasattr(call, "__globals__"):
         call = inspect.unwrap(type(call).__call__)
     names: dict[str, Any] = getattr(call, "__globals__", {})
     return names
+
+
+def inside(call: Any) -> Any:
+    """The callable that this one is made of; None if it is of one piece."""
+    return getattr(call, "func" if isinstance(call, functools.partial) else "__wrapped__", None)

@@ -149,6 +149,8 @@ FLOORS = {
     "retries": 1.5,
     "turn": 2.75,
     "consumer": 2.77,
+    "core.autoscaling": 0,
+    "autoscale": 2.78,
     "handling": 2.8,
     "queue": 3,
     "documents": 3,
