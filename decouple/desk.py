@@ -15,6 +15,7 @@ from decouple.generic import T
 if TYPE_CHECKING:
     from decouple.codecs import Codec
     from decouple.core.changes import Change
+    from decouple.intake import Alarm
     from decouple.lobby import Lobby
     from decouple.message import Message
     from decouple.movetask import MoveTask
@@ -38,6 +39,7 @@ class Desk(Generic[T]):
     _lobby: Lobby
     _reporter: Reporter[Change]
     _task: MoveTask | None  # the redrive under way
+    _alarm: Alarm | None = None  # for workers who wait for messages
 
     @property
     def closed(self) -> bool:

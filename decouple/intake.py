@@ -1,8 +1,8 @@
 """Messages for workers: a receive that waits in a queue's line without a thread or a task of its own.
 
 Whoever makes a message visible fills it, as every parked receive, and its wake puts a job for the broker's runner: nothing
-polls. What happens in the queue by itself (a lease or a delay ends) is an alarm in the runner's heap, kept by the newest
-of those who wait there.
+polls. What happens in the queue by itself (a lease or a delay ends) is an alarm in the runner's heap: one for all who
+wait there, whoever they are by then, so that those who came and went leave nothing behind.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any, cast
 
 from decouple.core.deadlines import FAR
 from decouple.errors import QueueClosed
@@ -27,19 +28,19 @@ __all__ = ["Intake"]
 class JobPark(Park):
     """A receive that waits for workers: who fills it puts its job."""
 
-    __slots__ = ("_place", "_put")
+    __slots__ = ("intake",)
 
-    def __init__(self, queue: str, most: int, lease: int, place: Any, put: Callable[[], None]) -> None:
-        super().__init__(queue, most, lease, FAR)
-        self._place = place
-        self._put = put
+    def __init__(self, intake: Intake, lease: int) -> None:
+        super().__init__(intake.queue.name, intake.most, lease, FAR)
+        self.intake = intake
 
     @property
     def place(self) -> Any:
-        return self._place
+        return self.intake.runner
 
     def wake(self) -> bool:
-        self._put()
+        # Not as part of what the sender, or the handler before, is at.
+        self.intake.context.copy().run(self.intake.runner.put, self.intake)
         return True
 
 
@@ -48,7 +49,8 @@ class Intake:
 
     One receive at a time; `begin` again for the next, also from `take`. With `awaits`, take is a coroutine function and
     awaited on the loop. `closed` is called instead, once, when the queue or the broker is closed. lease: nanoseconds,
-    None = the queue's visibility timeout.
+    None = the queue's visibility timeout; context: the variables that take sees, None = those of now. Interrupted before
+    `take` has them, it gives the messages back and waits again; so it does when none of them could be decoded.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Intake:
         awaits: bool = False,
         closed: Callable[[], object] = lambda: None,
         what: str = "a receive",
+        context: Context | None = None,
     ) -> None:
         self.queue = queue
         self.runner = runner
@@ -71,7 +74,7 @@ class Intake:
         self.take = take
         self.closed = closed
         self.what = what
-        self.alarm_at = FAR
+        self.context = copy_context() if context is None else context
         # The park that waits, if one does. Whoever takes it out, in one call, has it: a worker, or `stop`.
         self._parked: deque[JobPark] = deque()
         self.begun = False
@@ -83,8 +86,7 @@ class Intake:
 
     def begin(self) -> None:
         """Join the line; what is visible by now is taken at once, by a worker. Raises QueueClosed."""
-        lease = self.queue._core.lease if self.lease is None else self.lease
-        park = JobPark(self.queue.name, self.most, lease, self.runner, self._put)
+        park = JobPark(self, self.queue._core.lease if self.lease is None else self.lease)
         self._parked.append(park)
         self.begun = True
         try:
@@ -93,7 +95,7 @@ class Intake:
             self._parked.clear()
             raise
         if until is not None:
-            self._set_alarm(until)
+            alarm_of(self).set(until)
 
     def stop(self) -> bool:
         """Leave the line, giving back what was on its way; False if it was taken already."""
@@ -126,11 +128,8 @@ class Intake:
     def describe(self) -> str:
         return f"{self.what} waits for queue {self.queue.name!r}"
 
-    def _put(self) -> None:
-        self.runner.put(self)
-
     def _have(self) -> list[Message[Any]]:
-        """The messages, once; [] while there are none. Interrupted, it gives them back and waits again."""
+        """The messages, once; [] while there are none, and for all but the first who asks."""
         try:
             park = self._parked[0]
         except IndexError:
@@ -144,7 +143,7 @@ class Intake:
     def _came(self, park: JobPark) -> list[Message[Any]]:
         until = self.queue._lobby.alarm_for(park)
         if until is not None:
-            self._set_alarm(until)
+            alarm_of(self).set(until)
             return []
         try:
             self._parked.remove(park)
@@ -169,42 +168,68 @@ class Intake:
         except QueueClosed:
             self.closed()
 
-    def _set_alarm(self, until: int) -> None:
-        """Look again at that instant, if nothing earlier is set."""
-        if until < self.alarm_at and until < FAR:
-            self.alarm_at = until
-            self.runner.put(Alarm(self, until), until)
-
 
 class Alarm:
-    """The runner's job at the queue's next deadline. It outlives the receive it was set for, and serves the next one."""
+    """When to look again at a queue for which somebody waits: the soonest instant that was set, and a job in the heap for it."""
+
+    def __init__(self, queue: Queue[Any], runner: Runner) -> None:
+        self.queue = queue
+        self.runner = runner
+        self.at = FAR
+
+    @property
+    def watcher(self) -> JobPark | None:
+        """Who of those waiting is to look; None if nobody waits."""
+        watching = self.queue._lobby._watch.get(self.runner)
+        return cast("JobPark", watching[0]) if watching else None
+
+    def set(self, until: int) -> None:
+        """Look again at that instant, if nothing earlier is set."""
+        if until < self.at:
+            self.at = until
+            try:
+                self.runner.put(Ring(self, until), until)
+            except BaseException:  # interrupted: twice does no harm, never would
+                self.runner.put(Ring(self, until), until)
+                raise
+
+    def ring(self, at: int) -> None:
+        """Let what is due happen: it may fill those who wait, whose wakes put their own jobs."""
+        if at > self.at:
+            return  # another one is set, and due earlier
+        self.at = FAR
+        watcher = self.watcher
+        until = None if watcher is None else self.queue._lobby.alarm_for(watcher)
+        if until is not None:
+            self.set(until)
+
+
+class Ring:
+    """The runner's job at the instant of an alarm."""
 
     awaits = False
 
-    def __init__(self, intake: Intake, at: int) -> None:
-        self.intake = intake
+    def __init__(self, alarm: Alarm, at: int) -> None:
+        self.alarm = alarm
         self.at = at
 
     def run(self) -> None:
-        """Let the intake look: what is due happens, and may fill it, whose wake puts its own job."""
-        intake = self.intake
-        if self.at > intake.alarm_at:
-            return
-        intake.alarm_at = FAR
-        try:
-            park = intake._parked[0]
-        except IndexError:
-            return
-        until = intake.queue._lobby.alarm_for(park)
-        if until is not None:
-            intake._set_alarm(until)
+        self.alarm.ring(self.at)
 
     async def arun(self) -> None:
         self.run()
 
     def abandon(self) -> None:
-        """The broker closes."""
-        self.intake.abandon()
+        """The broker closes, and so does the queue, of which those who wait hear."""
 
     def describe(self) -> str:
-        return self.intake.describe()
+        watcher = self.alarm.watcher
+        return f"a look at queue {self.alarm.queue.name!r}" if watcher is None else watcher.intake.describe()
+
+
+def alarm_of(intake: Intake) -> Alarm:
+    """The one of its queue."""
+    queue = intake.queue
+    if queue._alarm is None:
+        queue._alarm = Alarm(queue, intake.runner)  # two threads may make two: each does its work
+    return queue._alarm

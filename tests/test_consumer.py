@@ -6,6 +6,7 @@ import asyncio
 import functools
 import itertools
 import logging
+import signal
 import sys
 import threading
 from collections import Counter
@@ -744,6 +745,55 @@ def test_a_message_that_is_lost_meanwhile_is_told_and_its_handler_goes_on(
     assert caplog.text.count("lost message") == 1
 
 
+def test_a_heartbeat_stops_when_the_thread_of_its_handler_is_dead(broker: Broker, orders: Queue) -> None:
+    dead = threading.Thread(target=lambda: None)
+    dead.start()
+    dead.join()
+
+    @orders.consume(heartbeat=10)
+    def handle(message: Message) -> None:
+        if message.receive_count == 1:
+            for turn in handle._turns:
+                turn.thread = dead
+            broker.queue("nothing").receive(wait=100)
+
+    orders.send("a")
+    broker.run_until_idle(budget=100)
+
+    assert orders.stats().expired == 1
+    assert handle.stats().late == 1
+
+
+def test_a_message_that_is_gone_before_a_worker_has_time_is_not_handled(
+    broker: Broker, orders: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    got: list[str] = []
+    consumer = orders.consume(lambda message: got.append(message.body))
+
+    orders.send("a")  # on its way to a worker
+    orders.purge()
+    orders.send("b")
+    broker.run_until_idle()
+
+    assert got == ["b"]
+    assert endings(consumer) == {"received": 1, "succeeded": 1, "late": 1}
+    assert "too late: its visibility timeout was over" in caplog.text
+
+
+def test_consumers_that_wait_again_and_again_leave_nothing_behind(broker: Broker, orders: Queue) -> None:
+    orders.consume(lambda message: None)
+    orders.send("kept")
+    broker.run_until_idle()
+    [_] = orders.receive() or [orders.send("held")]
+    runner = orders._runner("a test")
+
+    for number in range(200):
+        orders.send(str(number))
+        broker.run_until_idle()
+
+    assert len(runner._backlog.later) <= 2
+
+
 # -- pause, resume, close ----------------------------------------------------------------------------------------------
 
 
@@ -838,33 +888,74 @@ def test_a_ctrl_c_in_a_handler_leaves_the_message_where_it_was(broker: Broker, o
     assert endings(handle) == {"received": 2, "succeeded": 1, "interrupted": 1}
 
 
-def test_a_ctrl_c_anywhere_loses_no_message_and_the_consumer_goes_on() -> None:
-    def world() -> tuple[Broker, Queue, Counter[str]]:
+def plainly(orders: Queue, got: Counter[str]) -> Consumer[..., Any]:
+    return orders.consume(lambda message: got.update([message.body]), heartbeat=10)
+
+
+def with_failures(orders: Queue, got: Counter[str]) -> Consumer[..., Any]:
+    def handle(message: Message) -> None:
+        got[message.body] += 1
+        if message.receive_count == 1:
+            raise Retry(delay=5)
+
+    return orders.consume(handle, heartbeat=10)
+
+
+@pytest.mark.parametrize("name", ["orders", "orders.fifo"])
+@pytest.mark.parametrize("begin", [plainly, with_failures])
+def test_a_ctrl_c_anywhere_loses_no_message_and_the_consumer_goes_on(
+    begin: Callable[[Queue, Counter[str]], Consumer[..., Any]], name: str
+) -> None:
+    def world() -> tuple[Broker, Queue, Counter[str], Consumer[..., Any]]:
         broker = Broker(clock=VirtualClock())
-        orders = broker.queue("orders")
+        orders = broker.queue(name)
         got: Counter[str] = Counter()
-        orders.consume(lambda message: got.update([message.body]), heartbeat=10)
-        orders.send_batch(["a", "b"])
-        return broker, orders, got
+        consumer = begin(orders, got)
+        for text in ("a", "b"):
+            orders.send(text, **({"group": "g", "deduplication_id": text} if orders.fifo else {}))
+        return broker, orders, got, consumer
 
     def points() -> int:
-        broker, _, _ = world()
+        broker = world()[0]
         tracer = Tracer(0, interrupt)
         tracer.run(broker.run_until_idle)
+        broker.close()
         return tracer.seen
 
     stuck: Counter[str] = Counter()
     for at in range(1, points() + 1):
-        broker, orders, got = world()
+        broker, orders, got, consumer = world()
         tracer = Tracer(at, interrupt)
         with suppress(KeyboardInterrupt):
             tracer.run(broker.run_until_idle)
         broker.run_until_idle(budget=100)
 
         broker.check()
-        if got.keys() != {"a", "b"} or orders.stats().deleted != 2:
+        stats = consumer.stats()
+        if got.keys() != {"a", "b"} or orders.stats().deleted != 2 or stats.running or orders.stats().parked != 1:
             stuck[tracer.where] += 1
+        broker.close()
     assert stuck == {}
+
+
+def test_a_ctrl_c_in_an_async_handler_cancels_it_and_gives_the_message_back(broker: Broker, orders: Queue) -> None:
+    got: list[int] = []
+
+    @orders.consume
+    async def handle(message: Message) -> None:
+        got.append(message.receive_count)
+        if message.receive_count == 1:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.Event().wait()
+
+    orders.send("a")
+    with pytest.raises(KeyboardInterrupt):
+        broker.run_until_idle()
+    assert orders.stats().visible + orders.stats().in_flight == 1
+
+    broker.run_until_idle()
+    assert got == [1, 2]
+    assert endings(handle) == {"received": 2, "succeeded": 1, "interrupted": 1}
 
 
 # -- threads and tasks -------------------------------------------------------------------------------------------------
