@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar
 
 from decouple.calls import is_async
@@ -87,6 +88,7 @@ class Consumer(Generic[P, R]):
         self.name = f"consumer {getattr(handler, '__qualname__', type(handler).__qualname__)} of queue {queue.name!r}"
         self.awaits = is_async(handler)
         self._runner = runner
+        self._context = copy_context()  # what handlers see: that of the declaration
         self._most = check_concurrency(concurrency)
         self._wanted = wanted_by(handler, self.name)
         self._retries = Retries(read_retry(retry), chance, self.name)
@@ -160,8 +162,9 @@ class Consumer(Generic[P, R]):
     def _end(self, state: Literal["running", "paused", "closed"]) -> None:
         """This is its state now; whoever waits is called off unless it goes on running."""
         with self._lock:
-            self._state = state
-            idle = None if state == "running" else self._waiting
+            if self._state != "closed":
+                self._state = state
+            idle = None if self._state == "running" else self._waiting
         if idle is not None:
             self._call_off(idle)
 

@@ -41,6 +41,7 @@ class Turn(Intake):
             awaits=consumer.awaits,
             closed=self.abandon,
             what=consumer.name,
+            context=consumer._context,
         )
         self.consumer = consumer
         self.message: Message[Any] | None = None
@@ -114,15 +115,21 @@ class Turn(Intake):
 class Run:
     """A handler at work on a message, from its begin to the settling of the message."""
 
-    __slots__ = ("consumer", "message", "turn")
+    __slots__ = ("called", "consumer", "message", "turn")
 
     def __init__(self, turn: Turn, message: Message[Any]) -> None:
         self.turn = turn
         self.consumer = turn.consumer
         self.message = message
+        self.called = False
 
     def argument(self) -> Any:
         """What the handler is called with. Raises BodyNotDecoded."""
+        argument = self._argument()
+        self.called = True
+        return argument
+
+    def _argument(self) -> Any:
         wanted, message = self.consumer._wanted, self.message
         if wanted.type is None:
             return message
@@ -133,7 +140,7 @@ class Run:
             return wanted.decode(text)
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
-            raise Undecodable(message.owner.name, text=text, wanted=wanted.name, why=why) from error
+            raise BodyNotDecoded(message.owner.name, text=text, wanted=wanted.name, why=why) from error
 
     def __enter__(self) -> Run:
         self.consumer._began(self.turn)
@@ -171,7 +178,7 @@ class Run:
             return "succeeded", failed
         if isinstance(error, Reject):
             return self._reject(error, "Rejected"), False
-        if isinstance(error, Undecodable) and consumer.queue.dead_letter is not None:
+        if isinstance(error, BodyNotDecoded) and not self.called and consumer.queue.dead_letter is not None:
             return self._reject(error, "BodyNotDecoded"), False
         delay = error._delay if isinstance(error, Retry) else None
         if delay is None:
@@ -199,7 +206,3 @@ class Run:
             log.warning("%s gave up message %s, and there is no dead-letter queue: %s", self.consumer.name, message.id,
                         failure.text)  # fmt: skip
         return "rejected"
-
-
-class Undecodable(BodyNotDecoded):
-    """The body is not what the handler's annotation asks."""

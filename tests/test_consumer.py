@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -19,7 +20,7 @@ import attrs
 import pytest
 from test_interrupts import Tracer, interrupt
 
-from decouple import Broker, Message, NeedsBroker, NotInFlight, Queue, QueueClosed, Reject, Retry
+from decouple import BodyNotDecoded, Broker, Message, NeedsBroker, NotInFlight, Queue, QueueClosed, Reject, Retry
 from decouple.consumer import Consumer
 from decouple.core.backoff import exponential, until
 from decouple.testing import Ledger, VirtualClock
@@ -129,6 +130,28 @@ def test_a_handler_decorated_for_two_queues_serves_both(broker: Broker, orders: 
     broker.run_until_idle()
 
     assert sorted(got) == ["a", "b"]
+
+
+USER = ContextVar("USER", default="nobody")
+
+
+def test_each_handler_sees_the_context_variables_of_the_declaration(broker: Broker, orders: Queue) -> None:
+    seen: list[str] = []
+
+    def declare() -> None:
+        USER.set("the declarer")
+
+        @orders.consume
+        def handle(text: str) -> None:
+            seen.append(USER.get())
+            USER.set(text)
+
+    copy_context().run(declare)
+    USER.set("the sender")
+    orders.send_batch(["a", "b"])
+    broker.run_until_idle()
+
+    assert seen == ["the declarer", "the declarer"]
 
 
 def test_a_queue_without_a_broker_says_that_it_needs_one(clock: VirtualClock) -> None:
@@ -375,7 +398,7 @@ def test_a_body_that_does_not_decode_fails_where_there_is_no_dead_letter_queue(b
     bare.send("no order")
     report = broker.run_until_idle(errors="collect")
 
-    assert [type(error).__mro__[1].__name__ for error in report.errors] == ["BodyNotDecoded"]
+    assert [type(error) for error in report.errors] == [BodyNotDecoded]
     assert endings(consumer) == {"received": 1, "failed": 1, "retried": 1}
     assert bare.stats().in_flight == 1
 
@@ -1139,19 +1162,20 @@ def test_under_load_every_message_is_acknowledged_once() -> None:
         ]
         for sender in senders:
             sender.start()
-        for number in range(20):
+        number = 0
+        while any(sender.is_alive() for sender in senders):
+            number += 1
             handle.concurrency = 1 + number % 8
-            if number % 5 == 0:
-                handle.pause()
-                handle.resume()
-        for sender in senders:
-            sender.join()
+            handle.pause()
+            handle.resume()
         broker.run_until_idle()
 
         assert len(got) == 4_000
         assert orders.stats().deleted == replies.stats().deleted == 4_000
         assert all(numbers == sorted(numbers) for numbers in order.values())
         assert orders.stats().expired == 0
+        assert handle.stats().peak <= 8
+        assert handle.stats().received == sum(got.values())
         broker.check()
 
 
