@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from enum import Enum
+from typing import Annotated, Any, Literal, TypedDict
 
 import attrs
 import pytest
@@ -231,6 +232,18 @@ def by_mapping(body: Mapping[str, float]) -> object:
     return body
 
 
+def by_annotated(body: Annotated[list[int], "of numbers"]) -> object:
+    return body
+
+
+class Way(Enum):
+    UP = "up"
+
+
+def by_enum(body: Way) -> object:
+    return body
+
+
 class Callee:
     def __call__(self, body: Order) -> object:
         return body
@@ -252,6 +265,8 @@ class Callee:
         (by_union, "null", None),
         (by_literal, '"up"', "up"),
         (by_mapping, '{"a": 1}', {"a": 1.0}),
+        (by_annotated, "[1]", [1]),
+        (by_enum, '"up"', Way.UP),
         (Callee(), '{"id": 7}', Order(7)),
         (Callee().method, '{"id": 7}', Order(7)),
         (functools.partial(by_dataclass, more=5), '{"weight": 1}', Parcel(1.0)),
@@ -680,6 +695,41 @@ def test_a_late_acknowledgement_of_a_fifo_message_counts_and_it_comes_again(
 
     assert endings(handle) == {"received": 2, "succeeded": 2, "late": 1}
     assert "handled message" in caplog.text
+
+
+def test_a_fifo_message_whose_time_is_over_when_its_handler_fails_is_left_alone(broker: Broker) -> None:
+    orders = broker.queue("orders.fifo", content_based_deduplication=True, visibility_timeout=10)
+    nothing = broker.queue("nothing")
+    attempts: list[int] = []
+
+    @orders.consume(retry=exponential(100, jitter="none"))
+    def handle(message: Message) -> None:
+        attempts.append(message.receive_count)
+        if message.receive_count == 1:
+            nothing.receive(wait=11)
+            raise Retry
+
+    orders.send("a", group="a")
+    broker.run_until_idle(budget=12)
+
+    assert attempts == [1, 2]
+    assert endings(handle) == {"received": 2, "succeeded": 1, "retried": 1, "late": 1}
+
+
+def test_a_message_that_is_gone_when_it_is_rejected_is_told(
+    broker: Broker, orders: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    @orders.consume
+    def handle(message: Message) -> None:
+        orders.purge()
+        raise Reject("why")
+
+    orders.send("a")
+    broker.run_until_idle()
+
+    assert endings(handle) == {"received": 1, "rejected": 1, "late": 1}
+    assert "rejected message" in caplog.text
+    assert broker.queues["dead"].stats().visible == 0
 
 
 # -- heartbeats --------------------------------------------------------------------------------------------------------
