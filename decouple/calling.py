@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from decouple.clock import VirtualClock
 from decouple.core.settings import SECOND
-from decouple.invocation import Invocation, Outcome, own_copy
+from decouple.invocation import Invocation, Outcome, interrupts, own_copy
 from decouple.lineage import LINEAGE
 from decouple.tasks import here_or_elsewhere, running_loop
 
@@ -51,6 +51,7 @@ def call_and_wait(function: Function, event: Any) -> Any:
     refuse_own_loop(function)
     call = Call(function.name)
     invocation = Invocation(function, own_copy(event, function.name), call, function.new_request_id(), LINEAGE.get())
+    invocation.quiet = True
     try:
         function.admit(invocation)
         if isinstance(function.clock, VirtualClock):
@@ -116,8 +117,8 @@ def run_here(invocation: Invocation) -> None:
             complete(invocation)
         else:
             invocation.run()
-    except BaseException:
-        if not invocation.over:
+    except BaseException as error:
+        if interrupts(error) or not invocation.over:
             raise
 
 
@@ -158,6 +159,7 @@ class AsyncFunction:
         invocation = Invocation(
             function, own_copy(event, function.name), Answer(ended), function.new_request_id(), LINEAGE.get()
         )
+        invocation.quiet = True
         try:
             function.admit(invocation)
             await self._run(invocation, ended)

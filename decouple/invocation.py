@@ -23,7 +23,7 @@ from decouple.stacks import stack_of, user_frames
 if TYPE_CHECKING:
     from decouple.function import Function
 
-__all__ = ["BrokenOff", "Environment", "Invocation", "Outcome", "copied", "own_copy", "stay"]
+__all__ = ["BrokenOff", "Environment", "Invocation", "Outcome", "copied", "interrupts", "own_copy", "stay"]
 
 STRAYED = 70  # EX_SOFTWARE
 
@@ -56,12 +56,13 @@ class Invocation:
     """A run that has its place among the function's concurrent ones. It is a job: `run`, or `arun` for an async handler.
 
     event: as the handler gets it, its own; ended: told once how it ended, in whatever thread notices it; lineage: of the
-    event. deadline: FAR until the run begins. killed: its end was brought about, so what comes of it is no late result.
+    event. deadline: FAR until the run begins. killed: its end was brought about, so what comes of it is no late result. quiet:
+    its error is raised by whoever waits, and not for the runner's report, too (two threads would write into its traceback).
     """
 
     __slots__ = (
-        "awaits", "deadline", "ended", "environment", "event", "function", "killed", "lineage", "over", "request_id",
-        "started_at", "task",
+        "awaits", "deadline", "ended", "environment", "event", "function", "killed", "lineage", "over", "quiet",
+        "request_id", "started_at", "task",
     )  # fmt: skip
 
     environment: Environment  # from when it has its place
@@ -81,6 +82,7 @@ class Invocation:
         self.awaits: bool = function.awaits
         self.over = False
         self.killed = False
+        self.quiet = False
         self.task: Any = None
         self.lineage = after(lineage, function.mark)
         self.started_at = function.clock.now()
@@ -165,14 +167,16 @@ class Invocation:
             except ResultNotJSON as wrong:
                 result, error = None, wrong
         self._finish_in_time(result, error)
-        if error is not None:
+        if error is not None and not self.quiet:
             raise error
 
     def _raised(self, error: BaseException) -> None:
         shown = presentable(error, self.function.name)
         self._finish_in_time(None, shown)
-        # asyncio must see that its task was cancelled.
-        raise error.with_traceback(user_frames(error.__traceback__)) if cancelled(error) else shown
+        if cancelled(error):
+            raise error  # asyncio must see it
+        if not self.quiet or interrupts(error):
+            raise shown
 
     def _finish_in_time(self, result: Any, error: BaseException | None) -> None:
         """The handler has come to its end. On a VirtualClock nobody could look while it ran: only now."""
