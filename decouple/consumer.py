@@ -1,5 +1,7 @@
 """Consumers: a handler that is called with a queue's messages, one at a time or several.
 
+    from decouple.resilience import exponential
+
     @orders.consume(concurrency=4, heartbeat=10, retry=exponential(1, 300))
     def handle(order: Order) -> None: ...
 

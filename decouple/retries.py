@@ -57,7 +57,7 @@ def read_retry(retry: RetryPolicy) -> dict[type[BaseException], Schedule | None]
         return {BaseException: retry}  # type: ignore[dict-item]
     if not isinstance(retry, Mapping):
         raise TypeError(
-            f"retry must be a schedule such as exponential(1, 300), or one by exception class, not {retry!r}"
+            f"retry must be a schedule such as decouple.resilience.exponential(1, 300), or one by exception class, not {retry!r}"
         )
     for kind, schedule in retry.items():
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):

@@ -168,7 +168,7 @@ def test_a_queue_without_a_broker_says_that_it_needs_one(clock: VirtualClock) ->
         ({"heartbeat": 0}, ValueError, "heartbeat must be over 0 s and under the visibility timeout .* 30 s"),
         ({"heartbeat": 30}, ValueError, "half of it or less, not 30"),
         ({"heartbeat": "5"}, TypeError, "heartbeat must be seconds"),
-        ({"retry": 5}, TypeError, "retry must be a schedule such as exponential.*not 5"),
+        ({"retry": 5}, TypeError, "retry must be a schedule such as decouple.resilience.exponential.*not 5"),
         ({"retry": {"ValueError": None}}, TypeError, "by exception class, not by 'ValueError'"),
         ({"retry": {ValueError: 5}}, TypeError, r"retry\[ValueError\] must be a schedule .* not 5"),
     ],
@@ -1140,6 +1140,34 @@ def test_a_handler_that_runs_at_close_may_finish_and_the_rest_goes_back_as_it_wa
     assert orders.stats().deleted == 1
     broker.check()
     assert {message.receive_count for message in orders.peek()} == {0}
+
+
+def test_a_close_under_load_loses_nothing_and_what_was_not_begun_is_as_it_was() -> None:
+    broker = Broker().start()
+    orders = broker.queue("orders")
+    done: Counter[str] = Counter()
+    under_way = threading.Event()
+
+    def handle(text: str) -> None:
+        done[text] += 1
+        if len(done) >= 50:
+            under_way.set()
+
+    async def handle_too(text: str) -> None:
+        await asyncio.sleep(0)
+        handle(text)
+
+    consumers = [orders.consume(handle, concurrency=8, heartbeat=5), orders.consume(handle_too, concurrency=8)]
+    orders.send_batch([str(number) for number in range(1_000)])
+    assert under_way.wait(SOON)
+    assert broker.close() == []
+
+    broker.check()
+    assert set(done.values()) == {1}
+    assert orders.stats().deleted == len(done) == sum(one.stats().succeeded for one in consumers)
+    assert orders.stats().in_flight == 0
+    assert all(message.receive_count == 0 for message in orders.peek(1_000))
+    assert all(consumer.closed for consumer in consumers)
 
 
 def test_a_task_cancelled_at_close_gives_its_message_back_at_once() -> None:
