@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -17,6 +18,7 @@ from decouple import (
     Change,
     DeliveryRefused,
     Email,
+    FunctionTimedOut,
     Message,
     Notification,
     NotInFlight,
@@ -215,6 +217,8 @@ def test_the_stories_and_the_queues_own_changes_are_all_causes_there_are(clock: 
     told |= set(fifo_story(VirtualClock()))
     told |= set(topic_story(VirtualClock()))
     told |= set(schedule_story(VirtualClock()))
+    told |= set(function_story(VirtualClock()))
+    told |= set(late_story())
 
     assert told == set(get_args(Cause))
 
@@ -235,6 +239,51 @@ def topic_story(clock: VirtualClock) -> list[str]:
     topic.publish("7")
     broker.run_until_idle(budget=60, errors="collect")
     broker.delete(topic)
+    return list(ledger.counts)
+
+
+def function_story(clock: VirtualClock) -> list[str]:
+    """What happens to functions, to the events sent to them, and to the messages that start them."""
+    ledger = Ledger()
+    broker = Broker(clock=clock, observers=[ledger])
+    records, orders = broker.queue("records"), broker.queue("orders.fifo", content_based_deduplication=True)
+    records.close()
+
+    @broker.function(timeout=20, retries=0, on_failure=records)
+    def handle(event: dict[str, Any], context: Any) -> None:
+        if "Records" not in event:
+            raise RuntimeError("no records")
+        orders.change_visibility(event["Records"][0]["receiptHandle"], 1)
+        broker.queue("slow").receive(wait=2)
+
+    trigger = orders.trigger(handle)
+    handle.send({})
+    orders.send("a", group="g")
+    broker.run_until_idle(errors="collect")
+    trigger.close()
+    return list(ledger.counts)
+
+
+def late_story() -> list[str]:
+    """A handler that is not done at its timeout, which only a thread can be."""
+    ledger = Ledger()
+    late, gate = threading.Event(), threading.Event()
+
+    def told(change: Change) -> None:
+        ledger(change)
+        if change.cause == "late result":
+            late.set()
+
+    with Broker(observers=[told]) as broker:
+
+        @broker.function(timeout=0.01)
+        def handle(event: Any, context: Any) -> None:
+            gate.wait()
+
+        with pytest.raises(FunctionTimedOut):
+            handle.invoke()
+        gate.set()
+        assert late.wait(10)
     return list(ledger.counts)
 
 
