@@ -188,7 +188,8 @@ class Schedule:
         self._chance = staff.chance
         self._forget = forget
         self._lock = threading.Lock()
-        self._last = clock.now() + clock.epoch - 1
+        # Without a start it counts from the instant it was read at: by now that is over, and would be left out.
+        self._last = (planned.start if terms.start is None else clock.now() + clock.epoch) - 1
         self._next = planned.next_after(self._last)
         self._tick = Tick(self)
         self._ticking = False

@@ -69,6 +69,15 @@ def test_a_rate_fires_at_once_and_then_after_every_period(broker: Broker, orders
     assert schedule.next_at == NEW_YEAR + timedelta(minutes=10)
 
 
+def test_a_rate_fires_at_once_where_time_passes_while_it_is_declared() -> None:
+    with Broker() as broker:
+        orders = broker.queue("orders")
+
+        broker.schedule("rate(1 minute)", orders, payload="tick")
+
+        assert [message.text for message in orders.receive(wait=20)] == ["tick"]
+
+
 def test_a_cron_fires_by_the_clocks_of_its_zone(broker: Broker, orders: Queue, clock: VirtualClock) -> None:
     schedule = broker.schedule("cron(0 9 ? * MON-FRI *)", orders, payload="tick", timezone="Europe/Berlin")
 
