@@ -28,6 +28,7 @@ from decouple.errors import (
     BacklogFull,
     BodyMissing,
     BodyNotDecoded,
+    BrokenOff,
     BulkheadFull,
     CallRefused,
     CircuitOpen,
@@ -36,12 +37,19 @@ from decouple.errors import (
     DeliveryFailed,
     DeliveryRefused,
     EndlessWork,
+    FunctionError,
+    FunctionExists,
+    FunctionFailed,
+    FunctionNotFound,
+    FunctionOutOfMemory,
+    FunctionTimedOut,
     InProgress,
     InvalidBatch,
     InvalidDescription,
     InvalidFilter,
     InvalidName,
     InvalidPolicy,
+    InvalidSchedule,
     LawBroken,
     MessageTooLarge,
     MoveTaskRunning,
@@ -49,6 +57,7 @@ from decouple.errors import (
     NotDelivered,
     NotInFlight,
     NotInstalled,
+    ProcessDied,
     QueueClosed,
     QueueError,
     QueueExists,
@@ -56,8 +65,12 @@ from decouple.errors import (
     RateLimited,
     ReceiptExpired,
     ReceiptInvalid,
+    RecursionStopped,
+    ResultNotJSON,
+    ScheduleExists,
     SubscriptionExists,
     SubscriptionNotFound,
+    Throttled,
     TooManyInFlight,
     TopicClosed,
     TopicError,
@@ -76,19 +89,35 @@ from decouple.sharing import SharedQueue
 from decouple.stats import GroupStats, QueueStats
 
 if TYPE_CHECKING:
+    from decouple.autoscale import Autoscaler
+    from decouple.consumer import Consumer, ConsumerStats
+    from decouple.context import Context
     from decouple.core.backoff import exponential, until
+    from decouple.function import Function, FunctionStats
     from decouple.http_target import HTTP
     from decouple.notification import Notification
     from decouple.outbox import Outgoing
     from decouple.publishing import Publish
+    from decouple.schedules import Schedule
     from decouple.senders import SMS, Email, Push
     from decouple.smtp import SMTP
     from decouple.subscription import Subscription, SubscriptionStats
     from decouple.topic import Topic, TopicStats
+    from decouple.trigger import Trigger
+    from decouple.trigger_settings import TriggerStats
     from decouple.verdicts import Reject, Retry
 
 # What programs with queues alone need not load, and where it is.
 LATER = {
+    "Function": "function",
+    "FunctionStats": "function",
+    "Context": "context",
+    "Trigger": "trigger",
+    "TriggerStats": "trigger_settings",
+    "Consumer": "consumer",
+    "ConsumerStats": "consumer",
+    "Autoscaler": "autoscale",
+    "Schedule": "schedules",
     "Topic": "topic",
     "TopicStats": "topic",
     "Subscription": "subscription",
@@ -112,10 +141,16 @@ __all__ = [  # noqa: RUF022
     "Broker",
     "Queue",
     "Topic",
+    "Function",
+    "Trigger",
+    "Consumer",
+    "Schedule",
+    "Autoscaler",
     "Subscription",
     "SharedQueue",
     "Message",
     "Notification",
+    "Context",
     "Publish",
     "HTTP",
     "Email",
@@ -129,6 +164,9 @@ __all__ = [  # noqa: RUF022
     "QueueStats",
     "TopicStats",
     "SubscriptionStats",
+    "FunctionStats",
+    "TriggerStats",
+    "ConsumerStats",
     "GroupStats",
     "MoveTask",
     "Finding",
@@ -171,6 +209,19 @@ __all__ = [  # noqa: RUF022
     "DeliveryFailed",
     "DeliveryRefused",
     "NeedsBroker",
+    "BrokenOff",
+    "FunctionError",
+    "FunctionExists",
+    "FunctionFailed",
+    "FunctionNotFound",
+    "FunctionOutOfMemory",
+    "FunctionTimedOut",
+    "InvalidSchedule",
+    "ProcessDied",
+    "RecursionStopped",
+    "ResultNotJSON",
+    "ScheduleExists",
+    "Throttled",
     "InvalidName",
     "InvalidPolicy",
     "InvalidFilter",
