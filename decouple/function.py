@@ -31,6 +31,7 @@ from decouple.runtimes import Runtime, Tasks, Threads
 
 if TYPE_CHECKING:
     from decouple.limits import Limit
+    from decouple.notification import Notification
     from decouple.runner import Runner
 
 __all__ = ["Function", "FunctionStats"]
@@ -335,6 +336,15 @@ class Function:
         from decouple.asynchronous import accept  # here, because not every function is sent events
 
         return accept(self, self._runner, event, LINEAGE.get())
+
+    def deliver(self, notification: Notification) -> str:
+        """Take a notification of a topic it is subscribed to, as Lambda does from SNS: an event of one record, sent.
+
+        Raises NeedsBroker. Source: Lambda developer guide, "Invoking Lambda functions with Amazon SNS notifications".
+        """
+        from decouple.lambda_records import topic_record  # here, because few functions are subscribed
+
+        return self.send({"Records": [topic_record(notification)]})
 
     # -- looking -------------------------------------------------------------------------------------------------
 

@@ -97,7 +97,9 @@ def name_of(target: Any) -> str:
     """A callable as people know it."""
     name, module = getattr(target, "__qualname__", None), getattr(target, "__module__", None)
     if not isinstance(name, str):
-        return f"a {type(target).__qualname__}"
+        named = getattr(target, "name", None)
+        kind = type(target).__qualname__
+        return f"{kind.lower()} {named!r}" if isinstance(named, str) else f"a {kind}"
     return f"{module}.{name}" if isinstance(module, str) else name
 
 

@@ -528,3 +528,30 @@ def test_a_lineage_is_a_part_of_the_trace_header_and_comes_back_from_it() -> Non
 @pytest.mark.parametrize("header", [None, "", "Root=1", "Lineage=", "Lineage=x", "Lineage=a:b", "Lineage=:1"])
 def test_a_header_without_a_lineage_that_can_be_read_has_none(header: str | None) -> None:
     assert read_lineage(header) == {}
+
+
+def test_a_function_subscribed_to_a_topic_is_sent_lambda_s_event(broker: Broker) -> None:
+    """Lambda: SNS invokes a function asynchronously, with exactly one record."""
+    events: list[Any] = []
+    topic = broker.topic("orders")
+
+    @broker.function
+    def handle(event: Any, context: Any) -> None:
+        events.append(event)
+
+    subscription = topic.subscribe(handle)
+    sent = topic.publish("tea", subject="an order", attributes={"cups": 2})
+    broker.run_until_idle()
+
+    [[record]] = [event["Records"] for event in events]
+    assert (subscription.name, record["EventSource"], record["EventSubscriptionArn"]) == (
+        "function 'handle'",
+        "aws:sns",
+        subscription.arn,
+    )
+    assert (record["Sns"]["MessageId"], record["Sns"]["Message"], record["Sns"]["Subject"]) == (
+        sent.id,
+        "tea",
+        "an order",
+    )
+    assert record["Sns"]["MessageAttributes"] == {"cups": {"Type": "Number", "Value": "2"}}
