@@ -4,8 +4,9 @@
     {"url": "https://example.com/hook", ...}    a web endpoint
     {"email": "a@example.com", "json": false}   mail; {"sms": "+15550100"}; {"push": "arn:aws:sns:..."}
     {"handler": "shop.mail:send"}               a callable, or what has `deliver`: module and qualified name
+    {"function": "resize"}                      a broker's function, by its name
 
-A handler is code, and what a web endpoint keeps to itself (a password, what its headers say) is not written: both are
+A handler or function is code, and what a web endpoint keeps to itself (a password, what its headers say) is not written: both are
 given again when a description is read, by the word that stands for them.
 """
 
@@ -20,6 +21,7 @@ from decouple.core.backoff import whole_number as whole
 from decouple.core.settings import SECOND
 from decouple.documents import an_object, check_keys
 from decouple.errors import DecoupleError, InvalidDescription, NotInstalled
+from decouple.function import Function
 from decouple.http_target import HTTP, MASK
 from decouple.senders import SMS, Email, Push
 
@@ -38,6 +40,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "sms": (),
     "push": (),
     "handler": (),
+    "function": (),
 }
 
 
@@ -68,6 +71,8 @@ def target_data(subscription: Subscription) -> dict[str, Any]:
         return {"sms": sink.number}
     if isinstance(sink, Push):
         return {"push": sink.endpoint}
+    if isinstance(subscription.target, Function):
+        return {"function": subscription.target.name}
     return {"handler": word_of(subscription.target)}
 
 
@@ -112,9 +117,10 @@ def target_of(data: Any, path: str, queues: Mapping[str, Any], targets: Targets)
 
 
 def handler_of(entry: Mapping[str, Any], path: str) -> Any:
-    word = entry["handler"]
+    [kind] = entry
+    word = entry[kind]
     raise InvalidDescription(
-        f"{path}.handler",
+        f"{path}.{kind}",
         why=f"a description holds no code, and none was given: pass targets={{{word!r}: ...}} with it",
     )
 
@@ -137,10 +143,11 @@ def mail_of(entry: Mapping[str, Any], path: str) -> Email:
     return Email(entry["email"], json=json)
 
 
-GIVEN = ("handler", "url")
+GIVEN = ("handler", "function", "url")
 """The kinds that a caller may give, by their word."""
 MAKERS: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
     "handler": handler_of,
+    "function": handler_of,
     "url": endpoint_of,
     "email": mail_of,
     "sms": lambda entry, _: SMS(entry["sms"]),

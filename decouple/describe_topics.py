@@ -115,7 +115,7 @@ def subscribe_all(topic: Callable[..., Topic], entries: Section, queues: Queues,
 def check_used(targets: Targets, entries: Section) -> None:
     """A target given for nothing is a name written wrong."""
     everyone = [one["target"] for entry in entries.values() for one in entry.get("subscriptions", [])]
-    words = {target.get("handler", target.get("url")) for target in everyone}
+    words = {target.get("handler") or target.get("function") or target.get("url") for target in everyone}
     for word in targets:
         if word not in words:
             raise InvalidDescription(

@@ -38,6 +38,7 @@ SHAPES = {
     "queue": Shape("[", "]", "box"),
     "topic": Shape("{{", "}}", "hexagon"),
     "handler": Shape("[[", "]]", "component"),
+    "function": Shape("[[", "]]", "component"),
 }
 ENDPOINT = Shape("(", ")", "ellipse")
 LONGEST_FILTER = 60

@@ -359,7 +359,7 @@ WRONG: list[tuple[Any, str, str]] = [
     ({"version": 1, "topics": {"t": {"subscriptions": {}}}}, "topics.t.subscriptions", "must be a list"),
     (one(7), SUBSCRIPTION, "must be an object"),
     (one({}), f"{SUBSCRIPTION}.target", "must be an object"),
-    (one({"target": {}}), f"{SUBSCRIPTION}.target", "one of queue, url, email, sms, push, handler, not"),
+    (one({"target": {}}), f"{SUBSCRIPTION}.target", "one of queue, url, email, sms, push, handler, function, not"),
     (one({"target": {"queue": "q", "sms": "+1"}}), f"{SUBSCRIPTION}.target", "one of queue"),
     (one({"target": {"queue": "q", "json": True}}), f"{SUBSCRIPTION}.target.json", "known are queue"),
     (one({"target": {"queue": 7}}), f"{SUBSCRIPTION}.target.queue", "must be text"),
@@ -546,3 +546,17 @@ def test_a_broker_made_from_a_description_has_that_description(broker: Broker) -
         assert {name: (s.state, s.terms.gap, s.terms.schedule) for name, s in one.items()} == {
             name: (s.state, s.terms.gap, s.terms.schedule) for name, s in other.items()
         }
+
+
+def test_a_function_is_described_by_its_name_and_given_again(broker: Broker) -> None:
+    resize = broker.function(lambda event, context: None, name="resize")
+    broker.topic("uploads").subscribe(resize)
+
+    [entry] = subscriptions(broker)
+    assert entry["target"] == {"function": "resize"}
+
+    again = Broker(clock=broker.clock).function(lambda event, context: None, name="resize")
+    copy = Broker.from_description(broker.describe(), clock=broker.clock, targets={"resize": again})
+    assert copy.topics["uploads"].subscriptions[0].target is again
+    with pytest.raises(InvalidDescription, match="targets=\\{'resize': ...\\}"):
+        Broker.from_description(broker.describe(), clock=broker.clock)
