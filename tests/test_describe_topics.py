@@ -558,5 +558,5 @@ def test_a_function_is_described_by_its_name_and_given_again(broker: Broker) -> 
     again = Broker(clock=broker.clock).function(lambda event, context: None, name="resize")
     copy = Broker.from_description(broker.describe(), clock=broker.clock, targets={"resize": again})
     assert copy.topics["uploads"].subscriptions[0].target is again
-    with pytest.raises(InvalidDescription, match="targets=\\{'resize': ...\\}"):
+    with pytest.raises(InvalidDescription, match=r"targets=\{'resize': \.\.\.\}"):
         Broker.from_description(broker.describe(), clock=broker.clock)
