@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from decouple.outbox import Outbox
     from decouple.runner import Report, Runner
     from decouple.schedules import Schedule
+    from decouple.serving import Served
     from decouple.staff import Staff
     from decouple.subscription import Subscription
     from decouple.topic import Topic
@@ -170,6 +171,19 @@ class Broker(Declaring):
             topic._give_up()
         for queue in queues:
             queue.close()
+
+    def run(self, *, timeout: Seconds | None = 30) -> Served:
+        """Serve until SIGINT or SIGTERM, then close: how it ended. In the main thread, on real time.
+
+        Starts the workers. At the signal nothing new is begun: consumers, triggers and schedules stop taking, what they took
+        and did not begin goes back at once, with its receive count as it was; handlers under way may finish, up to `timeout`
+        seconds, None = as long as it takes. A second signal ends the waiting at once. Ends too when another thread closes
+        the broker. The signals' old handlers are back afterwards. Inside a loop of your own: `async with broker`.
+        Raises RuntimeError on a VirtualClock or in another thread, DecoupleError.
+        """
+        from decouple.serving import serve  # here, because an application with a loop of its own never needs it
+
+        return serve(self, timeout)
 
     def run_until_idle(self, *, budget: Seconds = 0, errors: Literal["raise", "collect"] = "raise") -> Report:
         """Do all work that is due now and what follows from it; with a budget, jump up to so many seconds further.

@@ -250,7 +250,7 @@ class Declaring:
         """
         from decouple.schedules import Schedule, check_schedule_name, read_terms  # here, because few programs have any
 
-        terms, planned = read_terms(
+        terms, planned, since = read_terms(
             expression, target, clock=self.clock, payload=payload, timezone=timezone, window=window, start=start,
             end=end, group=group, retry=retry, dead_letter=dead_letter,
         )  # fmt: skip
@@ -260,7 +260,7 @@ class Declaring:
                     f"the broker is closed: declare schedule {expression!r} before, or with another broker"
                 )
             name = self._free_name() if name is None else check_schedule_name(name)
-            made = Schedule(name, terms, planned, self.clock, self._employed(), self._observers, self._forget)
+            made = Schedule(name, terms, planned, since, self.clock, self._employed(), self._observers, self._forget)
             schedule = self._schedules.setdefault(name, made)
         if schedule is not made:
             schedule.compare(made)

@@ -99,8 +99,11 @@ def read_terms(
     group: str | None,
     retry: Any,
     dead_letter: Any,
-) -> tuple[Terms, Plan]:
-    """The terms and when they are due. Raises InvalidSchedule, TypeError, ValueError, NotInstalled."""
+) -> tuple[Terms, Plan, int]:
+    """The terms, when they are due, and since when: nanoseconds since 1970.
+
+    Raises InvalidSchedule, TypeError, ValueError, NotInstalled.
+    """
     place = zone(timezone)
     width = nanoseconds(window, "window", most=LONGEST_WINDOW / SECOND)
     now = clock.now() + clock.epoch
@@ -119,7 +122,7 @@ def read_terms(
         retry=DEFAULT_RETRIES if retry is None else read_retry(retry),
         dead_letter=check_dead_letter(dead_letter, clock),
     )
-    return terms, planned
+    return terms, planned, now
 
 
 def instant(value: datetime, name: str) -> int:
@@ -172,6 +175,7 @@ class Schedule:
         name: str,
         terms: Terms,
         planned: Plan,
+        since: int,
         clock: Clock,
         staff: Staff,
         observers: tuple[Observer, ...],
@@ -188,8 +192,7 @@ class Schedule:
         self._chance = staff.chance
         self._forget = forget
         self._lock = threading.Lock()
-        # Without a start it counts from the instant it was read at: by now that is over, and would be left out.
-        self._last = (planned.start if terms.start is None else clock.now() + clock.epoch) - 1
+        self._last = since - 1  # what is due at the instant of the declaration is still to come
         self._next = planned.next_after(self._last)
         self._tick = Tick(self)
         self._ticking = False

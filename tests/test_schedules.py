@@ -88,6 +88,7 @@ def test_a_cron_fires_by_the_clocks_of_its_zone(broker: Broker, orders: Queue, c
     assert schedule.next_at == datetime(2026, 1, 2, 8, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_a_year_of_a_five_minute_schedule_has_every_firing_in_it(broker: Broker, clock: VirtualClock) -> None:
     called: list[Any] = []
     schedule = broker.schedule("rate(5 minutes)", called.append, payload="tick", start=NEW_YEAR + timedelta(minutes=5))
