@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 AUDIT, LEVELLING, LINT, LEDGER = "source_audit.py", "load_levelling.py", "lint_architecture.py", "fifo_ledger.py"
-IMAGES, CHAIN = "image_pipeline.py", "queuing_chain.py"
+IMAGES, CHAIN, LOGS = "image_pipeline.py", "queuing_chain.py", "log_pipeline.py"
 WITHOUT = """\
 import runpy, sys
 sys.modules[{module!r}] = None  # from now on, importing it raises ImportError
@@ -851,3 +851,117 @@ def test_a_chain_that_cannot_be_drawn_says_why_below_its_table(tmp_path: Path) -
     assert designs_of(ended.stdout).keys() == {"calls", "queues"}
     assert "cannot be drawn: " in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+# -- log_pipeline --------------------------------------------------------------------------------------------------
+
+DPKG = """\
+2025-06-24 14:36:25 startup archives unpack
+2025-06-24 14:36:25 install curl:amd64 <none> 7.88.1
+
+2025-06-24 15:36:25 status unpacked curl:amd64 7.88.1
+"""
+
+
+def counts_of(output: str) -> dict[str, dict[str, int]]:
+    """The tables by name, each of them the lines by what they are counted by."""
+    tables = re.findall(r"^(\w+) +lines\n((?:.{40} *[\d,]+\n)+)", output, re.MULTILINE)
+    return {
+        name: {row[:40].strip(): int(row[40:].replace(",", "")) for row in rows.splitlines()} for name, rows in tables
+    }
+
+
+def reports_of(output: str) -> list[list[int]]:
+    """Sent, counted, waiting and dead letters, a row for each report."""
+    rows = re.findall(r"^2026-[\d-]+ [\d:]{8} ([ \d,]+)$", output, re.MULTILINE)
+    return [[int(number.replace(",", "")) for number in row.split()] for row in rows]
+
+
+def test_a_users_log_is_counted_by_level_package_and_hour(tmp_path: Path) -> None:
+    file = tmp_path / "my.log"
+    more = "2026-02-03T04:05:06.789Z [ERROR] shop: no\nupdate-alternatives 2026-02-03 04:05:06: run with --quiet\n"
+    file.write_text(DPKG + more + "2026-02-03T04:05:06.789+01:00 host cron[81]: (root) CMD\n", encoding="utf-8")
+
+    output = finished(run(LOGS, file))
+
+    assert counts_of(output) == {
+        "level": {"-": 1, "ERROR": 1, "install": 1, "run": 1, "startup": 1, "1 more": 1},
+        "package": {"curl": 2, "archives": 1, "cron": 1, "shop": 1, "update-alternatives": 1},
+        "hour": {"2026-02-03 04:00": 3, "2025-06-24 14:00": 2, "2025-06-24 15:00": 1},
+    }
+    assert assert_the_law_balances(output) == {"deleted": 6}
+
+
+def test_lines_that_cannot_be_read_are_dead_letters_with_the_reason_and_hold_up_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "my.log"
+    file.write_bytes(b"Traceback\n2025-02-30 14:36:25 INFO shop: no such day\n\xff\x1b[0m\n" + DPKG.encode())
+
+    output = finished(run(LOGS, file))
+
+    assert sum(counts_of(output)["level"].values()) == 3
+    assert "\nlines-dead: 3\n  'Traceback'\n    no date and time" in output
+    assert "no such day'\n    day is out of range for month (BatchItemFailure, 3 times)\n" in output
+    assert r"\xff\x1b[0m" in output
+    assert assert_the_law_balances(output) == {"deleted": 3, "moved out": 3, "visible": 3}
+
+
+def test_a_report_comes_every_minute_while_the_lines_do() -> None:
+    output = finished(run(LOGS, "--made", 3000))
+
+    first, *others = reports_of(output)
+    assert first[0] == 20
+    assert [report[0] for report in others] == [1200, 2400, 3000]
+    assert all(sent == counted + waiting + dead for sent, counted, waiting, dead in reports_of(output))
+    assert sum(counts_of(output)["level"].values()) == 2940
+    assert "\nlines-dead: 60\n" in output
+
+
+def test_the_log_made_up_is_the_same_for_the_same_seed() -> None:
+    one, again, other = (finished(run(LOGS, "--made", 200, "--seed", seed)) for seed in (1, 1, 2))
+
+    assert one == again != other
+
+
+def test_without_a_file_it_needs_nothing_of_the_machine() -> None:
+    output = finished(run(LOGS, bug="example.OWN_LOGS = ('/nowhere/dpkg.log',)"))
+
+    assert output.startswith("log: 3,000 lines made up\n")
+
+
+@pytest.mark.slow
+def test_on_real_time_worker_threads_count_the_same() -> None:
+    virtual, real = (finished(run(LOGS, "--made", 200, *clock)) for clock in ([], ["--real"]))
+
+    assert counts_of(virtual) == counts_of(real)
+    assert assert_the_law_balances(virtual) == assert_the_law_balances(real)
+    assert len(reports_of(real)) == 1
+
+
+def test_ctrl_c_shows_what_was_counted_so_far() -> None:
+    bug = """
+def show(bar, done, sent):
+    if sent == 100:
+        raise KeyboardInterrupt
+example.show = show"""
+
+    ended = run(LOGS, "--made", 3000, bug=bug)
+
+    assert (ended.returncode, ended.stderr) == (130, "")
+    assert sum(counts_of(ended.stdout)["level"].values()) == 98
+    assert assert_the_law_balances(ended.stdout) == {"deleted": 98, "in flight": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere.log"], "'nowhere.log' cannot be read: No such file or directory\n"),
+        (["a.log", "--made", 5], "--made makes lines up, and 'a.log' has others: give one of the two\n"),
+        (["--made", -1], "--made must be from 0 to 10,000,000, not -1\n"),
+        (["--rate", 0], "--rate must be from 1 to 100,000 lines a second, not 0\n"),
+        (["--workers", "many"], "argument --workers: invalid int value: 'many'\n"),
+    ],
+)
+def test_wrong_arguments_of_the_log_are_one_sentence_and_exit_code_2(arguments: list[object], sentence: str) -> None:
+    ended = run(LOGS, *arguments)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", sentence)
