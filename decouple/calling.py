@@ -54,15 +54,20 @@ def call_and_wait(function: Function, event: Any) -> Any:
     invocation.quiet = True
     try:
         function.admit(invocation)
-        if isinstance(function.clock, VirtualClock):
-            run_here(invocation)
-        else:
-            run_elsewhere(invocation)
-            wait(call, invocation)
+        # In a context of its own, so that an interrupt leaves no lineage behind in the caller's.
+        copy_context().run(run_and_wait, invocation, call)
     except BaseException as error:
-        give_back(invocation, error)
+        copy_context().run(give_back, invocation, error)
         raise
     return result_of(call.outcome)
+
+
+def run_and_wait(invocation: Invocation, call: Call) -> None:
+    if isinstance(invocation.function.clock, VirtualClock):
+        run_here(invocation)
+    else:
+        run_elsewhere(invocation)
+        wait(call, invocation)
 
 
 def refuse_own_loop(function: Function) -> None:
@@ -176,7 +181,7 @@ class AsyncFunction:
         if invocation.awaits:
             task = asyncio.create_task(quietly(invocation))
         elif isinstance(function.clock, VirtualClock):
-            run_here(invocation)
+            copy_context().run(run_here, invocation)
         else:
             run_elsewhere(invocation)
         while not ended.done():

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.context import Context
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BrokenOff", "Environment", "Invocation", "Outcome", "copied", "interrupts", "own_copy", "stay"]
 
+ATOMS = frozenset({str, int, bool, type(None)})
 STRAYED = 70  # EX_SOFTWARE
 
 
@@ -161,11 +163,10 @@ class Invocation:
 
     def _returned(self, result: Any) -> None:
         error: BaseException | None = None
-        if result is not None:
-            try:
-                result = own_result(result, self.function.name)
-            except ResultNotJSON as wrong:
-                result, error = None, wrong
+        try:
+            result = own_result(result, self.function.name)
+        except ResultNotJSON as wrong:
+            result, error = None, wrong
         self._finish_in_time(result, error)
         if error is not None and not self.quiet:
             raise error
@@ -247,17 +248,45 @@ def stay(process: int, function: str) -> None:
 
 
 def own_copy(event: Any, name: str) -> Any:
-    """The event as the handler gets it: decoded from JSON, so that sender and handler share nothing."""
-    return copied(json_text(event, f"an event of function {name!r} must be JSON"))
+    """The event as the handler gets it: as if decoded from JSON, so that sender and handler share nothing."""
+    try:
+        return plain_copy(event)
+    except (NotPlainError, RecursionError):
+        return copied(json_text(event, f"an event of function {name!r} must be JSON"))
 
 
 def own_result(result: Any, name: str) -> Any:
     """What the handler returned, as its caller gets it. Raises ResultNotJSON."""
     try:
+        return plain_copy(result)
+    except (NotPlainError, RecursionError):
+        pass
+    try:
         text = json_text(result, "")
     except (TypeError, ValueError) as error:
         raise ResultNotJSON(name, why=str(error).removeprefix(": ")) from None
     return copied(text)
+
+
+def plain_copy(value: Any) -> Any:
+    """The same as JSON there and back, in less time (small ones: 1 us for 9), for what JSON gives back as it was.
+
+    Raises NotPlainError, RecursionError.
+    """
+    kind = value.__class__
+    if kind in ATOMS or (kind is float and isfinite(value)):
+        return value
+    if kind is dict:
+        if not all(key.__class__ is str for key in value):
+            raise NotPlainError
+        return {key: plain_copy(inner) for key, inner in value.items()}
+    if kind is list:
+        return [plain_copy(inner) for inner in value]
+    raise NotPlainError
+
+
+class NotPlainError(Exception):
+    """There is something else than dict, list, str, int, float, bool and None, which JSON changes or refuses."""
 
 
 def copied(text: str) -> Any:

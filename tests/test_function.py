@@ -34,6 +34,7 @@ from decouple.errors import (
 )
 from decouple.function import Function
 from decouple.invocation import Outcome
+from decouple.lineage import LINEAGE
 from decouple.testing import Ledger, VirtualClock
 
 needs_signals = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to one thread")
@@ -768,6 +769,7 @@ def test_wherever_a_ctrl_c_comes_in_invoke_no_place_is_lost(where: str) -> None:
             until(lambda: function.stats().running == 0)
             until(lambda: not broker._limit or not broker._limit.full)
             assert not function._lock.locked(), number
+            assert LINEAGE.get() == {}, number
             assert function.invoke(7) == 7, number
 
 
