@@ -61,6 +61,8 @@ class Accepted:
             invocation = function.begin(copied(self.text), self.ended, self.request_id, self.lineage)
         except Throttled as error:
             self._come_again(error)
+        except BrokenOff as error:
+            self.give_up(BROKER_CLOSED, self.last or error)
         except RecursionStopped as error:
             self.give_up(RETRIES_EXHAUSTED, error)
         else:

@@ -22,7 +22,7 @@ from decouple.core.changes import Cause, Change
 from decouple.core.deadlines import FAR
 from decouple.core.histogram import Histogram
 from decouple.core.settings import SECOND
-from decouple.errors import FunctionTimedOut, NeedsBroker, RecursionStopped, Throttled
+from decouple.errors import BrokenOff, FunctionTimedOut, NeedsBroker, RecursionStopped, Throttled
 from decouple.function_settings import FunctionSettings, check_function_name, read_function_settings
 from decouple.invocation import Environment, Invocation, Outcome
 from decouple.lineage import LINEAGE, MOST_TURNS, NO_LINEAGE, Lineage, mark_of
@@ -173,7 +173,7 @@ class Function:
         event: what JSON holds; the handler gets a copy of its own. On real time the handler runs in a worker's thread, or
         on the loop if it is async; on a VirtualClock here, and the timeout is looked at afterwards. An exit or another
         error that is no Exception is raised as FunctionFailed. Raises TypeError, ValueError, FunctionTimedOut, Throttled,
-        ResultNotJSON, RecursionStopped; in a process ProcessDied, FunctionOutOfMemory, and FunctionFailed for an error
+        ResultNotJSON, RecursionStopped, BrokenOff; in a process ProcessDied, FunctionOutOfMemory, and FunctionFailed for an error
         whose class cannot be had here. Source: Lambda API, Invoke, RequestResponse.
         """
         return call_and_wait(self, event)
@@ -190,16 +190,19 @@ class Function:
         request_id: str | None = None,
         lineage: Lineage = NO_LINEAGE,
     ) -> Invocation:
-        """Take a place among the concurrent runs: the job that is to be done in it. Raises Throttled, RecursionStopped.
+        """Take a place among the concurrent runs: the job that is to be done in it.
 
         event: the handler's own, as JSON decodes it; ended: called once, with the outcome; lineage: of the event.
+        Raises Throttled, RecursionStopped, BrokenOff.
         """
         invocation = Invocation(self, event, ended, request_id or self.new_request_id(), lineage)
         self.admit(invocation)
         return invocation
 
     def admit(self, invocation: Invocation) -> None:
-        """Give it a place, if there is room. Raises Throttled, RecursionStopped."""
+        """Give it a place, if there is room. Raises Throttled, RecursionStopped, BrokenOff."""
+        if self._runner is not None and self._runner._backlog.closed:
+            raise BrokenOff(self.name)
         if invocation.lineage[self.mark] > MOST_TURNS and self._settings.recursion == "stop":
             raise RecursionStopped(self.name, turns=MOST_TURNS)
         most = self._settings.concurrency

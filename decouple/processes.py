@@ -3,7 +3,8 @@
 A process is started at a cold start, by the path of its handler and never by a fork, which would copy locks that other
 threads hold. It is killed, with all that it started, when a run takes longer than the timeout, runs out of memory or is
 interrupted; the next run has a new one. The time of a run begins when its process is ready (Lambda: Init Duration is not
-billed); a process lives on real time, so on a VirtualClock, too, the timeout is real seconds.
+billed). As many are kept as ran at a time, until the function is closed. A process lives on real time, so on a VirtualClock,
+too, the timeout is real seconds.
 """
 
 from __future__ import annotations

@@ -708,14 +708,18 @@ def test_a_function_without_a_broker_is_invoked_and_sent_nothing() -> None:
         function.send(1)
 
 
-def test_after_close_a_function_is_not_begun() -> None:
-    with Broker() as broker:
-        function = broker.function(echo)
-        function.invoke()
+@pytest.mark.parametrize("handler", [echo, echo_async])
+def test_after_close_a_function_is_not_begun(handler: Any) -> None:
+    for clock in (None, VirtualClock()):
+        with Broker(clock=clock) as broker:
+            function = broker.function(handler)
+            function.invoke()
 
-    with pytest.raises(BrokenOff, match="closed before function 'echo' was begun"):
-        function.invoke()
-    assert function.stats().running == 0
+        with pytest.raises(BrokenOff, match=r"closed before function 'echo(_async)?' was begun"):
+            function.invoke()
+        with pytest.raises(BrokenOff):
+            asyncio.run(function.aio.invoke())
+        assert (function.stats().running, function.stats().invocations) == (0, 1)
 
 
 @needs_signals

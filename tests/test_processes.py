@@ -305,6 +305,26 @@ def test_a_ctrl_c_is_the_parents_business(clock: VirtualClock) -> None:
     assert function.invoke("ctrl-c") == function.invoke("well")
 
 
+@pytest.mark.parametrize("virtual", [False, True])
+def test_a_ctrl_c_while_invoke_waits_ends_the_process(tmp_path: Path, virtual: bool) -> None:
+    file, main = tmp_path / "pids", threading.get_ident()
+
+    def interrupt() -> None:
+        until(file.exists)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    with Broker(clock=VirtualClock() if virtual else None) as broker:
+        function = broker.function(handlers.hang, isolation="process", timeout=60)
+        threading.Thread(target=interrupt, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            function.invoke(str(file))
+
+        pids = [int(word) for word in file.read_text().split()]
+        until(lambda: not any(alive(pid) for pid in pids))
+        broker.run_until_idle()
+        assert (function.stats().running, function.stats().errors, function.stats().late) == (0, 1, 0)
+
+
 def test_the_child_of_a_handler_that_forks_and_returns_has_no_say(
     clock: VirtualClock, capfd: pytest.CaptureFixture[str]
 ) -> None:
