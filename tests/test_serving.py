@@ -248,6 +248,51 @@ print(json.dumps({
 }))
 """
 
+WORKED_OFF = """
+import asyncio, json, threading, time
+from decouple import Broker, DecoupleError
+
+broker = Broker()
+consumed, triggering = (broker.queue(name, visibility_timeout=300) for name in ("consumed", "triggering"))
+accepted, handled = ({"consumed": [], "triggering": []} for _ in range(2))
+
+@consumed.consume(concurrency=40)
+def one(message):
+    time.sleep(0.002)
+    handled["consumed"].append(message.text)
+    if len(handled["consumed"]) == 300:
+        print("loaded", flush=True)
+
+@broker.function(timeout=30)
+async def many(event, context):
+    await asyncio.sleep(0.02)
+    handled["triggering"].extend(record["body"] for record in event["Records"])
+
+def produce(queue, number):
+    try:
+        for turn in range(1_000_000):
+            queue.send(f"{number}-{turn}")
+            accepted[queue.name].append(f"{number}-{turn}")
+            time.sleep(0.0005)
+    except DecoupleError:
+        pass
+
+triggering.trigger(many, batch_size=10, max_concurrency=8)
+queues = consumed, triggering
+threads = [threading.Thread(target=produce, args=(queue, number), daemon=True) for queue in queues for number in range(3)]
+for thread in threads:
+    thread.start()
+served = broker.run(timeout=20)
+for thread in threads:
+    thread.join()
+broker.check()
+for queue in queues:
+    left = queue.peek(1_000_000)
+    agree = sorted(accepted[queue.name]) == sorted(handled[queue.name] + [look.text for look in left])
+    begun = sum(look.receive_count > 0 for look in left)
+    print(json.dumps([agree, begun, queue.stats().in_flight, served.late]))
+"""
+
 SECOND = """
 import threading
 from decouple import Broker
@@ -294,6 +339,17 @@ def test_sigterm_under_load_loses_nothing() -> None:
         "begun": 0,
         "events": True,
     }
+
+
+@pytest.mark.slow
+def test_sigterm_in_the_midst_of_consumers_and_triggers_loses_nothing() -> None:
+    with started(WORKED_OFF) as process:
+        assert line(process) == "loaded"
+        process.send_signal(signal.SIGTERM)
+        out, errors = process.communicate(timeout=60)
+
+    assert (process.returncode, errors) == (0, "")
+    assert [json.loads(one) for one in out.splitlines()] == [[True, 0, 0, []]] * 2
 
 
 @pytest.mark.slow
