@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 AUDIT, LEVELLING, LINT, LEDGER = "source_audit.py", "load_levelling.py", "lint_architecture.py", "fifo_ledger.py"
 IMAGES, CHAIN, LOGS = "image_pipeline.py", "queuing_chain.py", "log_pipeline.py"
+VOTING = "voting.py"
 WITHOUT = """\
 import runpy, sys
 sys.modules[{module!r}] = None  # from now on, importing it raises ImportError
@@ -963,5 +964,103 @@ example.show = show"""
 )
 def test_wrong_arguments_of_the_log_are_one_sentence_and_exit_code_2(arguments: list[object], sentence: str) -> None:
     ended = run(LOGS, *arguments)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", sentence)
+
+
+# -- voting --------------------------------------------------------------------------------------------------------
+
+
+def poll_of(output: str) -> dict[str, list[int]]:
+    """The table: voters, counted and counted naively, by choice and in all."""
+    rows = re.findall(r"^(Ada|Grace|Edsger|all) +([\d,]+) +([\d,]+) +([\d,]+)$", output, re.MULTILINE)
+    return {name: [int(number.replace(",", "")) for number in numbers] for name, *numbers in rows}
+
+
+def test_every_voter_is_counted_once_whatever_was_repeated_or_crashed() -> None:
+    output = finished(run(VOTING, "--voters", 1000, "--crash-rate", 0.2))
+
+    poll = poll_of(output)
+    assert all(voters == counted < naive for voters, counted, naive in poll.values())
+    assert f"\nproved: {poll['all'][0]} have voted in time, and each of them is counted once\n" in output
+    assert re.search(r"^winner +Ada +Ada +Grace$", output, re.MULTILINE)
+    law = assert_the_law_balances(output)
+    assert law["moved out"] == law["visible"] > 0  # the late ones
+
+
+def test_who_is_sent_once_and_never_crashes_is_counted_rightly_by_anyone() -> None:
+    bug = "example.CHOICES = {'Ada': (0.6, 0.0), 'Grace': (0.4, 0.0)}"
+
+    poll = poll_of(finished(run(VOTING, "--voters", 300, "--crash-rate", 0, bug=bug)))
+
+    assert all(voters == counted == naive for voters, counted, naive in poll.values())
+
+
+def test_a_vote_that_was_sent_in_time_is_counted_after_the_closing() -> None:
+    bug = """
+run = example.Poll.run
+def slow(self, texts):
+    self.consumer.pause()
+    self.broker.schedule("at(2026-01-01T00:10:30)", lambda event: self.consumer.resume())
+    run(self, texts)
+example.Poll.run = slow"""
+
+    on_time, slow = (finished(run(VOTING, "--voters", 300, bug=bug)) for bug in ("", bug))
+
+    assert poll_of(on_time)["all"][:2] == poll_of(slow)["all"][:2]
+
+
+def test_the_poll_is_the_same_for_the_same_seed() -> None:
+    one, again, other = (finished(run(VOTING, "--voters", 200, "--seed", seed)) for seed in (1, 1, 2))
+
+    assert one == again != other
+
+
+@pytest.mark.slow
+def test_on_real_time_many_workers_count_every_voter_once_as_well() -> None:
+    output = finished(run(VOTING, "--voters", 500, "--real", "--workers", 16))
+
+    assert all(voters == counted < naive for voters, counted, naive in poll_of(output).values())
+    assert "\nproved: " in output
+
+
+def test_a_poll_of_nobody_has_no_winner() -> None:
+    output = finished(run(VOTING, "--voters", 0))
+
+    assert poll_of(output)["all"] == [0, 0, 0]
+    assert re.search(r"^winner +nobody +nobody +nobody$", output, re.MULTILINE)
+
+
+def test_without_idempotent_handlers_the_poll_is_not_proved() -> None:
+    ended = run(VOTING, "--voters", 200, bug="example.idempotent = lambda *store, **settings: lambda handler: handler")
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "\nNOT PROVED: " in ended.stdout
+
+
+def test_ctrl_c_shows_the_poll_so_far() -> None:
+    bug = """
+def show(bar, done, total):
+    if done > 100:
+        raise KeyboardInterrupt
+example.show = show"""
+
+    ended = run(VOTING, "--voters", 1000, bug=bug)
+
+    assert (ended.returncode, ended.stderr) == (130, "")
+    assert poll_of(ended.stdout)["all"][1] > 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--voters", -1], "--voters must be from 0 to 1,000,000, not -1\n"),
+        (["--crash-rate", 1], "--crash-rate must be from 0 to 0.9, not 1.0\n"),
+        (["--workers", 0], "--workers must be from 1 to 100, not 0\n"),
+        (["--seed", "x"], "argument --seed: invalid int value: 'x'\n"),
+    ],
+)
+def test_wrong_arguments_of_the_poll_are_one_sentence_and_exit_code_2(arguments: list[object], sentence: str) -> None:
+    ended = run(VOTING, *arguments)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", sentence)
