@@ -203,6 +203,11 @@ class Consumer(Generic[P, R]):
         if self._runner.started:
             self._go_on()
 
+    def _may_go_on(self, turn: Turn) -> bool:
+        """Whether a turn may have another message: nobody is to be asked first, and its time in flight needs no care."""
+        running = self._state == "running" and self._runner.started and not self._runner.closed
+        return running and self._heart is None and len(self._turns) <= self._most
+
     def _leave(self, turn: Turn) -> None:
         """Its message was handled, or it waits no more. Interrupted, it may be called again."""
         if self._heart is not None:

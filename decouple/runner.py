@@ -91,6 +91,11 @@ class Runner:
         """Whether threads do the work."""
         return self._workers is not None
 
+    @property
+    def closed(self) -> bool:
+        """Whether it begins nothing more."""
+        return self._backlog.closed
+
     # -- life ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
