@@ -45,6 +45,7 @@ GOALS = {
     "w7.lost": Goal("W7 messages lost or doubled", "messages", 0),
     "w8.asyncio": Goal("W8 a cycle in asyncio", "x asyncio.Queue", 2.5, 1.5),
     "w10.floor": Goal("W10 FLOOR + a worker thread, in tens", "x FLOOR"),
+    "w10.consumer": Goal("W10 a consumer, one message at a time", "x FLOOR", 3.0, 1.5),
     "w10.trigger": Goal("W10 a function, one batch at a time", "x FLOOR", 3.0, 1.5),
     "w10.many": Goal("W10 the same, as many as come", "x FLOOR", 3.0, 1.5),
     "fifo.1": Goal("FIFO cycle, 1 group", "x standard", 2.0, 1.5),

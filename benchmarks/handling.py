@@ -1,4 +1,4 @@
-"""w10: a message sent, handled by a function in a worker thread, and acknowledged, in batches of ten."""
+"""w10: a message sent, handled in a worker thread by a consumer or in batches of ten by a function, and acknowledged."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from common import BODY, Figures, us
 from floor import Floor
 from measure import ratio, side_by_side
 
-from decouple import Broker
+from decouple import Broker, Message
 
 Run = Callable[[int], None]
 
@@ -76,16 +76,30 @@ def triggered(**settings: Any) -> Run:
     return lambda much: count.dispatch(much, queue.send)
 
 
+def consumed() -> Run:
+    """A consumer, whose handler gets the message."""
+    broker, count = Broker().start(), Count()
+    queue = broker.queue("bench", visibility_timeout=60)
+
+    @queue.consume
+    def handle(message: Message) -> None:
+        count.add(1)
+
+    return lambda much: count.dispatch(much, queue.send)
+
+
 def w10(full: bool) -> Figures:
     runs = {
         "cycle": cycle(),
         "thread": bare_thread(),
+        "consumer": consumed(),
         "one": triggered(max_concurrency=1),
         "many": triggered(),
     }
     times = side_by_side(runs, slices=21 if full else 9, per=10)
     return {
         "w10.floor": (ratio(times, "cycle", "thread"), us(times["thread"])),
+        "w10.consumer": (ratio(times, "cycle", "consumer"), us(times["consumer"])),
         "w10.trigger": (ratio(times, "cycle", "one"), us(times["one"])),
         "w10.many": (ratio(times, "cycle", "many"), us(times["many"])),
     }

@@ -7,11 +7,21 @@ guide, "Use Lambda recursive loop detection to prevent infinite loops".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
 
-__all__ = ["LINEAGE", "MOST_TURNS", "NO_LINEAGE", "Lineage", "after", "mark_of", "read_lineage", "trace_header"]
+__all__ = [
+    "LINEAGE",
+    "MOST_TURNS",
+    "NO_LINEAGE",
+    "Lineage",
+    "after",
+    "mark_of",
+    "merged",
+    "read_lineage",
+    "trace_header",
+]
 
 Lineage = Mapping[str, int]
 """Runs by the mark of the function."""
@@ -33,6 +43,15 @@ def mark_of(name: str) -> str:
 def after(lineage: Lineage, mark: str) -> Lineage:
     """The lineage of a run of that function."""
     return {**lineage, mark: lineage.get(mark, 0) + 1}
+
+
+def merged(lineages: Iterable[Lineage]) -> Lineage:
+    """That of a batch: of each function the most runs that led to one of its messages."""
+    most: dict[str, int] = {}
+    for lineage in lineages:
+        for mark, count in lineage.items():
+            most[mark] = max(count, most.get(mark, 0))
+    return most
 
 
 def trace_header(lineage: Lineage, header: str = "") -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from decouple import Broker, Queue
 from decouple.function import Function
-from decouple.lineage import LINEAGE, after, mark_of, read_lineage, trace_header
+from decouple.lineage import LINEAGE, after, mark_of, merged, read_lineage, trace_header
 from decouple.runner import Report
 from decouple.testing import Ledger, VirtualClock
 
@@ -169,6 +169,27 @@ def test_a_retry_that_would_begin_after_the_maximum_age_is_not_waited_for(
     assert record["requestContext"]["condition"] == condition
     assert record["requestContext"]["approximateInvokeCount"] == len(at)
     assert record["responsePayload"]["errorType"] == "LookupError"
+
+
+def test_an_event_that_is_too_old_when_its_turn_comes_is_not_run(
+    broker: Broker, clock: VirtualClock, bad: Queue
+) -> None:
+    empty, handler = broker.queue("empty"), Handler(clock)
+    function = broker.function(handler, max_age=60, on_failure=bad)
+
+    @broker.function(timeout=100)
+    def both(event: Any, context: Any) -> None:
+        function.send("late")
+        empty.receive(wait=61)
+
+    both.send()
+    run(broker)
+
+    record = only(bad)
+    assert handler.at == []
+    assert record["requestContext"]["condition"] == "EventAgeExceeded"
+    assert record["requestContext"]["approximateInvokeCount"] == 0
+    assert record["responsePayload"] is None
 
 
 # -- no room -----------------------------------------------------------------------------------------------------------
@@ -419,6 +440,25 @@ def test_what_is_pending_when_the_broker_closes_goes_to_the_failures(clock: Virt
     assert (new.stats().pending, retried.stats().pending) == (0, 0)
 
 
+def test_an_event_whose_run_has_its_place_when_the_broker_closes_goes_to_the_failures_unrun(
+    clock: VirtualClock, ledger: Ledger
+) -> None:
+    handler, kept = Handler(clock), list[Any]()
+    broker = Broker(clock=clock, observers=[ledger]).start()
+    end = broker.function(lambda event, context: broker.close() and None, name="end")
+    function = broker.function(handler, on_failure=kept.append)
+
+    end.send()
+    function.send(7)
+    broker.run_until_idle(errors="collect")
+
+    assert handler.at == []
+    assert kept[0]["requestContext"]["condition"] == "BrokerClosed"
+    assert kept[0]["requestContext"]["approximateInvokeCount"] == 0
+    assert (function.stats().running, function.stats().pending) == (0, 0)
+    assert [change.cause for change in ledger.changes].count("event given up") == 1
+
+
 def test_on_real_time_every_event_sent_is_run_once_by_threads_and_tasks() -> None:
     seen: list[int] = []
     with Broker() as broker:
@@ -555,3 +595,6 @@ def test_a_function_subscribed_to_a_topic_is_sent_lambda_s_event(broker: Broker)
         "an order",
     )
     assert record["Sns"]["MessageAttributes"] == {"cups": {"Type": "Number", "Value": "2"}}
+def test_the_lineage_of_a_batch_has_the_most_runs_of_each_function() -> None:
+    assert merged([{"a": 1, "b": 5}, {}, {"a": 3}]) == {"a": 3, "b": 5}
+    assert merged([]) == {}
