@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 AUDIT, LEVELLING, LINT, LEDGER = "source_audit.py", "load_levelling.py", "lint_architecture.py", "fifo_ledger.py"
 IMAGES, CHAIN, LOGS = "image_pipeline.py", "queuing_chain.py", "log_pipeline.py"
-VOTING = "voting.py"
+VOTING, RESPONSE = "voting.py", "request_response.py"
 WITHOUT = """\
 import runpy, sys
 sys.modules[{module!r}] = None  # from now on, importing it raises ImportError
@@ -1064,3 +1064,95 @@ def test_wrong_arguments_of_the_poll_are_one_sentence_and_exit_code_2(arguments:
     ended = run(VOTING, *arguments)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", sentence)
+
+
+# -- request_response ----------------------------------------------------------------------------------------------
+
+
+def answers_of(output: str) -> dict[str, list[float]]:
+    """The table by design: requests, answered, failed, wasted, first word (95 %), answer (mean, 95 %, longest)."""
+    rows = re.findall(r"^(call|queue) (.+) s$", output, re.MULTILINE)
+    return {name: [float(number.replace(",", "")) for number in re.findall(r"[\d,]+\.?\d*", row)] for name, row in rows}
+
+
+def test_in_a_burst_calls_fail_and_a_queue_answers_everyone_later() -> None:
+    call, queue = answers_of(finished(run(RESPONSE))).values()
+
+    sent, answered, failed, wasted, first, mean, _, longest = call
+    assert answered + failed == sent == queue[0] == queue[1]
+    assert failed > 0.2 * sent
+    assert 0 < wasted < failed
+    assert longest <= 10
+    assert queue[2] == queue[3] == 0
+    assert queue[4] == 0.02 < first  # accepted at once
+    assert queue[5] > mean  # this is what it costs
+    assert queue[7] > longest
+
+
+def test_without_a_burst_calls_are_faster_and_nothing_fails() -> None:
+    call, queue = answers_of(finished(run(RESPONSE, "--burst", 0))).values()
+
+    assert call[:4] == queue[:4] == [call[0], call[0], 0, 0]
+    assert call[5] < queue[5] < 2
+
+
+def test_patient_clients_wait_for_calls_as_long_as_for_a_queue() -> None:
+    call, queue = answers_of(finished(run(RESPONSE, "--patience", 3600))).values()
+
+    assert call[2:4] == [0, 0]
+    assert 0 <= queue[7] - call[7] <= 1.05  # but for coming by each second
+
+
+def test_with_enough_workers_a_burst_is_none() -> None:
+    call, _ = answers_of(finished(run(RESPONSE, "--workers", 100))).values()
+
+    assert call[2] == 0
+    assert call[7] < 1
+
+
+def test_the_requests_are_the_same_for_the_same_seed() -> None:
+    one, again, other = (finished(run(RESPONSE, "--seed", seed)) for seed in (1, 1, 2))
+
+    assert one == again != other
+
+
+def test_calls_and_queue_are_in_one_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+
+    output = finished(run(RESPONSE, "--plot", tmp_path / "response.svg"))
+
+    picture = (tmp_path / "response.svg").read_text(encoding="utf-8")
+    call = answers_of(output)["call"]
+    assert picture.startswith("<?xml")
+    assert f"<!-- call: {call[2]:,.0f} of {call[0]:,.0f} failed -->" in picture
+    assert "<!-- queue: accepted -->" in picture
+    assert len(picture) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "without", "sentence"),
+    [
+        (["--burst", "nan"], None, "--burst must be from 0 to 100 requests a second, not nan\n"),
+        (["--workers", 0], None, "--workers must be from 1 to 1,000, not 0\n"),
+        (["--patience", 0], None, "--patience must be over 0 and at most 3,600 seconds, not 0\n"),
+        (["--burst", "much"], None, "argument --burst: invalid float value: 'much'\n"),
+        (["--plot", "a.svg"], "matplotlib", "--plot needs matplotlib: pip install 'decouple-messaging[plot]'\n"),
+    ],
+)
+def test_wrong_arguments_of_the_requests_are_one_sentence_and_exit_code_2(
+    arguments: list[object], without: str | None, sentence: str
+) -> None:
+    ended = run(RESPONSE, *arguments, without=without)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", sentence)
+
+
+def test_requests_that_cannot_be_drawn_say_why_below_their_table(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+
+    ended = run(RESPONSE, "--burst", 0, "--plot", tmp_path / "nowhere" / "a.svg")
+
+    assert ended.returncode == 2
+    assert answers_of(ended.stdout).keys() == {"call", "queue"}
+    assert "cannot be drawn: " in ended.stderr
+    assert ended.stderr.count("\n") == 1
