@@ -13,6 +13,7 @@ from decouple.core.batch_results import read_answer
 from decouple.core.records import Failure, details_of
 from decouple.errors import ReceiptExpired
 from decouple.lambda_records import SqsRecord, plain_record, queue_record, system_attributes
+from decouple.lineage import NO_LINEAGE, TRACE, Lineage, merged, read_lineage
 from decouple.message import failure_of
 
 if TYPE_CHECKING:
@@ -33,13 +34,14 @@ class Batch:
     for want of room; error: what to report of it, when its handler did not raise it.
     """
 
-    __slots__ = ("awaits", "error", "held", "messages", "records", "size", "tries", "trigger", "until")
+    __slots__ = ("awaits", "error", "held", "lineage", "messages", "records", "size", "tries", "trigger", "until")
 
     def __init__(self, trigger: Trigger, until: int) -> None:
         self.trigger = trigger
         self.awaits = trigger.function.awaits
         self.messages: list[Message[Any]] = []
         self.records: list[SqsRecord] = []
+        self.lineage = NO_LINEAGE
         self.size = 0
         self.tries = 0
         self.held = False
@@ -47,7 +49,9 @@ class Batch:
         self.error: BaseException | None = None
 
     def add(self, messages: list[Message[Any]]) -> list[Message[Any]]:
-        """Take them in; those that match no pattern are deleted. What would be too much for one event: the rest."""
+        """Take them in; those that match no pattern are deleted, those that go round in a loop rejected. What would be too
+        much for one event: the rest.
+        """
         trigger = self.trigger
         patterns, arn, region = trigger._settings.patterns, trigger.queue.arn, trigger.queue._region
         unwanted: list[Message[Any]] = []
@@ -58,9 +62,7 @@ class Batch:
             except Exception as error:  # the store of large bodies: as if the function had failed
                 trigger._unreadable(message, failure_of(error, message.times_received))
                 continue
-            size = (len(text) if text.isascii() else len(text.encode())) + size_of(
-                details_of(message.record).attributes
-            )
+            size = size_of_message(message, text)
             if self.records and self.size + size > MOST_BYTES:
                 rest = messages[position:]
                 break
@@ -68,6 +70,12 @@ class Batch:
             if patterns is not None and not patterns.matches(record):
                 unwanted.append(message)
                 continue
+            lineage = lineage_of(message)
+            if trigger.function.loops(lineage.get(trigger.function.mark, 0) + 1):
+                trigger._stop_loop(message)
+                continue
+            if lineage:
+                self.lineage = merged((self.lineage, lineage))
             self.size += size
             self.messages.append(message)
             self.records.append(record)
@@ -162,6 +170,11 @@ class Batch:
             self.trigger.function.tell("late delete", reason=str(error)[:500], other=self.trigger.queue.name)
             return len(error.receipts)
         return 0
+
+
+def lineage_of(message: Message[Any]) -> Lineage:
+    """By which runs of functions it came."""
+    return NO_LINEAGE if len(message.record) == 3 else read_lineage(details_of(message.record).system.get(TRACE))
 
 
 def size_of_message(message: Message[Any], text: str) -> int:

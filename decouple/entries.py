@@ -14,6 +14,7 @@ from decouple.bodies import text_of
 from decouple.clock import nanoseconds
 from decouple.core.records import Details
 from decouple.errors import MessageTooLarge
+from decouple.lineage import traced
 
 if TYPE_CHECKING:
     from decouple.codecs import Codec
@@ -41,7 +42,7 @@ def checked(
     if entry.deduplication_id is not None and not fifo:
         raise ValueError(f"deduplication_id is for FIFO queues, and {queue!r} is a standard queue: leave it out")
     attributes = {} if entry.attributes is None else check_attributes(entry.attributes)
-    system = {} if entry.system is None else check_system(entry.system)
+    system = traced({} if entry.system is None else check_system(entry.system))
     group = None if entry.group is None else check_id("group", entry.group)
     ordered = fifo_details(entry, settings, queue, text, attributes, system) if fifo else None
     text = fitted(text, attributes, settings, queue)

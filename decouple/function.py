@@ -25,7 +25,7 @@ from decouple.core.settings import SECOND
 from decouple.errors import BrokenOff, FunctionTimedOut, NeedsBroker, RecursionStopped, Throttled
 from decouple.function_settings import FunctionSettings, check_function_name, read_function_settings
 from decouple.invocation import Environment, Invocation, Outcome
-from decouple.lineage import LINEAGE, MOST_TURNS, NO_LINEAGE, Lineage, mark_of
+from decouple.lineage import LINEAGE, MOST_TURNS, NO_LINEAGE, TRACE, Lineage, mark_of, read_lineage
 from decouple.reporting import Observer, Reporter
 from decouple.runtimes import Runtime, Tasks, Threads
 
@@ -203,7 +203,7 @@ class Function:
         """Give it a place, if there is room. Raises Throttled, RecursionStopped, BrokenOff."""
         if self._runner is not None and self._runner._backlog.closed:
             raise BrokenOff(self.name)
-        if invocation.lineage[self.mark] > MOST_TURNS and self._settings.recursion == "stop":
+        if self.loops(invocation.lineage[self.mark]):
             raise RecursionStopped(self.name, turns=MOST_TURNS)
         most = self._settings.concurrency
         with self._lock:
@@ -215,6 +215,10 @@ class Function:
             self._place(invocation)
             self._live.add(invocation)  # commit: an interrupt before it leaves nothing that is not given back
             self._peak = max(self._peak, len(self._live))
+
+    def loops(self, turn: int) -> bool:
+        """Whether a run that is this turn of its lineage is not to be begun."""
+        return turn > MOST_TURNS and self._settings.recursion == "stop"
 
     def _place(self, invocation: Invocation) -> None:
         """Under the lock: the environment used last, which is warm; or a new one, cold."""
@@ -334,11 +338,14 @@ class Function:
         An error is retried after one minute and then two, at most `retries` times; for want of room it is tried for up to
         max_age. Raises TypeError, ValueError, NeedsBroker. Source: Lambda API, Invoke, Event.
         """
+        return self._send(event, LINEAGE.get())
+
+    def _send(self, event: Any, lineage: Lineage) -> str:
         if self._runner is None:
             raise NeedsBroker(f"an event for function {self.name!r}")
         from decouple.asynchronous import accept  # here, because not every function is sent events
 
-        return accept(self, self._runner, event, LINEAGE.get())
+        return accept(self, self._runner, event, lineage)
 
     def deliver(self, notification: Notification) -> str:
         """Take a notification of a topic it is subscribed to, as Lambda does from SNS: an event of one record, sent.
@@ -347,7 +354,9 @@ class Function:
         """
         from decouple.lambda_records import topic_record  # here, because few functions are subscribed
 
-        return self.send({"Records": [topic_record(notification)]})
+        # The context is that of whoever began to push: the lineage came with the notification.
+        lineage = read_lineage(notification.system.get(TRACE))
+        return self._send({"Records": [topic_record(notification)]}, lineage)
 
     # -- looking -------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from decouple.bodies import check_text, text_of
 from decouple.core.records import Details
 from decouple.entries import check_id, check_system, deduplication_id_for
 from decouple.errors import MessageTooLarge
+from decouple.lineage import traced
 
 if TYPE_CHECKING:
     from decouple.attributes import Value
@@ -48,7 +49,7 @@ def checked(entry: Publish, topic: Topic) -> Checked:
     bodies = None if entry.per_protocol is None else check_per_protocol(entry.per_protocol)
     text = default_text(entry.body, bodies)
     attributes = {} if entry.attributes is None else check_attributes(entry.attributes, float("inf"))
-    system = {} if entry.system is None else check_system(entry.system)
+    system = traced({} if entry.system is None else check_system(entry.system))
     group = None if entry.group is None else check_id("group", entry.group)
     if topic.fifo:
         if group is None:

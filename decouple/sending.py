@@ -16,6 +16,7 @@ from decouple.entries import check_id, checked, deduplication_id_for, plain
 from decouple.errors import DecoupleError, InvalidBatch, QueueClosed
 from decouple.generic import Json, T
 from decouple.large_bodies import Pointer, bring_in, remove_all
+from decouple.lineage import LINEAGE, RUNS
 from decouple.message import Entry, FifoSent, Sent, new_sent
 
 __all__ = ["Sending"]
@@ -42,7 +43,13 @@ class Sending(Desk[T]):
         sent. Cost: O(1), with a delay O(log delayed). Source: SQS API, SendMessage.
         """
         core = self._core
-        if body.__class__ is str and delay is None and attributes is None and system is None:
+        if (
+            body.__class__ is str
+            and delay is None
+            and attributes is None
+            and system is None
+            and not (RUNS and LINEAGE.get())
+        ):
             text: Any = body
             # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
             if not (text.isascii() and 0 < len(text) <= core.longest):
@@ -156,7 +163,7 @@ class Sending(Desk[T]):
             raise TypeError(f"entries must be a list of bodies, not one of them, {given!r:.60}: use send(...)")
         core = self._core
         bodies: list[Any] = list(given)
-        if core.quick_send and not self.fifo and plain(bodies, core.longest):
+        if core.quick_send and not self.fifo and plain(bodies, core.longest) and not (RUNS and LINEAGE.get()):
             seqs = list(islice(core.seqs, len(bodies)))
             records: list[Record] = list(zip(bodies, repeat(self._now()), seqs))
             if core.quick_send:

@@ -25,6 +25,7 @@ from decouple.core.places import SHARED
 from decouple.core.records import PLAIN, Record
 from decouple.errors import DecoupleError, InvalidBatch, LawBroken, NotDelivered
 from decouple.fanout import spread
+from decouple.lineage import LINEAGE, RUNS
 from decouple.message import FifoSent, Sent, new_sent, sequence_of
 from decouple.notification import Publication
 from decouple.publish_steps import Out, differs, release, whole
@@ -128,7 +129,13 @@ class Topic(Subscribing):
         was, and some queues did not take it. Cost: O(subscriptions that match). Source: SNS API, Publish.
         """
         given = subject, attributes, group, deduplication_id, per_protocol, system
-        if body.__class__ is str and given == NOTHING_MORE and not self.fifo and self._subscribers.plain:
+        if (
+            body.__class__ is str
+            and given == NOTHING_MORE
+            and not self.fifo
+            and self._subscribers.plain
+            and not (RUNS and LINEAGE.get())
+        ):
             text: Any = body
             # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
             if text.isascii() and 0 < len(text) <= self._settings.max_message_size:

@@ -8,7 +8,9 @@ nothing else is taken. Source: Lambda developer guide, "Using Lambda with Amazon
 
 from __future__ import annotations
 
+import logging
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from decouple.batch import MOST_BYTES, Batch
@@ -16,8 +18,10 @@ from decouple.core.deadlines import FAR
 from decouple.core.records import Failure
 from decouple.core.scaling import Scaling
 from decouple.core.settings import SECOND
-from decouple.errors import QueueClosed, Throttled
+from decouple.errors import NotInFlight, QueueClosed, ReceiptExpired, RecursionStopped, Throttled
 from decouple.intake import Intake
+from decouple.lineage import MOST_TURNS
+from decouple.message import failure_of
 from decouple.trigger_jobs import Look, Rise, Timer
 from decouple.trigger_settings import State, TriggerSettings, TriggerStats
 
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from decouple.runner import Runner
 
 __all__ = ["Trigger"]
+
+log = logging.getLogger("decouple")
 
 LONGEST_BACK_OFF = 32 * SECOND
 GRACE = 30 * SECOND
@@ -288,7 +294,9 @@ class Trigger:
         if not room:
             return None
         try:
-            invocation = self.function.begin({"Records": batch.records}, lambda outcome: self._ended(batch, outcome))
+            invocation = self.function.begin(
+                {"Records": batch.records}, lambda outcome: self._ended(batch, outcome), lineage=batch.lineage
+            )
         except Throttled as error:
             self._throttled(batch, error)
             return None
@@ -356,6 +364,15 @@ class Trigger:
         with self._lock:
             self._filtered += len(messages)
         self.queue._discard(messages, f"no filter of the trigger of function {self.function.name!r} matches")
+
+    def _stop_loop(self, message: Message[Any]) -> None:
+        """It came by too many runs of the function: to the dead letters, or it is gone, as on Lambda."""
+        with self._lock:
+            self._failed += 1
+        error = RecursionStopped(self.function.name, turns=MOST_TURNS)
+        log.warning("%s of queue %r rejected message %s: %s", self._intake.what, self.queue.name, message.id, error)
+        with suppress(NotInFlight, ReceiptExpired):  # somebody else has it by now, and it comes by here again
+            self.queue._reject(message, failure_of(error, message.times_received))
 
     def _unreadable(self, message: Message[Any], why: Failure) -> None:
         """Its body cannot be had: it comes again when its visibility ends, as one that failed."""

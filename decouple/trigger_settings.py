@@ -28,9 +28,10 @@ class TriggerStats(NamedTuple):
     """A trigger's numbers. received = succeeded + failed + filtered + let_go + waiting + those in a running batch.
 
     received: messages taken from the queue and not given back; succeeded: deleted, or too late for that (`late`, FIFO);
-    failed: left to come again; filtered: deleted because they match no pattern; let_go: their time in flight ended before
-    there was room for them; waiting: in a batch that is not begun; invocations: runs; errors: those of them in which the
-    whole batch failed; throttles: refused for want of room; running, peak: batches at work, now and at most.
+    failed: left to come again, or rejected as part of a loop; filtered: deleted because they match no pattern; let_go:
+    their time in flight ended before there was room for them; waiting: in a batch that is not begun; invocations: runs;
+    errors: those of them in which the whole batch failed; throttles: refused for want of room; running, peak: batches at
+    work, now and at most.
     """
 
     state: State

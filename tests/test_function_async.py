@@ -595,6 +595,8 @@ def test_a_function_subscribed_to_a_topic_is_sent_lambda_s_event(broker: Broker)
         "an order",
     )
     assert record["Sns"]["MessageAttributes"] == {"cups": {"Type": "Number", "Value": "2"}}
+
+
 def test_the_lineage_of_a_batch_has_the_most_runs_of_each_function() -> None:
     assert merged([{"a": 1, "b": 5}, {}, {"a": 3}]) == {"a": 3, "b": 5}
     assert merged([]) == {}

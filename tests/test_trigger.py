@@ -911,3 +911,93 @@ def test_a_handler_past_its_timeout_is_abandoned_and_its_messages_come_again() -
         assert (trigger.stats().failed, trigger.stats().succeeded, trigger.stats().errors) == (1, 1, 1)
         assert {type(error).__name__ for error in report.errors} <= {"FunctionTimedOut"}
         broker.check()
+
+
+# -- loops -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_loop_of_function_and_queue_is_stopped_after_16_runs(broker: Broker) -> None:
+    """Lambda: recursive loop detection; the message goes to the dead-letter queue of the queue."""
+    dead = broker.queue("dead")
+    orders = broker.queue("orders", dead_letter=dead)
+    runs: list[str] = []
+
+    def loop(event: Event, context: Any) -> None:
+        runs.extend(record["body"] for record in event["Records"])
+        orders.send(f"turn {len(runs) + 1}")
+
+    trigger = orders.trigger(loop)
+    orders.send("turn 1")
+    broker.run_until_idle(budget=86_400)
+
+    assert runs == [f"turn {number}" for number in range(1, 17)]
+    [letter] = dead.receive()
+    assert letter.failure is not None
+    assert (letter.text, letter.failure.error) == ("turn 17", "decouple.errors.RecursionStopped")
+    assert trigger.stats().failed == 1
+    broker.check()
+
+
+@pytest.mark.parametrize("how", ["batch", "json", "fifo", "topic", "attributes"])
+def test_a_loop_is_found_however_the_function_sends(broker: Broker, how: str) -> None:
+    orders = broker.queue("orders", fifo=how == "fifo")
+    topic = broker.topic("events")
+    if how == "topic":
+        topic.subscribe(orders)
+    runs: list[Event] = []
+    send: Any = {
+        "batch": lambda: orders.send_batch(["again"]),
+        "json": lambda: orders.send({"again": True}),
+        "fifo": lambda: orders.send("again", group="g", deduplication_id=str(len(runs))),
+        "topic": lambda: topic.publish("again"),
+        "attributes": lambda: orders.send(
+            "again", attributes={"a": 1}, system={"AWSTraceHeader": "Root=1;Lineage=x:1"}
+        ),
+    }[how]
+
+    def loop(event: Event, context: Any) -> None:
+        runs.append(event)
+        send()
+
+    orders.trigger(loop)
+    send()
+    broker.run_until_idle(budget=86_400)
+
+    assert len(runs) == 16
+    assert orders.stats().visible == orders.stats().in_flight == 0
+
+
+def test_a_loop_of_function_and_topic_is_stopped_too(broker: Broker) -> None:
+    events, failed = broker.topic("events"), broker.queue("failed")
+    runs: list[Event] = []
+
+    def loop(event: Event, context: Any) -> None:
+        runs.append(event)
+        events.publish("again")
+
+    events.subscribe(broker.function(loop, on_failure=failed))
+    events.publish("first")
+    broker.run_until_idle(budget=86_400)
+
+    assert len(runs) == 16
+    assert failed.receive()[0].json()["responsePayload"]["errorType"] == "RecursionStopped"
+
+
+def test_messages_from_outside_are_no_loop_beside_one(broker: Broker) -> None:
+    """The others of a batch are handled, and a loop that is meant may go on."""
+    orders = broker.queue("orders")
+    runs: list[str] = []
+
+    def loop(event: Event, context: Any) -> None:
+        runs.extend(record["body"] for record in event["Records"])
+        if runs.count("again") < 40:
+            orders.send("again")
+
+    orders.trigger(broker.function(loop, recursion="allow"))
+    orders.send("again")
+    for number in range(20):
+        orders.send(f"{number}")
+    broker.run_until_idle()
+
+    assert runs.count("again") == 40
+    assert {f"{number}" for number in range(20)} <= set(runs)
