@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from decouple.attributes import size_of
 from decouple.core.batch_results import read_answer
+from decouple.core.deadlines import FAR
 from decouple.core.records import Failure, details_of
 from decouple.errors import ReceiptExpired
+from decouple.invocation import Invocation
 from decouple.lambda_records import SqsRecord, plain_record, queue_record, system_attributes
 from decouple.lineage import NO_LINEAGE, TRACE, Lineage, merged, read_lineage
 from decouple.message import failure_of
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from decouple.invocation import Outcome
     from decouple.message import Message
     from decouple.trigger import Trigger
 
-__all__ = ["MOST_BYTES", "Batch"]
+__all__ = ["MOST_BYTES", "Batch", "Step"]
 
 MOST_BYTES = 6 * 1024 * 1024
 """Of bodies and attributes in one event."""
@@ -31,10 +35,13 @@ class Batch:
     """Messages and their records.
 
     until: the end of its window, or when it is tried again at the latest; held, tries: whether and how often it was put off
-    for want of room; error: what to report of it, when its handler did not raise it.
+    for want of room; ended: whether it is known what became of its messages; error: what to report of it, when its
+    handler did not raise it.
     """
 
-    __slots__ = ("awaits", "error", "held", "lineage", "messages", "records", "size", "tries", "trigger", "until")
+    __slots__ = (
+        "awaits", "ended", "error", "held", "invocation", "lineage", "messages", "records", "size", "tries", "trigger", "until",
+    )  # fmt: skip
 
     def __init__(self, trigger: Trigger, until: int) -> None:
         self.trigger = trigger
@@ -45,6 +52,8 @@ class Batch:
         self.size = 0
         self.tries = 0
         self.held = False
+        self.ended = False
+        self.invocation: Invocation | None = None
         self.until = until
         self.error: BaseException | None = None
 
@@ -93,13 +102,15 @@ class Batch:
 
     def run(self) -> None:
         """The end of its window, or another try: begin it, unless somebody did."""
-        if self.trigger._claim(self):
-            self.go()
+        with Step(self.trigger, self):
+            if self.trigger._claim(self):
+                self.go()
 
     async def arun(self) -> None:
         """The same, awaited."""
-        if self.trigger._claim(self):
-            await self.ago()
+        with Step(self.trigger, self):
+            if self.trigger._claim(self):
+                await self.ago()
 
     def go(self) -> None:
         """Run the function with it, if there is room. Raises what the handler raises, for the report."""
@@ -133,6 +144,21 @@ class Batch:
     def lapses_at(self) -> int:
         """When the first of them comes back to the queue by itself."""
         return min(message.due for message in self.messages)
+
+    def new_invocation(self) -> Invocation:
+        """The run of the function that is to handle it."""
+        function, event = self.trigger.function, {"Records": self.records}
+        self.invocation = Invocation(function, event, self._ended, function.new_request_id(), self.lineage)
+        return self.invocation
+
+    def _ended(self, outcome: Outcome) -> None:
+        if not self.ended:
+            self.trigger._ended(self, outcome)
+
+    @property
+    def begun(self) -> bool:
+        """Whether its handler may have done something."""
+        return self.invocation is not None and self.invocation.deadline < FAR
 
     # -- what became of it ---------------------------------------------------------------------------------------
 
@@ -170,6 +196,27 @@ class Batch:
             self.trigger.function.tell("late delete", reason=str(error)[:500], other=self.trigger.queue.name)
             return len(error.receipts)
         return 0
+
+
+class Step:
+    """A job of a trigger, from taking messages to the end of their batch: an interrupt leaves nothing half done."""
+
+    __slots__ = ("batch", "messages", "trigger")
+
+    def __init__(self, trigger: Trigger, batch: Batch | None = None) -> None:
+        self.trigger = trigger
+        self.batch = batch
+        self.messages: list[Message[Any]] = []
+
+    def __enter__(self) -> Step:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or (self.batch is not None and self.batch.ended and isinstance(error, Exception)):
+            return  # the handler's own error, which was seen to
+        self.trigger._recover(self.batch, self.messages)
 
 
 def lineage_of(message: Message[Any]) -> Lineage:

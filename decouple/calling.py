@@ -57,7 +57,7 @@ def call_and_wait(function: Function, event: Any) -> Any:
         # In a context of its own, so that an interrupt leaves no lineage behind in the caller's.
         copy_context().run(run_and_wait, invocation, call)
     except BaseException as error:
-        copy_context().run(give_back, invocation, error)
+        function.give_back(invocation, error)
         raise
     return result_of(call.outcome)
 
@@ -93,15 +93,6 @@ def wait(call: Call, invocation: Invocation) -> None:
         if not call.done and function._runtime.watched and clock.now() >= invocation.deadline:
             invocation.time_out()
             clock.sleep(call, clock.now() + SECOND)  # somebody else is just ending it
-
-
-def give_back(invocation: Invocation, error: BaseException) -> None:
-    """The caller was interrupted, or there is no room: what was taken is given back, and a run under way abandoned."""
-    function = invocation.function
-    seconds = (function.clock.now() - invocation.started_at) / SECOND
-    invocation.break_off(Outcome(None, error, seconds))
-    if function._limit is not None:
-        function._limit.give(invocation)
 
 
 def run_elsewhere(invocation: Invocation) -> None:
@@ -169,7 +160,7 @@ class AsyncFunction:
             function.admit(invocation)
             await self._run(invocation, ended)
         except BaseException as error:
-            give_back(invocation, error)
+            function.give_back(invocation, error)
             raise
         return result_of(ended.result())
 

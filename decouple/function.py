@@ -216,6 +216,13 @@ class Function:
             self._live.add(invocation)  # commit: an interrupt before it leaves nothing that is not given back
             self._peak = max(self._peak, len(self._live))
 
+    def give_back(self, invocation: Invocation, error: BaseException) -> None:
+        """Its caller was interrupted, or there is no room: what was taken is given back, and a run under way abandoned."""
+        seconds = (self.clock.now() - invocation.started_at) / SECOND
+        invocation.break_off(Outcome(None, error, seconds))
+        if self._limit is not None:
+            self._limit.give(invocation)
+
     def loops(self, turn: int) -> bool:
         """Whether a run that is this turn of its lineage is not to be begun."""
         return turn > MOST_TURNS and self._settings.recursion == "stop"

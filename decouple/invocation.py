@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -209,11 +210,12 @@ class Invocation:
 
     def _tell(self, outcome: Outcome) -> None:
         """With its lineage, so that the destinations of a loop of functions carry it on."""
-        token = LINEAGE.set(self.lineage)
-        try:
-            self.ended(outcome)
-        finally:
-            LINEAGE.reset(token)
+        # In a context of its own, so that an interrupt does not leave the lineage with whoever waits for the end.
+        copy_context().run(self._tell_here, outcome)
+
+    def _tell_here(self, outcome: Outcome) -> None:
+        LINEAGE.set(self.lineage)
+        self.ended(outcome)
 
 
 def presentable(error: BaseException, function: str) -> BaseException:

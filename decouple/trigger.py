@@ -18,11 +18,10 @@ from decouple.core.deadlines import FAR
 from decouple.core.records import Failure
 from decouple.core.scaling import Scaling
 from decouple.core.settings import SECOND
-from decouple.errors import NotInFlight, QueueClosed, ReceiptExpired, RecursionStopped, Throttled
-from decouple.intake import Intake
+from decouple.errors import BrokenOff, NotInFlight, QueueClosed, ReceiptExpired, RecursionStopped, Throttled
 from decouple.lineage import MOST_TURNS
 from decouple.message import failure_of
-from decouple.trigger_jobs import Look, Rise, Timer
+from decouple.trigger_jobs import Arrival, Look, Rise, Timer
 from decouple.trigger_settings import State, TriggerSettings, TriggerStats
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from decouple.invocation import Invocation, Outcome
     from decouple.message import Message
     from decouple.queue import Queue
-    from decouple.runner import Runner
+    from decouple.runner import Job, Runner
 
 __all__ = ["Trigger"]
 
@@ -56,19 +55,17 @@ class Trigger:
         self._state: State = "paused"
         self._collecting: Batch | None = None
         self._held: list[Batch] = []
+        self._running: set[Batch] = set()
         self._asked = self._rising = False
         self._timer_at = FAR
         self._waiting = False  # whether a receive is on its way, in line or to it
-        self._invocations = self._errors = self._throttles = self._received = self._succeeded = 0
-        self._failed = self._filtered = self._let_go = self._late = self._running = self._peak = 0
-        take = self._atake if function.awaits else self._take
-        what = f"the trigger of function {function.name!r}"
-        self._intake = Intake(
-            queue, runner, settings.batch_size, take, awaits=function.awaits, closed=self.close, what=what
-        )
+        self._look: Look | None = None  # on its way to it
+        self._invocations = self._errors = self._throttles = self._succeeded = 0
+        self._failed = self._filtered = self._let_go = self._late = self._peak = 0
+        self._intake = Arrival(self)
 
     def __repr__(self) -> str:
-        return f"<Trigger {self.queue.name!r} -> {self.function.name!r}: {self.state}, {self._running} running>"
+        return f"<Trigger {self.queue.name!r} -> {self.function.name!r}: {self.state}, {len(self._running)} running>"
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -113,19 +110,21 @@ class Trigger:
     def stats(self) -> TriggerStats:
         """Its numbers now."""
         with self._lock:
+            waiting = sum(len(batch.messages) for batch in self._unbegun())
+            at_work = sum(len(batch.messages) for batch in self._running)
             return TriggerStats(
                 state=self.state,
                 invocations=self._invocations,
                 errors=self._errors,
                 throttles=self._throttles,
-                received=self._received,
+                received=self._succeeded + self._failed + self._filtered + self._let_go + waiting + at_work,
                 succeeded=self._succeeded,
                 failed=self._failed,
                 filtered=self._filtered,
                 let_go=self._let_go,
                 late=self._late,
-                waiting=sum(len(batch.messages) for batch in self._unbegun()),
-                running=self._running,
+                waiting=waiting,
+                running=len(self._running),
                 peak=self._peak,
             )
 
@@ -133,34 +132,45 @@ class Trigger:
 
     def _more(self) -> None:
         """Let a receive wait, if there is room for another batch."""
-        with self._lock:
-            if self._waiting or self._state != "enabled" or self._held or not self._has_room():
-                return
-            self._waiting = True
-        # What is visible already is taken by a worker that has nothing else to do: taken here it would be in flight
-        # for as long as all of them are busy.
-        if self.queue._core.deliverable and self._lease is None:
-            self._runner.put(Look(self))
-        else:
-            self._wait()
+        mine = False
+        try:
+            with self._lock:
+                if self._waiting or self._state != "enabled" or self._held or not self._has_room():
+                    return
+                self._waiting = mine = True
+            # What is visible already is taken by a worker that has nothing else to do: taken here it would be in flight
+            # for as long as all of them are busy.
+            if self.queue._core.deliverable and self._lease is None:
+                self._look = Look(self)
+                self._put(self._look)
+            else:
+                self._wait()
+        except BaseException:
+            if mine:
+                self._recover(None, [])
+            raise
+
+    def _put(self, job: Job, at: int = 0) -> None:
+        """Not as part of what the sender, or the handler before, is at."""
+        self._intake.context.copy().run(self._runner.put, job, at)
 
     def _has_room(self) -> bool:
         """Under the lock: whether another batch may be at work. Where the law forbids it, when it will allow it."""
         most, scaling = self._settings.max_concurrency, self._scaling
-        if most is not None and self._running >= most:
+        if most is not None and len(self._running) >= most:
             return False
         if scaling is None:
             return True
         now, busy = self.queue.clock.now(), self.queue._core.deliverable
         order = self.queue._order
-        if self._running < scaling.allowed(now, None if order is None else len(order.groups)):
+        if len(self._running) < scaling.allowed(now, None if order is None else len(order.groups)):
             (scaling.hold if busy else scaling.ease)(now)
             return True
         scaling.press(now)
-        at = scaling.reaches(now, self._running + 1)
+        at = scaling.reaches(now, len(self._running) + 1)
         if at is not None and not self._rising:
             self._rising = True
-            self._runner.put(Rise(self), at)
+            self._put(Rise(self), at)
         return False
 
     @property
@@ -187,19 +197,8 @@ class Trigger:
         self._waiting = False
         self._more()
 
-    def _take(self, messages: list[Message[Any]]) -> None:
-        """What the wait in line brought."""
-        batch = self._gathered(messages)
-        if batch is not None:
-            batch.go()
-
-    async def _atake(self, messages: list[Message[Any]]) -> None:
-        batch = self._gathered(messages)
-        if batch is not None:
-            await batch.ago()
-
-    def _gathered(self, messages: list[Message[Any]]) -> Batch | None:
-        """The batch that these messages are for, if it is to be begun now."""
+    def _came(self, messages: list[Message[Any]]) -> Batch | None:
+        """What the wait in line brought: the batch that these messages are for, if it is to be begun now."""
         now, first = self.queue.clock.now(), messages[0]
         if now - first.received_at >= BRIEF and first.due - now < self.function._timeout:
             # They have waited for a worker, and would come again while the function runs.
@@ -214,7 +213,6 @@ class Trigger:
     def _gather(self, messages: list[Message[Any]], now: int) -> Batch | None:
         with self._lock:
             batch, self._collecting = self._collecting, None
-            self._received += len(messages)
         if batch is None:
             batch = Batch(self, now + self._settings.batch_window)
         rest = batch.add(messages)
@@ -246,7 +244,7 @@ class Trigger:
         """Look at the batches that wait at that instant, if no earlier one is set."""
         if at < self._timer_at:
             self._timer_at = at
-            self._runner.put(Timer(self, at), at)
+            self._put(Timer(self, at), at)
 
     def _look_at_waiting(self) -> None:
         """Let those begin whose time has come."""
@@ -255,7 +253,7 @@ class Trigger:
             waiting = self._unbegun()
         for batch in waiting:
             if batch.until <= now:
-                self._runner.put(batch)
+                self._put(batch)
             else:
                 self._set_timer(batch.until)
 
@@ -268,8 +266,12 @@ class Trigger:
             if self._collecting is not batch or self.queue.clock.now() < batch.until:
                 return False
             self._collecting = None
-        if self._intake.stop():
+        try:
+            if self._intake.stop():
+                self._waiting = False
+        except BaseException:  # interrupted: it is out of the line
             self._waiting = False
+            raise
         return True
 
     # -- a batch -------------------------------------------------------------------------------------------------
@@ -281,11 +283,11 @@ class Trigger:
             return None
         with self._lock:
             enabled, most = self._state == "enabled", self._settings.max_concurrency
-            room = enabled and (most is None or self._running < most)
+            room = enabled and (most is None or len(self._running) < most)
             if room:
-                self._running += 1
+                self._running.add(batch)
                 self._invocations += 1
-                self._peak = max(self._peak, self._running)
+                self._peak = max(self._peak, len(self._running))
             elif enabled:
                 batch.hold(batch.lapses_at)
                 self._held.append(batch)
@@ -293,10 +295,9 @@ class Trigger:
             self._give_back(batch.messages)
         if not room:
             return None
+        invocation = batch.new_invocation()
         try:
-            invocation = self.function.begin(
-                {"Records": batch.records}, lambda outcome: self._ended(batch, outcome), lineage=batch.lineage
-            )
+            self.function.admit(invocation)
         except Throttled as error:
             self._throttled(batch, error)
             return None
@@ -307,7 +308,7 @@ class Trigger:
         """Hold it, and try again when a run has ended, or after a while; until its first message comes back by itself."""
         now, over = self.queue.clock.now(), batch.lapses_at
         with self._lock:
-            self._running -= 1
+            self._running.discard(batch)
             self._invocations -= 1
             self._throttles += 1
             enabled, ask = self._state == "enabled", False
@@ -340,7 +341,7 @@ class Trigger:
     def _try_held(self) -> None:
         held = self._held[:1]
         if held:
-            self._runner.put(held[0])
+            self._put(held[0])
 
     def _ended(self, batch: Batch, outcome: Outcome) -> None:
         """Its run is over, by the handler or by the timeout."""
@@ -349,7 +350,8 @@ class Trigger:
             failed, late = batch.settle(outcome)
         finally:
             with self._lock:
-                self._running -= 1
+                self._running.discard(batch)
+                batch.ended = True
                 self._errors += batch.error is not None
                 self._failed += failed
                 self._succeeded += len(batch.messages) - failed
@@ -382,9 +384,33 @@ class Trigger:
 
     def _give_back(self, messages: list[Message[Any]]) -> None:
         """They were not begun: first in line again, counts restored."""
-        with self._lock:
-            self._received -= len(messages)
         self.queue._lobby.give_back(messages)
+
+    # -- interrupts ----------------------------------------------------------------------------------------------
+
+    def _recover(self, batch: Batch | None, messages: list[Message[Any]]) -> None:
+        """Whoever was at this batch, or was to make one of these messages, was interrupted: what was not begun goes back."""
+        if batch is None:
+            self._look = None
+            self._intake.stop()
+            self._waiting = False
+            batch, self._collecting = self._collecting, None
+            self._give_back(messages)
+        if batch is not None and not batch.ended:
+            self._break_off(batch)
+        self._put(Rise(self))
+
+    def _break_off(self, batch: Batch) -> None:
+        with self._lock:
+            batch.ended = True
+            self._running.discard(batch)
+            self._held = [one for one in self._held if one is not batch]
+            if batch.begun:
+                self._failed += len(batch.messages)
+        if batch.invocation is not None:
+            self.function.give_back(batch.invocation, BrokenOff(self.function.name))
+        if not batch.begun:
+            self._give_back(batch.messages)
 
 
 def back_off(tries: int) -> int:

@@ -1,16 +1,52 @@
-"""What a trigger has the broker's runner do: take what is visible, look at what waits, take one batch more."""
+"""What a trigger has the broker's runner do: take what is visible or came, look at what waits, take one batch more."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from decouple.batch import Step
 from decouple.core.deadlines import FAR
+from decouple.intake import Intake
 
 if TYPE_CHECKING:
-    from decouple.batch import Batch
     from decouple.trigger import Trigger
 
-__all__ = ["Look", "Rise", "Timer"]
+__all__ = ["Arrival", "Look", "Rise", "Timer"]
+
+
+class Arrival(Intake):
+    """Waits in the queue's line, and is the job that begins a batch with what came."""
+
+    def __init__(self, trigger: Trigger) -> None:
+        super().__init__(
+            trigger.queue,
+            trigger._runner,
+            trigger._settings.batch_size,
+            lambda _: None,
+            awaits=trigger.function.awaits,
+            closed=trigger.close,
+            what=f"the trigger of function {trigger.function.name!r}",
+        )
+        self.trigger = trigger
+
+    def run(self) -> None:
+        """Begin a batch with what has come, or go on waiting."""
+        with Step(self.trigger) as step:
+            self._fill(step)
+            if step.batch is not None:
+                step.batch.go()
+
+    async def arun(self) -> None:
+        """The same, awaited."""
+        with Step(self.trigger) as step:
+            self._fill(step)
+            if step.batch is not None:
+                await step.batch.ago()
+
+    def _fill(self, step: Step) -> None:
+        step.messages = self._have()
+        if step.messages:
+            step.batch = self.trigger._came(step.messages)
 
 
 class Timer:
@@ -24,9 +60,14 @@ class Timer:
 
     def run(self) -> None:
         """See to the batches that wait, unless an earlier timer took over."""
-        if self.at <= self.trigger._timer_at:
+        if self.at > self.trigger._timer_at:
+            return
+        try:
             self.trigger._timer_at = FAR
             self.trigger._look_at_waiting()
+        except BaseException:  # interrupted: looking twice does no harm
+            self.trigger._put(Timer(self.trigger, 0))
+            raise
 
     async def arun(self) -> None:
         self.run()
@@ -49,27 +90,31 @@ class Look:
 
     def run(self) -> None:
         """Begin a batch of what is there, or join the line."""
-        batch = self._batch()
-        if batch is not None:
-            batch.go()
+        if self.trigger._look is self:
+            with Step(self.trigger) as step:
+                self._fill(step)
+                if step.batch is not None:
+                    step.batch.go()
 
     async def arun(self) -> None:
         """The same, awaited."""
-        batch = self._batch()
-        if batch is not None:
-            await batch.ago()
+        if self.trigger._look is self:
+            with Step(self.trigger) as step:
+                self._fill(step)
+                if step.batch is not None:
+                    await step.batch.ago()
 
-    def _batch(self) -> Batch | None:
+    def _fill(self, step: Step) -> None:
         trigger = self.trigger
         if trigger._state != "enabled":
             trigger._stay_away()
-            return None
+            return
         queue = trigger.queue
-        messages = queue._take(trigger._settings.batch_size, 0)
-        if not messages:
+        step.messages = queue._take(trigger._settings.batch_size, 0)
+        if step.messages:
+            step.batch = trigger._gather(step.messages, queue.clock.now())
+        else:
             trigger._wait()
-            return None
-        return trigger._gather(messages, queue.clock.now())
 
     def abandon(self) -> None:
         """The broker closes."""
@@ -80,7 +125,7 @@ class Look:
 
 
 class Rise:
-    """The runner's job when the law of scaling allows one more batch at a time."""
+    """The runner's job when the law of scaling allows one more batch at a time, and after an interrupt."""
 
     awaits = False
 
@@ -90,6 +135,7 @@ class Rise:
     def run(self) -> None:
         """Take it, if there is one."""
         self.trigger._rising = False
+        self.trigger._try_held()
         self.trigger._more()
 
     async def arun(self) -> None:

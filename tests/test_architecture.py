@@ -141,7 +141,7 @@ FLOORS = {
     "core.event_patterns": 0.9,
     "trigger_settings": 2.72,
     "batch": 2.72,
-    "trigger_jobs": 2.72,
+    "trigger_jobs": 2.73,
     "trigger": 2.75,
     "verdicts": 1.5,
     "wanted": 1.5,
