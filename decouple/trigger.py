@@ -301,6 +301,12 @@ class Trigger:
         except Throttled as error:
             self._throttled(batch, error)
             return None
+        except BrokenOff:  # the broker is closed by now: nothing of it was begun
+            with self._lock:
+                self._running.discard(batch)
+                self._invocations -= 1
+            self._give_back(batch.messages)
+            return None
         self._more()
         return invocation
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from decouple import Broker, LargeBodies, Queue, VirtualClock
+from decouple import BrokenOff, Broker, LargeBodies, Queue, VirtualClock
 from decouple.errors import InvalidFilter, NeedsBroker, TriggerExists
 from decouple.function import Function
 from decouple.testing import Ledger
@@ -1001,3 +1001,22 @@ def test_messages_from_outside_are_no_loop_beside_one(broker: Broker) -> None:
 
     assert runs.count("again") == 40
     assert {f"{number}" for number in range(20)} <= set(runs)
+
+
+def test_what_a_closed_broker_can_no_longer_begin_goes_back_at_once(
+    broker: Broker, orders: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker is closed between taking the messages and beginning the function."""
+    handle = broker.function(lambda event, context: None, name="handle")
+    trigger = orders.trigger(handle)
+
+    def refuse(invocation: Any) -> None:
+        trigger.pause()
+        raise BrokenOff("handle")
+
+    monkeypatch.setattr(handle, "admit", refuse)
+    orders.send("a")
+    broker.run_until_idle()
+
+    [message] = orders.peek()
+    assert (message.receive_count, orders.stats().in_flight, trigger.stats().running) == (0, 0, 0)
