@@ -203,10 +203,14 @@ class Consumer(Generic[P, R]):
         if self._runner.started:
             self._go_on()
 
-    def _may_go_on(self, turn: Turn) -> bool:
-        """Whether a turn may have another message: nobody is to be asked first, and its time in flight needs no care."""
-        running = self._state == "running" and self._runner.started and not self._runner.closed
-        return running and self._heart is None and len(self._turns) <= self._most
+    @property
+    def _goes_on(self) -> bool:
+        """Whether a turn may have one message after another: others work beside it, and no time in flight needs care."""
+        return self._runner.started and self._heart is None
+
+    def _has_room_for(self, turn: Turn) -> bool:
+        """Whether that turn may have another message."""
+        return self._state == "running" and not self._runner.closed and len(self._turns) <= self._most
 
     def _leave(self, turn: Turn) -> None:
         """Its message was handled, or it waits no more. Interrupted, it may be called again."""
@@ -223,8 +227,9 @@ class Consumer(Generic[P, R]):
 
     def _began(self, turn: Turn) -> None:
         self._running[turn] = self.queue._now()
-        with self._lock:
-            self._peak = max(self._peak, len(self._running))
+        if len(self._running) > self._peak:
+            with self._lock:
+                self._peak = max(self._peak, len(self._running))
         if self._heart is not None:
             self._heart.add(turn)
 
@@ -237,8 +242,8 @@ class Consumer(Generic[P, R]):
                 self._counts[ending] += 1
                 self._failed += failed
                 self._late += late
-                self._spent += max(0, now - started_at)
-                self._durations.add(max(0, now - started_at))
+                self._spent += now - started_at
+                self._durations.add(now - started_at)
 
     def _came_late(self) -> None:
         with self._lock:

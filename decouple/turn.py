@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from decouple.attempt import cut_short, reason_of
 from decouple.calls import answer_of
 from decouple.core.settings import LONGEST_IN_FLIGHT
-from decouple.errors import BodyNotDecoded, DecoupleError, NotInFlight, ReceiptExpired
+from decouple.errors import BodyNotDecoded, NotInFlight, ReceiptExpired
 from decouple.intake import Intake
 from decouple.message import Message
 from decouple.verdicts import Reject, Retry
@@ -71,16 +71,16 @@ class Turn(Intake):
             answer_of(self.consumer.handler(run.argument()), self.consumer.name)
 
     def _handle_more(self) -> None:
-        """What is visible by now, for a short while, as a worker does that has nothing else to do: 10 us less for each."""
+        """What is visible by now, for a short while, as a worker does that has nothing else to do: 20 us less for each."""
+        consumer, take, context = self.consumer, self.queue._take, self.context
+        if not consumer._goes_on:
+            return
         until = self.queue._now() + IN_A_ROW
-        while self.queue._core.deliverable and self.consumer._may_go_on(self) and self.queue._now() < until:
-            try:
-                more = self.queue.receive(wait=0)
-            except DecoupleError:  # closed, or at its cap: whoever waits next meets that
+        while consumer._has_room_for(self) and (more := take(1, 0)):
+            [self.message] = more
+            context.copy().run(self._handle, self.message)
+            if self.message.received_at >= until:
                 return
-            for message in more:
-                self.message = message
-                self.context.copy().run(self._handle, message)
 
     async def arun(self) -> None:
         """The same for an async handler."""

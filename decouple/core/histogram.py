@@ -23,11 +23,14 @@ class Histogram:
 
     def add(self, value: int) -> None:
         """Count one. Cost: O(1)."""
-        exponent = max(0, value.bit_length() - SHIFT - 1)
+        exponent = value.bit_length() - SHIFT - 1
+        if exponent < 0:
+            exponent = 0
         bucket = (exponent << SHIFT << 1) + (value >> exponent)
         self._counts[bucket] = self._counts.get(bucket, 0) + 1
         self.count += 1
-        self.most = max(self.most, value)
+        if value > self.most:
+            self.most = value
 
     def percentile(self, share: float) -> int | None:
         """The value under or at which that share of them lies (0 to 1), rounded up within its bucket; None without any."""
