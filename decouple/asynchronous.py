@@ -15,7 +15,7 @@ from decouple.core.records import Failure
 from decouple.core.settings import SECOND
 from decouple.destinations import BROKER_CLOSED, RETRIES_EXHAUSTED, SUCCESS, TOO_OLD, bury, tell_destination
 from decouple.errors import RecursionStopped, Throttled
-from decouple.invocation import BrokenOff, Outcome, copied
+from decouple.invocation import BrokenOff, Invocation, Outcome, copied
 from decouple.jsontext import json_text
 from decouple.message import failure_of
 
@@ -31,9 +31,11 @@ AFTER_THROTTLE = (1 * SECOND, 300 * SECOND)  # the first delay, and the longest
 
 
 class Accepted:
-    """An event on its way. attempts: runs that ended; throttled: how often there was no room in a row; last: why it failed."""
+    """An event on its way. attempts: runs that ended; throttled: how often there was no room in a row; last: why it failed.
 
-    awaits = False
+    It is the runner's job for an attempt. going: from the begin of one until it is known how the event goes on; whoever
+    is interrupted meanwhile begins the attempt again.
+    """
 
     def __init__(self, function: Function, runner: Runner, text: str, request_id: str, lineage: Lineage) -> None:
         self.function = function
@@ -45,20 +47,46 @@ class Accepted:
         self.attempts = 0
         self.throttled = 0
         self.last: BaseException | None = None
+        self.awaits = function.awaits
+        self.pending = True
+        self.going = False
+        self.invocation: Invocation | None = None
 
     # -- the runner's job ----------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Begin an attempt, which is a job of its own; or come again."""
+        """One attempt. Raises what the handler raises, for the report."""
+        try:
+            invocation = self._begin()
+            if invocation is not None:
+                invocation.run()
+        except BaseException as error:
+            self._recover(error)
+            raise
+
+    async def arun(self) -> None:
+        """The same, awaited."""
+        try:
+            invocation = self._begin()
+            if invocation is not None:
+                await invocation.arun()
+        except BaseException as error:
+            self._recover(error)
+            raise
+
+    def _begin(self) -> Invocation | None:
+        """The run, if there is room for it."""
         function = self.function
+        self.going = True
         if function._settings.concurrency == 0:
             self.give_up(RETRIES_EXHAUSTED, Throttled(function.name, running=0, limit=0))
-            return
+            return None
         if function.clock.now() - self.accepted_at > function._settings.max_age:
             self.give_up(TOO_OLD, self.last)
-            return
+            return None
+        self.invocation = Invocation(function, copied(self.text), self.ended, self.request_id, self.lineage)
         try:
-            invocation = function.begin(copied(self.text), self.ended, self.request_id, self.lineage)
+            function.admit(self.invocation)
         except Throttled as error:
             self._come_again(error)
         except BrokenOff as error:
@@ -66,10 +94,16 @@ class Accepted:
         except RecursionStopped as error:
             self.give_up(RETRIES_EXHAUSTED, error)
         else:
-            self.runner.put(invocation)
+            return self.invocation
+        return None
 
-    async def arun(self) -> None:
-        self.run()
+    def _recover(self, error: BaseException) -> None:
+        """Interrupted, unless it was the handler and this was seen to: what it took is given back, and it comes again."""
+        if self.going:
+            self.going = False
+            if self.invocation is not None:
+                self.function.give_back(self.invocation, error)
+            self.runner.put(self)
 
     def abandon(self) -> None:
         """The broker closes: there will be no other attempt."""
@@ -83,15 +117,14 @@ class Accepted:
     def ended(self, outcome: Outcome) -> None:
         """An attempt has ended."""
         function = self.function
-        if isinstance(outcome.error, BrokenOff):
-            self.give_up(BROKER_CLOSED, outcome.error)
+        if not self.going:
             return
         self.throttled = 0
         self.attempts += 1
         self.last = outcome.error
         if outcome.error is None:
-            self._done()
             tell_destination(function, self, SUCCESS, outcome)
+            self._done()
             return
         if self.attempts > function._settings.retries:
             self.give_up(RETRIES_EXHAUSTED, outcome.error)
@@ -100,7 +133,12 @@ class Accepted:
         if function.clock.now() + delay - self.accepted_at > function._settings.max_age:
             self.give_up(TOO_OLD, outcome.error)
             return
-        self.runner.put(self, function.clock.now() + delay)
+        self._rest(delay)
+
+    def _rest(self, delay: int) -> None:
+        """Come again after so many nanoseconds."""
+        self.runner.put(self, self.function.clock.now() + delay)
+        self.going = False
 
     def _come_again(self, error: Throttled) -> None:
         first, longest = AFTER_THROTTLE
@@ -109,11 +147,10 @@ class Accepted:
         if self.function.clock.now() + delay - self.accepted_at > self.function._settings.max_age:
             self.give_up(TOO_OLD, self.last or error)
             return
-        self.runner.put(self, self.function.clock.now() + delay)
+        self._rest(delay)
 
     def give_up(self, condition: str, error: BaseException | None) -> None:
         """No other attempt: to the destination for failures, and to the dead-letter queue; or gone, with a record."""
-        self._done()
         failure = Failure(condition, condition, "", self.attempts)
         if error is not None:
             failure = failure_of(error, self.attempts)
@@ -128,10 +165,12 @@ class Accepted:
             logging.getLogger("decouple").warning(
                 "an event for function %r was given up, and no destination has it: %s", self.function.name, why
             )
+        self._done()
 
     def _done(self) -> None:
         with self.function._lock:
-            self.function._pending -= 1
+            self.function._pending -= self.pending
+            self.pending = self.going = False
 
 
 def accept(function: Function, runner: Runner, event: Any, lineage: Lineage) -> str:
@@ -141,6 +180,10 @@ def accept(function: Function, runner: Runner, event: Any, lineage: Lineage) -> 
     accepted = Accepted(function, runner, text, request_id, lineage)
     with function._lock:
         function._pending += 1
-    function.tell("event accepted", id=request_id)
-    runner.put(accepted)
+    try:
+        function.tell("event accepted", id=request_id)
+        runner.put(accepted)
+    except BaseException:  # interrupted: the caller has no id of it
+        accepted._done()
+        raise
     return request_id

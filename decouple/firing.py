@@ -213,11 +213,10 @@ class Firing:
 
     def run(self) -> None:
         """One attempt. Raises what the target raised, after it was seen to."""
-        if not self._begin():
-            return
-        schedule = self.schedule
         try:
-            schedule._outlet.hand_over(self, self.text)
+            if not self._begin():
+                return
+            self.schedule._outlet.hand_over(self, self.text)
         except BaseException as error:
             self._ended_by(error)
             raise
@@ -225,11 +224,10 @@ class Firing:
 
     async def arun(self) -> None:
         """The same for an async callable."""
-        if not self._begin():
-            return
-        schedule = self.schedule
         try:
-            await schedule._outlet.hand_over(self, self.text)
+            if not self._begin():
+                return
+            await self.schedule._outlet.hand_over(self, self.text)
         except BaseException as error:
             self._ended_by(error)
             raise

@@ -296,43 +296,54 @@ class Schedule:
 
     def _go_on(self) -> None:
         """See that there is one tick, for the next instant; or tell the end."""
-        with self._lock:
-            due = self._next
-            ended = self.state == "ended"
+        mine, due = False, None
+        try:
+            with self._lock:
+                due, ended = self._next, self.state == "ended"
+                if due is not None:
+                    if self._ticking:
+                        return  # it comes by no later than that
+                    self._ticking = mine = True
             if due is not None:
-                if self._ticking:
-                    return  # it comes by no later than that
-                self._ticking = True
-        if due is not None:
-            self._runner.put(self._tick, due - self.clock.epoch)
-        elif ended:
+                self._runner.put(self._tick, due - self.clock.epoch)
+        except BaseException:  # interrupted: twice does no harm, never would
+            if mine and due is not None:
+                self._runner.put(self._tick, due - self.clock.epoch)
+            raise
+        if due is None and ended:
             self._forget(self)
             self._tell("schedule ended", reason="it is never due again")
 
     def _come_by(self) -> None:
         """The tick's instant has come: fire once, however long ago that was, and go on from now."""
-        firing = None
+        taken: list[Firing] = []
         try:
-            firing = self._take(self._wall())
-        finally:
-            self._go_on()
-        if firing is not None:
-            self._fire(firing)
+            try:
+                self._take(self._wall(), taken)
+            finally:
+                self._go_on()
+            for firing in taken:
+                self._fire(firing)
+        except BaseException as error:
+            for firing in taken:
+                if firing in self._resting and not isinstance(error, Exception):
+                    self._runner.put(firing)  # interrupted before its target was given anything
+            raise
 
-    def _take(self, now: int) -> Firing | None:
+    def _take(self, now: int, taken: list[Firing]) -> None:
         with self._lock:
             self._ticking = False
             due = self._next
             if due is None or due > now:
-                return None
-            self._last = now
-            self._next = self._plan.next_after(now)
-            if self._next is None:
+                return
+            following, firing = self._plan.next_after(now), Firing(self, due, self._fired + 1)
+            # commit
+            self._last, self._next = now, following
+            if following is None:
                 self.state = "ended"
             self._fired += 1
-            firing = Firing(self, due, self._fired)
+            taken += (firing,)
             self._resting.add(firing)
-            return firing
 
     def _fire(self, firing: Firing) -> None:
         now = self.clock.now()
