@@ -297,8 +297,9 @@ class Declaring:
     def delete(self, what: Queue[Any] | Topic | Function) -> None:
         """End a queue, topic or function; its name is free. A queue's waits end, and its messages are purged with a record each.
 
-        A topic's subscriptions are cancelled. Raises QueueNotFound, TopicNotFound; ValueError for a queue that is
-        another one's dead-letter queue. A subscription of a deleted queue stays, and fails, until it is cancelled (SNS).
+        A topic's subscriptions are cancelled, a function's triggers closed. Raises QueueNotFound, TopicNotFound,
+        FunctionNotFound; ValueError for a queue that is another one's dead-letter queue. A subscription of a deleted queue
+        stays, and fails, until it is cancelled (SNS).
         """
         from decouple.function import Function
         from decouple.topic import Topic
@@ -319,6 +320,10 @@ class Declaring:
             if self._functions.get(function.name) is not function:
                 raise FunctionNotFound(function.name, declared=len(self._functions))
             del self._functions[function.name]
+            queues = list(self._queues.values())
+        for queue in queues:
+            if (trigger := queue._triggers.get(function.name)) is not None:
+                trigger.close()
         function.close()
 
     def _delete_topic(self, topic: Topic) -> None:

@@ -28,6 +28,7 @@ from decouple.invocation import Environment, Invocation, Outcome
 from decouple.lineage import LINEAGE, MOST_TURNS, NO_LINEAGE, TRACE, Lineage, mark_of, read_lineage
 from decouple.reporting import Observer, Reporter
 from decouple.runtimes import Runtime, Tasks, Threads
+from decouple.workers import seconds_until
 
 if TYPE_CHECKING:
     from decouple.limits import Limit
@@ -117,8 +118,8 @@ class Function:
         self._runner: Runner | None = None
         self._limit: Limit | None = None
         self._idle: list[Environment] = []
-        self._watched: deque[Invocation] = deque()
         self._watching = False
+        self._bell = threading.Lock()
         self._waiting: deque[Callable[[], object]] = deque()
         self._stem = os.urandom(8).hex()
         self._numbers = itertools.count(1)
@@ -252,31 +253,38 @@ class Function:
         stem = self._stem
         return f"{stem[:8]}-{stem[8:12]}-4{stem[12:15]}-8{stem[13:16]}-{next(self._numbers):012x}"
 
-    def watch(self, invocation: Invocation) -> None:
-        """Keep an eye on the deadline of a run that begins."""
+    # Not as a job of the runner: its workers may all be busy with the very handlers that take too long.
+
+    def watch(self) -> None:
+        """See that a thread looks at the deadlines of the runs that have begun."""
         runner = self._runner
         if runner is None or not runner.started or not self._runtime.watched:
             return  # nobody could look while it runs, or it is looked at where it runs
         with self._lock:
-            self._watched.append(invocation)
-            first, self._watching = not self._watching, True
-        if first:
-            runner.put(Watch(self), invocation.deadline)
+            if not self._watching:
+                with suppress(RuntimeError):  # no more threads on this machine: the next run tries again
+                    threading.Thread(target=self._keep_watch, name=f"decouple-watch-{self.name}", daemon=True).start()
+                    self._watching = True
 
-    def look(self) -> None:
-        """End the runs that are past their deadlines, and look again at the next one."""
+    def _keep_watch(self) -> None:
+        while (until := self._look()) < FAR:
+            self._bell.acquire(timeout=seconds_until(until, self.clock.now()))
+
+    def _look(self) -> int:
+        """End the runs that are past their deadlines; when the next one will be."""
         now = self.clock.now()
-        late: list[Invocation] = []
         with self._lock:
-            while self._watched and (self._watched[0].over or self._watched[0].deadline <= now):
-                late.append(self._watched.popleft())
-            next_at = self._watched[0].deadline if self._watched else FAR
-            self._watching = bool(self._watched)
-        if next_at < FAR and self._runner is not None:
-            self._runner.put(Watch(self), next_at)
+            late = [one for one in self._live if one.deadline <= now]
+            until = min((one.deadline for one in self._live if one.deadline > now), default=FAR)
+            self._watching = until < FAR
         for invocation in late:
-            if not invocation.over:
+            try:
                 invocation.time_out()
+            except Exception:
+                import logging  # here, because most programs never need it
+
+                logging.getLogger("decouple").exception("%s timed out, and to tell so failed", invocation.describe())
+        return until
 
     def settle(self, invocation: Invocation, outcome: Outcome, *, late: bool) -> bool:
         """A run has ended this way; False if it had ended before. late: by the handler itself, so then this is a late result."""
@@ -394,6 +402,8 @@ class Function:
         with self._lock:
             self._idle.clear()
         self._runtime.close()
+        with suppress(RuntimeError):  # rung already
+            self._bell.release()
 
     def _employ(self, runner: Runner, limit: Limit | None, observers: tuple[Observer, ...]) -> None:
         self._runner = runner
@@ -407,24 +417,3 @@ class Function:
         at = self.clock.now() + self.clock.epoch
         self._log.append(Change(cause=cause, queue="", at=at, function=self.name, **more))
         self._reporter.report()
-
-
-class Watch:
-    """The runner's job at the deadline of a run."""
-
-    awaits = False
-
-    def __init__(self, function: Function) -> None:
-        self.function = function
-
-    def run(self) -> None:
-        self.function.look()
-
-    async def arun(self) -> None:
-        self.run()
-
-    def abandon(self) -> None:
-        """The broker closes, and with it ends the patience."""
-
-    def describe(self) -> str:
-        return f"the timeout of function {self.function.name!r}"

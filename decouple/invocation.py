@@ -151,7 +151,7 @@ class Invocation:
 
     def _begin(self) -> None:
         self.started()
-        self.function.watch(self)
+        self.function.watch()
 
     def abandon(self) -> None:
         """The broker closes before it was begun."""

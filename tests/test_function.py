@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
@@ -782,3 +784,39 @@ def points(operation: Callable[[], object]) -> int:
     tracer = Tracer(0, interrupt)
     tracer.run(operation)
     return tracer.seen
+
+
+# -- when all workers hang ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_timeouts_are_noticed_while_all_workers_hang_in_handlers() -> None:
+    go = threading.Event()
+    with Broker() as broker:
+        orders = broker.queue("orders")
+        function = broker.function(lambda event, context: go.wait(20), name="hang", timeout=0.2)
+        orders.trigger(function, batch_size=1)
+        for number in range(40):
+            orders.send(f"order {number}")
+
+        until(lambda: function.stats().timeouts == 32)  # as many as there are workers
+        assert function.stats().running == 0
+        go.set()
+
+
+def test_runs_that_are_over_leave_nothing_behind_until_their_deadline() -> None:
+    with Broker() as broker:
+        function = broker.function(echo, timeout=900)
+        function.invoke(1)
+        event = Payload()
+        seen = weakref.ref(event)
+
+        function.begin(event, lambda outcome: None).run()
+        del event
+
+        gc.collect()
+        assert seen() is None
+
+
+class Payload(list[int]):
+    """A list that can be referred to weakly."""

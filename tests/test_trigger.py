@@ -1020,3 +1020,17 @@ def test_what_a_closed_broker_can_no_longer_begin_goes_back_at_once(
 
     [message] = orders.peek()
     assert (message.receive_count, orders.stats().in_flight, trigger.stats().running) == (0, 0, 0)
+
+
+def test_the_end_of_a_function_ends_its_triggers(broker: Broker, orders: Queue, seen: Seen) -> None:
+    function = broker.function(seen)
+    trigger = orders.trigger(function)
+
+    broker.delete(function)
+    orders.send("order 7")
+    broker.run_until_idle()
+
+    assert (trigger.stats().state, seen.events, orders.stats().visible) == ("closed", [], 1)
+    orders.trigger(broker.function(seen))
+    broker.run_until_idle()
+    assert seen.bodies == ["order 7"]
