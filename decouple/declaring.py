@@ -207,7 +207,7 @@ class Declaring:
         from decouple.function import Function
 
         if not isinstance(what, Function):
-            return self.function(what)
+            return self._function(what, None, {})
         if self._functions.get(what.name) is not what:
             where = "is of another broker" if what.clock is self.clock else "lives on another clock"
             raise ValueError(

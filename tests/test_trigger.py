@@ -1034,3 +1034,9 @@ def test_the_end_of_a_function_ends_its_triggers(broker: Broker, orders: Queue, 
     orders.trigger(broker.function(seen))
     broker.run_until_idle()
     assert seen.bodies == ["order 7"]
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "ship"])
+def test_what_is_no_function_is_refused(orders: Queue, wrong: Any) -> None:
+    with pytest.raises(TypeError, match="must be callable with"):
+        orders.trigger(wrong)
