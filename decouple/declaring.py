@@ -26,19 +26,18 @@ from decouple.settings import QueueSettings, check_queue_name, read_settings, sh
 from decouple.tags import Tags, check_tags
 
 if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
+
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
     from decouple.limits import Limit
     from decouple.post import Post
     from decouple.runner import Runner
+    from decouple.schedules import Schedule
     from decouple.staff import Staff
     from decouple.topic import Topic
     from decouple.topic_settings import GivenTopicSettings
 
-if TYPE_CHECKING:
-    from datetime import datetime, tzinfo
-
-    from decouple.schedules import Schedule
 
 __all__ = ["Declaring"]
 
