@@ -612,9 +612,15 @@ def test_a_dropped_broker_ends_though_somebody_has_not_confirmed():
 def test_a_publisher_that_waits_for_room_is_let_go_when_the_broker_closes():
     """Also when the target that takes up the room never ends."""
     broker = Broker().start()
-    topic, gate = broker.topic("t"), threading.Event()
-    subscription = topic.subscribe(lambda _: gate.wait(), max_backlog=1, on_full="block", concurrency=1)
+    topic, begun, gate = broker.topic("t"), threading.Event(), threading.Event()
+
+    def never_ends(notification: Notification) -> None:
+        begun.set()
+        gate.wait()
+
+    subscription = topic.subscribe(never_ends, max_backlog=1, on_full="block", concurrency=1)
     topic.publish("first")
+    assert begun.wait(10)
     errors: list[BaseException] = []
 
     def publish() -> None:
