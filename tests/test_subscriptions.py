@@ -614,7 +614,7 @@ def test_a_publisher_that_waits_for_room_is_let_go_when_the_broker_closes():
     broker = Broker().start()
     topic, begun, gate = broker.topic("t"), threading.Event(), threading.Event()
 
-    def never_ends(notification: Notification) -> None:
+    def never_ends(notification: object) -> None:
         begun.set()
         gate.wait()
 
