@@ -84,6 +84,7 @@ class Backlog:
         self.later: list[Entry] = []
         self.lock = threading.Lock()
         self.closed = False
+        self.closing = False
         self.order = count()
         self.hearers: tuple[weakref.ref[Heard], ...] = ()
         self.watchers = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -133,12 +134,13 @@ class Broker(Declaring):
     def close(self, timeout: Seconds | None = None) -> list[str]:
         """End: work under way may finish, up to `timeout` seconds; the descriptions of what did not. Twice is no error.
 
-        What waits to be pushed goes to its dead-letter queue, or with a record. Then every queue and topic is closed:
-        waits end with QueueClosed, what is in flight can still be settled.
+        Consumers and triggers take no more; what was published, or sent to functions, is still begun, but on a VirtualClock.
+        What waits for another attempt goes to its dead-letter queue, or with a record. Then every queue and topic is
+        closed: waits end with QueueClosed, what is in flight can still be settled.
         """
         patience = self._patience(timeout)
         staff = self._refuse()
-        late = [] if staff is None else staff.runner.close(patience)
+        late = [] if staff is None else self._end(staff.runner, patience)
         self._close_all()
         return late
 
@@ -146,10 +148,27 @@ class Broker(Declaring):
         """The same, while the event loop goes on."""
         patience = self._patience(timeout)
         staff = self._refuse()
-        late = [] if staff is None else await staff.runner.aclose(patience)
+        late: list[str] = []
+        if staff is not None:
+            from decouple.runner import elsewhere  # here, because programs with queues alone have no runner
+
+            began, runner = time.monotonic(), staff.runner
+            await elsewhere(lambda: runner.finish(self._pushed(), patience))
+            late = await runner.aclose(rest_of(patience, began))
         await self._post.close()
         self._close_all()
         return late
+
+    def _end(self, runner: Runner, patience: float | None) -> list[str]:
+        began = time.monotonic()
+        runner.finish(self._pushed(), patience)
+        return runner.close(rest_of(patience, began))
+
+    def _pushed(self) -> Callable[[], bool]:
+        """What tells whether all is begun that waits now to be pushed for the first time."""
+        lines = [one.line for topic in self._topics.values() for one in topic.subscriptions if one.line is not None]
+        waiting = [(line, last) for line in lines if (last := line.last) is not None]
+        return lambda: not any(line.keeps(last) for line, last in waiting)
 
     def _refuse(self) -> Staff | None:
         with self._lock:
@@ -333,3 +352,8 @@ class Broker(Declaring):
         for topic in list(self._topics.values()):
             topic.check()
         return total
+
+
+def rest_of(patience: float | None, began: float) -> float | None:
+    """What is left of so many real seconds."""
+    return None if patience is None else max(0.0, patience - (time.monotonic() - began))

@@ -210,7 +210,7 @@ class Consumer(Generic[P, R]):
 
     def _has_room_for(self, turn: Turn) -> bool:
         """Whether that turn may have another message."""
-        return self._state == "running" and not self._runner.closed and len(self._turns) <= self._most
+        return self._state == "running" and not self._runner.closing and len(self._turns) <= self._most
 
     def _leave(self, turn: Turn) -> None:
         """Its message was handled, or it waits no more. Interrupted, it may be called again."""

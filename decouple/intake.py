@@ -141,6 +141,9 @@ class Intake:
             raise
 
     def _came(self, park: JobPark) -> list[Message[Any]]:
+        if self.runner.closing:
+            self.abandon()
+            return []
         until = self.queue._lobby.alarm_for(park)
         if until is not None:
             alarm_of(self).set(until)

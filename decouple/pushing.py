@@ -77,6 +77,18 @@ class Line:
             return "notifications do not add up"
         return "more places were given back than taken" if self.reserved < 0 else ""
 
+    @property
+    def last(self) -> Pending | None:
+        """The notification that has waited least."""
+        with self._lock:
+            return self.waiting[-1] if self.waiting else None
+
+    def keeps(self, pending: Pending) -> bool:
+        """Whether that one waits still, and for nothing but its turn: a rate that is not over yet is no such thing."""
+        now = self.subscription.topic.clock.now()
+        with self._lock:
+            return pending in self.waiting and now >= self.free_at
+
     # -- coming in ---------------------------------------------------------------------------------------------
 
     def reserve(self, held: dict[Line, None]) -> None:

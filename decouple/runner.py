@@ -115,6 +115,34 @@ class Runner:
             self._workers = Workers(self._backlog, self._limit, tasks.begin)
             self._workers.start()
 
+    @property
+    def closing(self) -> bool:
+        """Whether it is about to end: nothing more is to be taken on."""
+        return self._backlog.closing or self._backlog.closed
+
+    def finish(self, done: Callable[[], bool], timeout: float | None) -> None:
+        """Before close: let all begin that was put by now and is due, and go on until `done`, looked at after each job.
+
+        timeout: real seconds at most, None = as long as it takes. Where nothing was started, and in a job or a loop, at once.
+        """
+        self._backlog.closing = True
+        workers = self._workers
+        if workers is None or self.closed or threading.current_thread() in workers or running_loop() is not None:
+            return
+        deadline = None if timeout is None else time.monotonic() + timeout
+        mark = Mark()
+        self.put(mark)
+        with self._backlog.changed:
+            self._backlog.watchers += 1
+            try:
+                while not (mark.passed and done()):
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0:
+                        return
+                    self._backlog.changed.wait(left)
+            finally:
+                self._backlog.watchers -= 1
+
     def close(self, timeout: float | None = None) -> list[str]:
         """End: jobs not begun are abandoned, those begun may end; what had not ended by the timeout, as described.
 
@@ -322,3 +350,24 @@ def elsewhere(work: Callable[[], T]) -> asyncio.Future[T]:
 
     threading.Thread(target=run, name="decouple-close", daemon=True).start()
     return asyncio.wrap_future(outcome)
+
+
+class Mark:
+    """A job that says when it is begun, and with it all that was put before."""
+
+    awaits = False
+
+    def __init__(self) -> None:
+        self.passed = False
+
+    def run(self) -> None:
+        self.passed = True
+
+    async def arun(self) -> None:
+        self.run()
+
+    def abandon(self) -> None:
+        self.passed = True
+
+    def describe(self) -> str:
+        return "the end of what was put"

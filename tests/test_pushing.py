@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from decouple import Broker, Queue
+from decouple import Broker, Notification, Queue
 from decouple.core.backoff import AWS_MANAGED, CUSTOMER_MANAGED, HTTP, exponential, until
 from decouple.errors import BacklogFull, ClockStuck, DeliveryRefused
 from decouple.senders import SMS
@@ -683,3 +683,70 @@ def test_a_notification_that_is_dropped_for_want_of_room_goes_nowhere_else(broke
     broker.run_until_idle()
 
     assert (subscription.stats().delivered, subscription.stats().dropped, dead.stats().visible) == (1, 1, 0)
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_published_before_the_end_of_with_is_still_pushed() -> None:
+    got: list[str] = []
+
+    with Broker() as broker:
+        topic = broker.topic("events")
+        topic.subscribe(lambda notification: got.append(notification.text), concurrency=1)
+        for number in range(20):
+            topic.publish(str(number))
+
+    assert sorted(got, key=int) == [str(number) for number in range(20)]
+
+
+def test_what_was_published_before_the_end_of_async_with_is_still_pushed() -> None:
+    got: list[str] = []
+
+    async def handle(notification: Notification) -> None:
+        await asyncio.sleep(0)
+        got.append(notification.text)
+
+    async def main() -> None:
+        async with Broker() as broker:
+            topic = broker.topic("events")
+            topic.subscribe(handle, concurrency=1)
+            for number in range(20):
+                topic.publish(str(number))
+
+    asyncio.run(main())
+
+    assert len(got) == 20
+
+
+def test_the_end_waits_for_no_push_that_a_rate_holds_back_and_no_longer_than_its_timeout() -> None:
+    broker, gate = Broker().start(), threading.Event()
+    topic = broker.topic("events")
+    slow = topic.subscribe(lambda notification: None, max_rate=0.001, concurrency=1)
+    stuck = topic.subscribe(lambda notification: gate.wait(), concurrency=1)
+    topic.publish("a")
+    topic.publish("b")
+
+    late = broker.close(timeout=0.5)
+    gate.set()
+
+    assert len(late) == 1
+    assert (slow.stats().delivered, slow.stats().dropped) == (1, 1)
+    assert stuck.stats().dropped == 1
+
+
+def test_at_the_end_a_consumer_takes_no_more_while_pushes_are_made() -> None:
+    broker = Broker().start()
+    orders, topic = broker.queue("orders"), broker.topic("events")
+    handled: list[str] = []
+
+    def handle(notification: Notification) -> None:
+        orders.send("from a handler")
+
+    orders.consume(lambda message: handled.append(message.body))
+    topic.subscribe(handle)
+    with broker:
+        topic.publish("a")
+
+    assert orders.stats().visible + orders.stats().deleted == 1
+    assert orders.stats().in_flight == 0
