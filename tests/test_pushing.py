@@ -739,14 +739,24 @@ def test_at_the_end_a_consumer_takes_no_more_while_pushes_are_made() -> None:
     broker = Broker().start()
     orders, topic = broker.queue("orders"), broker.topic("events")
     handled: list[str] = []
+    begun, closing = threading.Event(), threading.Event()
 
     def handle(notification: Notification) -> None:
+        begun.set()
+        assert closing.wait(10)
         orders.send("from a handler")
 
     orders.consume(lambda message: handled.append(message.body))
-    topic.subscribe(handle)
-    with broker:
-        topic.publish("a")
+    topic.subscribe(handle, concurrency=1)
+    topic.publish("first")
+    topic.publish("second")
+    assert begun.wait(10)
+    closer = threading.Thread(target=broker.close)
+    closer.start()
+    while not broker._workers().closing:
+        pass
+    closing.set()
+    closer.join()
 
-    assert orders.stats().visible + orders.stats().deleted == 1
-    assert orders.stats().in_flight == 0
+    assert handled == []
+    assert [message.receive_count for message in orders.peek()] == [0, 0]
