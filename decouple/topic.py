@@ -285,16 +285,28 @@ class Topic(Subscribing):
                 by_topic = self._settings.deduplication_scope == "topic"
                 key = details.deduplication_id if by_topic else (details.group, details.deduplication_id)
                 first = self._once.first(now, key)
-                if first is not None:
-                    self._duplicates += 1
-                    return new_sent(FifoSent, self._stem, first)
-                whole(lambda: self._admit_in_order(one, body, now, key, out), out)
+                if first is None:
+                    whole(lambda: self._admit_in_order(one, body, now, key, out), out)
+                else:
+                    self._duplicate(one, now, first)
+            if first is not None:
+                self._reporter.report()
+                return new_sent(FifoSent, self._stem, first)
             self._follow_up(out)
         finally:
             if out.touched or out.missed:  # interrupted: those who wait at the queues would sleep on
                 whole(lambda: self._follow_up(out))
         self._reporter.report()
         return self._answer(FifoSent, out)
+
+    def _duplicate(self, one: Checked, now: int, first: int) -> None:
+        """Under the lock: accepted and delivered to nobody, for its id was used in the last five minutes."""
+        identity, details = f"{self._stem}{first:012x}", one.details or PLAIN
+        reason = f"deduplication id {details.deduplication_id!r} was that of {identity}"
+        log = self._changes("duplicate", record=(one.text, now, first, details), reason=reason)
+        # commit
+        self._duplicates += 1
+        self._log += log
 
     def _admit_in_order(self, one: Checked, body: Fields | None, now: int, key: Any, out: Out) -> None:
         """Under the lock. From the commit on it is published, whatever comes in between."""

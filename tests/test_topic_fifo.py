@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from decouple import Queue
+from decouple import Broker, Queue
 from decouple.errors import NotDelivered, SubscriptionExists, TopicExists
-from decouple.testing import VirtualClock
+from decouple.testing import Ledger, VirtualClock
 from decouple.topic import Topic
 
 WINDOW = 300 * 10**9
@@ -410,3 +410,16 @@ def test_two_subscriptions_may_share_a_fifo_dead_letter_queue(broker):
 
     assert [one.stats().dead_lettered for one in topic.subscriptions] == [1, 1]
     assert dead.stats().visible == 2
+
+
+def test_a_duplicate_is_delivered_to_nobody_and_leaves_a_record(broker: Broker, ledger: Ledger) -> None:
+    topic, queue = broker.topic("orders.fifo"), broker.queue("billing.fifo")
+    topic.subscribe(queue)
+    first = topic.publish("tea", group="g", deduplication_id="7")
+
+    again = topic.publish("more tea", group="g", deduplication_id="7")
+
+    [change] = [change for change in ledger.changes if change.cause == "duplicate"]
+    assert (change.topic, change.queue, change.text) == ("orders.fifo", "", "more tea")
+    assert change.reason == f"deduplication id '7' was that of {first.id}"
+    assert (again.id, queue.stats().visible) == (first.id, 1)

@@ -16,7 +16,8 @@ __all__ = ["Cause", "Change"]
 
 Cause: TypeAlias = Literal[
     "sent",  # accepted; visible at once, or at `until` when delayed
-    "duplicate",  # a send that was accepted and not enqueued: its id was used in the last five minutes; `reason` has it
+    # a send or publish that was accepted and not enqueued: its id was used in the last five minutes; `reason` has it
+    "duplicate",
     "moved in",  # a message came from the queue `other`; delayed until `until`, if given
     "delay ended",  # became visible
     "delay changed",  # visible at `until` now: the delay of a FIFO queue holds for what is stored and not received yet
