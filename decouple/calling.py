@@ -12,6 +12,7 @@ from decouple.core.settings import SECOND
 from decouple.invocation import Invocation, Outcome, interrupts, own_copy
 from decouple.lineage import LINEAGE
 from decouple.tasks import here_or_elsewhere, running_loop
+from decouple.waiter import Waiter
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,29 +22,19 @@ if TYPE_CHECKING:
 __all__ = ["AsyncFunction", "Call", "call_and_wait"]
 
 
-class Call:
-    """A caller that waits for an outcome: blocked on a lock that is released once."""
+class Call(Waiter):
+    """A caller that waits for an outcome."""
 
-    __slots__ = ("_gate", "_name", "done", "outcome")
+    __slots__ = ("outcome",)
 
     outcome: Outcome
 
     def __init__(self, name: str) -> None:
-        self._name = name
-        self.done = False
-        self._gate = threading.Lock()
-        self._gate.acquire()
+        super().__init__(f"invoke waits for function {name!r}")
 
     def __call__(self, outcome: Outcome) -> None:
         self.outcome = outcome
-        self.done = True
-        self._gate.release()
-
-    def block(self, seconds: float) -> bool:
-        return self._gate.acquire(timeout=seconds)
-
-    def describe(self) -> str:
-        return f"invoke waits for function {self._name!r}"
+        self.wake()
 
 
 def call_and_wait(function: Function, event: Any) -> Any:

@@ -18,7 +18,8 @@ from decouple.core.records import Failure
 from decouple.errors import BacklogFull, DeliveryRefused
 from decouple.pending import CLOSED, Hand, Pending
 from decouple.publish_steps import whole
-from decouple.room import Waiter, on_a_loop
+from decouple.tasks import running_loop
+from decouple.waiter import Waiter
 
 if TYPE_CHECKING:
     from decouple.notification import Kind, Publication
@@ -101,7 +102,7 @@ class Line:
                     self.reserved += 1
                     held[self] = None
                     return
-                if on_a_loop():
+                if running_loop() is not None:  # it must not be blocked: what makes room may be a task of it
                     raise BacklogFull(topic.name, subscription=self.name, limit=most)
                 waiter = Waiter(f"a publish to topic {topic.name!r} waits for room in {self.name}")
                 self._room.append(waiter)

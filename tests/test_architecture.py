@@ -89,7 +89,7 @@ FLOORS = {
     "terms": 2.92,
     "subscribing": 2.95,
     "publish_steps": 2.4,
-    "room": 2.4,
+    "waiter": 0,
     "pending": 2.5,
     "topic": 3,
     "core.histogram": 0.5,

@@ -1,15 +1,14 @@
-"""How a publisher waits for room in a backlog that blocks its publishers."""
+"""A thread that waits for one thing: room in a backlog, or the end of a run. Parked receives have their own (parking.py)."""
 
 from __future__ import annotations
 
-import sys
 import threading
 
-__all__ = ["Waiter", "on_a_loop"]
+__all__ = ["Waiter"]
 
 
 class Waiter:
-    """A publisher that waits for room: blocked on a lock that whoever makes room releases."""
+    """Blocked on a lock that whoever ends the wait releases, once. what: who waits for what, for ClockStuck."""
 
     __slots__ = ("_gate", "_what", "done")
 
@@ -20,17 +19,13 @@ class Waiter:
         self._gate.acquire()
 
     def block(self, seconds: float) -> bool:
+        """Wait to be woken, for at most so many real seconds; whether it was."""
         return self._gate.acquire(timeout=seconds)
 
     def wake(self) -> None:
+        """End the wait."""
         self.done = True
         self._gate.release()
 
     def describe(self) -> str:
         return self._what
-
-
-def on_a_loop() -> bool:
-    """Whether this thread runs an event loop, which must not be blocked: what makes room may be a task of it."""
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None
