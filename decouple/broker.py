@@ -23,6 +23,7 @@ from decouple.errors import (
     TopicNotFound,
 )
 from decouple.limits import Limit
+from decouple.numbers import whole
 from decouple.post import Post
 from decouple.queue import Queue
 from decouple.stats import QueueStats
@@ -86,10 +87,8 @@ class Broker(Declaring):
                 raise TypeError(f"observers must be callables that take a Change, not {observer!r}")
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
             raise TypeError(f"seed must be an int or None, not {seed!r}")
-        if concurrency is not None and (isinstance(concurrency, bool) or not isinstance(concurrency, int)):
-            raise TypeError(f"concurrency must be an int or None, not {concurrency!r}")
-        if concurrency is not None and concurrency < 1:
-            raise ValueError(f"concurrency must be at least 1, not {concurrency!r}")
+        if concurrency is not None:
+            whole(concurrency, "concurrency", 1)
         self._seed = seed
         self._post = Post({} if senders is None else senders)
         self._queues: dict[str, Queue[Any]] = {}

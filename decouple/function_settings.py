@@ -10,6 +10,7 @@ from decouple.calls import is_async
 from decouple.clock import Seconds, nanoseconds
 from decouple.core.settings import SECOND
 from decouple.errors import InvalidName
+from decouple.numbers import whole
 
 if TYPE_CHECKING:
     from decouple.function import Function
@@ -117,11 +118,3 @@ def check_destination(name: str, target: Any) -> None:
 def check_order(name: str, target: Any) -> None:
     if getattr(target, "fifo", False):
         raise ValueError(f"{name} must be a standard queue or topic (Lambda), and {target.name!r} is FIFO")
-
-
-def whole(value: Any, name: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be from {least:,} to {most:,}, not {value!r}")
-    return value

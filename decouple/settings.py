@@ -10,6 +10,7 @@ from decouple.clock import Seconds, nanoseconds
 from decouple.core.settings import SECOND, Settings
 from decouple.errors import InvalidName
 from decouple.large_bodies import LargeBodies
+from decouple.numbers import whole
 
 if TYPE_CHECKING:
     from decouple.queue import Queue
@@ -117,11 +118,7 @@ def check_choice(name: str, value: Any, queue: Queue[Any]) -> Any:
 def check_number(name: str, value: Any) -> int | None:
     if value is None and name == "max_receives":
         return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, not {value!r}")
-    return value
+    return whole(value, name, 1)
 
 
 def check_dead_letter(target: Any, queue: Queue[Any]) -> Any:

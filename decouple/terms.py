@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from decouple.core.backoff import AWS_MANAGED, Schedule, delivery_policy
 from decouple.core.settings import SECOND
+from decouple.numbers import whole
 from decouple.sending import Sending
 from decouple.settings import same_time
 from decouple.subscription import Terms
@@ -180,13 +181,7 @@ def read_rate(rate: Any) -> int:
 
 
 def number(value: Any, name: str, default: int) -> int:
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, not {value!r}")
-    return value
+    return default if value is None else whole(value, name, 1)
 
 
 def read_on_full(on_full: Any, dead_letter: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from decouple.clock import Seconds, nanoseconds
 from decouple.core.settings import SECOND
+from decouple.numbers import whole
 from decouple.settings import check_queue_name
 
 if TYPE_CHECKING:
@@ -53,11 +54,7 @@ def read_topic_settings(topic: Topic, given: Mapping[str, Any]) -> TopicSettings
     scope = "messageGroup" if settings.deduplication_scope == "message_group" else settings.deduplication_scope
     if scope not in ("topic", "messageGroup"):
         raise ValueError(f"deduplication_scope must be 'topic' or 'messageGroup', not {scope!r}")
-    size = settings.max_message_size
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise TypeError(f"max_message_size must be an int, not {size!r}")
-    if not LEAST_SIZE <= size <= MOST_SIZE:
-        raise ValueError(f"max_message_size must be from {LEAST_SIZE:,} to {MOST_SIZE:,} bytes, not {size!r}")
+    whole(settings.max_message_size, "max_message_size", LEAST_SIZE, MOST_SIZE, " bytes")
     archive = None if settings.archive is None else nanoseconds(settings.archive, "archive", least=1)
     for name in ("content_based_deduplication", "deduplication_scope", "archive"):
         if not topic.fifo and getattr(settings, name) != getattr(plain, name):

@@ -8,7 +8,7 @@ from decouple.clock import Seconds, nanoseconds
 from decouple.core.event_patterns import Patterns, read_patterns
 from decouple.core.scaling import STANDARD, Law, provisioned
 from decouple.core.settings import SECOND
-from decouple.function_settings import whole
+from decouple.numbers import whole
 
 if TYPE_CHECKING:
     from decouple.function import Function

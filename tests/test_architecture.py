@@ -90,6 +90,7 @@ FLOORS = {
     "subscribing": 2.95,
     "publish_steps": 2.4,
     "waiter": 0,
+    "numbers": 0,
     "pending": 2.5,
     "topic": 3,
     "core.histogram": 0.5,
