@@ -11,8 +11,8 @@ import signal
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
-from queue import SimpleQueue
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from decouple.clock import SECOND, Seconds, VirtualClock, nanoseconds
@@ -58,7 +58,7 @@ def serve(broker: Broker, timeout: Seconds | None) -> Served:
     with listening(notes):
         broker.start()
         broker._workers().put(Bell(notes), FAR - 1)
-        first = notes.get()
+        first = heard(notes)
         began = time.monotonic()
         late = end(broker, patience, notes)
         asked = first if isinstance(first, signal.Signals) else None
@@ -88,9 +88,16 @@ def end(broker: Broker, patience: float | None, notes: Notes) -> tuple[str, ...]
 
     # The interpreter does not wait for a daemon: what it waits for may never end.
     threading.Thread(target=close, name="decouple-close", daemon=True).start()
-    while (note := notes.get()) == CLOSED:
+    while (note := heard(notes)) == CLOSED:
         pass  # the bell, which rings for this close, too
     return tuple(late if note == ENDED else broker.close(0))
+
+
+def heard(notes: Notes) -> signal.Signals | str:
+    """The next note. A signal just before the thread blocks does not wake it, so it looks up once a second."""
+    while True:
+        with suppress(Empty):
+            return notes.get(timeout=1)
 
 
 class Bell:
