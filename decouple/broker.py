@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from decouple.arns import ACCOUNT, REGION, check_account, check_region
 from decouple.clock import SECOND, Clock, Seconds, SystemClock, nanoseconds
 from decouple.core.changes import Change
 from decouple.core.places import SHARED
@@ -54,7 +55,7 @@ class Broker(Declaring):
     chance begins with, such as the jitter of retries: a number to have the same again; concurrency: how many runs of
     functions there may be at a time, over all of them (Lambda: 1,000 per account), None for no limit; senders: callables
     (def or async def) that take what goes to "email", "sms" and "application" subscriptions, as an Outgoing; what has none
-    waits in `outbox`.
+    waits in `outbox`; account, region: whose the queues, topics and functions are and where, as their ARNs say.
 
     Workers run from `start` or `with` (threads) or `async with` (tasks, and threads for what is no async def) until the
     end of it. On a VirtualClock nothing is started: work is done in `run_until_idle` and while the clock is moved.
@@ -77,6 +78,8 @@ class Broker(Declaring):
         seed: int | None = None,
         concurrency: int | None = None,
         senders: Mapping[str, Callable[[Any], Any]] | None = None,
+        account: str = ACCOUNT,
+        region: str = REGION,
     ) -> None:
         if url != "memory://":
             raise ValueError(f"url must be 'memory://', the only engine of this version, not {url!r}")
@@ -89,6 +92,8 @@ class Broker(Declaring):
             raise TypeError(f"seed must be an int or None, not {seed!r}")
         if concurrency is not None:
             whole(concurrency, "concurrency", 1)
+        self.account = check_account(account)
+        self.region = check_region(region)
         self._seed = seed
         self._post = Post({} if senders is None else senders)
         self._queues: dict[str, Queue[Any]] = {}

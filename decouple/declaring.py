@@ -60,6 +60,12 @@ class Declaring:
     _started: bool
     _closed: bool
     _lock: threading.Lock
+    account: str
+    region: str
+
+    def _settle_in(self, thing: Queue[Any] | Topic | Function) -> None:
+        """Its ARN says whose it is."""
+        thing._account, thing._region = self.account, self.region
 
     def _put_to_work(self, runner: Runner) -> None:
         """Let the workers begin, as the broker was started."""
@@ -90,6 +96,7 @@ class Declaring:
             queue = self._queues.get(name)
             if queue is None:
                 queue = Queue(name, fifo=fifo, body=body, tags=tags, clock=self.clock, **settings)
+                self._settle_in(queue)
                 queue._observe(self._observers)
                 queue._employer = self
                 self._queues[name] = queue
@@ -132,6 +139,7 @@ class Declaring:
             topic = self._topics.get(name)
             if topic is None:
                 topic = Topic(name, fifo=fifo, clock=self.clock, **settings)
+                self._settle_in(topic)
                 topic._employ(self._employed(), self._numbers, self._observers)
                 self._topics[name] = topic
                 return topic
@@ -190,6 +198,7 @@ class Declaring:
                 )
             function = self._functions.get(made.name)
             if function is None:
+                self._settle_in(made)
                 made._employ(self._employed().runner, self._limit, self._observers)
                 self._functions[made.name] = made
                 return made

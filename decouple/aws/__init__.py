@@ -1,0 +1,11 @@
+"""The AWS wire above decouple's brokers: boto3 and aiobotocore in the process, an HTTP endpoint for everyone else.
+
+Everything stands above the public surface of Broker, Queue, Topic and Function: the engine knows nothing of it.
+"""
+
+from __future__ import annotations
+
+from decouple.aws.errors import ServiceError
+from decouple.aws.world import Call, Place, World
+
+__all__ = ["Call", "Place", "ServiceError", "World"]

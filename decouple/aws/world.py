@@ -1,0 +1,188 @@
+"""A world: everything AWS-shaped that one test, one server or one program holds, and nobody else sees.
+
+One clock, one list of observers, and one Broker for each (account, region), made when first asked for. What the wire
+keeps beside a broker (timestamps of queues, attributes that only the wire knows, tasks, tokens) lies in its Place.
+Nothing of a broker is hidden: what is declared on it natively is there for the wire, and the other way round.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from decouple.arns import ACCOUNT, REGION, check_account, check_region
+from decouple.broker import Broker
+from decouple.clock import Clock, SystemClock
+from decouple.core.changes import Change
+
+if TYPE_CHECKING:
+    from decouple.queue import Queue
+
+__all__ = ["Call", "Place", "World"]
+
+S = TypeVar("S")
+
+
+class World:
+    """Brokers by account and region on one clock.
+
+    clock: SystemClock() by default; account, region: of what is asked for without any; strict: also hold to what AWS
+    enforces only between accounts or over minutes (queue policies for SNS, 60 s between purges and after a deletion);
+    endpoint: where queue URLs and links lead ("http://127.0.0.1:4566"), None for AWS's own host names; observers: told of
+    every Change in any of the brokers; seed: as for Broker.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        account: str = ACCOUNT,
+        region: str = REGION,
+        strict: bool = False,
+        endpoint: str | None = None,
+        observers: Iterable[Callable[[Change], object]] = (),
+        seed: int | None = None,
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.account = check_account(account)
+        self.region = check_region(region)
+        self.strict = strict
+        self.endpoint = endpoint
+        self._observers = tuple(observers)
+        self._seed = seed
+        self._places: dict[tuple[str, str], Place] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def around(cls, broker: Broker, *, strict: bool = False, endpoint: str | None = None) -> World:
+        """A world whose default broker is this one, with what it holds already."""
+        world = cls(
+            clock=broker.clock, account=broker.account, region=broker.region, strict=strict, endpoint=endpoint
+        )  # fmt: skip
+        world._places[broker.account, broker.region] = Place(world, broker)
+        return world
+
+    def __repr__(self) -> str:
+        places = ", ".join(f"{account} in {region}" for account, region in self._places)
+        return f"<World: {places or 'empty'}>"
+
+    def place(self, account: str | None = None, region: str | None = None) -> Place:
+        """What there is of one account in one region. Raises ValueError for names that are none."""
+        key = (account or self.account, region or self.region)
+        found = self._places.get(key)  # without the lock: a call on the wire asks for it each time
+        if found is not None:
+            return found
+        check_account(key[0])
+        check_region(key[1])
+        with self._lock:
+            found = self._places.get(key)
+            if found is None:
+                broker = Broker(
+                    clock=self.clock, account=key[0], region=key[1], observers=self._observers, seed=self._seed
+                )
+                found = self._places[key] = Place(self, broker)
+        return found
+
+    def broker(self, account: str | None = None, region: str | None = None) -> Broker:
+        """The broker of one account in one region, by default of the world's own."""
+        return self.place(account, region).broker
+
+    @property
+    def brokers(self) -> Mapping[tuple[str, str], Broker]:
+        """The brokers there are by (account, region), read-only."""
+        return MappingProxyType({key: place.broker for key, place in self._places.items()})
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The places there are, in the order they were first asked for."""
+        return tuple(self._places.values())
+
+    def queue_at(self, arn: str) -> Queue[Any] | None:
+        """The queue with this ARN, in whichever account and region."""
+        place, name = self._at(arn, "sqs")
+        return None if place is None else place.broker.queues.get(name)
+
+    def _at(self, arn: str, service: str) -> tuple[Place | None, str]:
+        parts = arn.split(":", 5)
+        if len(parts) != 6 or parts[2] != service:
+            return None, ""
+        return self._places.get((parts[4], parts[3])), parts[5]
+
+    def check(self) -> dict[str, int]:
+        """The law over all brokers, summed: see Broker.check. Raises LawBroken."""
+        total: dict[str, int] = {}
+        for place in self.places:
+            for name, number in place.broker.check().items():
+                total[name] = total.get(name, 0) + number
+        return total
+
+    def close(self, timeout: float | None = None) -> None:
+        """Close every broker."""
+        for place in self.places:
+            place.broker.close(timeout)
+
+    def reset(self) -> None:
+        """Begin anew: all brokers are closed and forgotten. The clock stays as it is."""
+        with self._lock:
+            places, self._places = self.places, {}
+        for place in places:
+            place.broker.close(0)
+
+
+class Place:
+    """One account in one region: its broker, and what the wire keeps beside it.
+
+    `keep(kind)` is the one record of that class, made when first asked for: each service's operations have one.
+    """
+
+    def __init__(self, world: World, broker: Broker) -> None:
+        self.world = world
+        self.broker = broker
+        self.account = broker.account
+        self.region = broker.region
+        self._kept: dict[type[Any], Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<Place {self.account} in {self.region}>"
+
+    def keep(self, kind: type[S]) -> S:
+        """What the operations of a service keep here; `kind()` makes it, and should be cheap."""
+        if kind not in self._kept:
+            self._kept.setdefault(kind, kind())
+        kept: S = self._kept[kind]
+        return kept
+
+    def now(self) -> float:
+        """The present on the world's clock, in seconds since 1970."""
+        return (self.broker.clock.now() + self.broker.clock.epoch) / 1_000_000_000
+
+
+class Call(NamedTuple):
+    """Who calls, from where, in which dialect. place: of the caller, in the request's region.
+
+    principal: the caller's ARN; protocol: "json", "query" or "rest-json", in which texts may differ; headers: of the
+    request, lower case; request_id: what the answer carries as its id.
+    """
+
+    place: Place
+    principal: str
+    protocol: str
+    headers: Mapping[str, str] = MappingProxyType({})
+    request_id: str = ""
+
+    @property
+    def world(self) -> World:
+        """The world of the place."""
+        return self.place.world
+
+    @property
+    def account(self) -> str:
+        """The caller's account."""
+        return self.place.account
+
+    @property
+    def region(self) -> str:
+        """The region that was called."""
+        return self.place.region
