@@ -66,6 +66,16 @@ GOALS = {
     "filter.100000": Goal("filter: 10 match of 100,000", "% of the loop"),
     "http.1": Goal("http: a delivery, one at a time", "x aiohttp"),
     "http.16": Goal("http: a delivery, 16 at once", "x aiohttp"),
+    "aws.cycle": Goal("aws: send, receive, delete through boto3", "x canned", 1.5),
+    "aws.send": Goal("aws: send through boto3", "x canned", 1.5),
+    "aws.moto10": Goal("aws: a cycle with 10 queued", "x moto", 0.2),
+    "aws.moto10000": Goal("aws: a cycle with 10,000 queued", "x moto", 0.01),
+    "endpoint.moto": Goal("endpoint: time of a request", "x moto server", 0.2),
+    "endpoint.fauxqs": Goal("endpoint: time of a request", "x fauxqs", 0.5),
+    "endpoint.localsqs": Goal("endpoint: time of a request", "x local-aws-sqs", 0.5),
+    "endpoint.ministack": Goal("endpoint: time of a request", "x ministack", 0.5),
+    "endpoint.flat": Goal("endpoint: a request with 1 M queued", "x empty queue", 1.2),
+    "endpoint.polls": Goal("endpoint: with 1,000 waiting polls", "x none waiting", 1.2),
     "idle.cpu": Goal("idle: 10 k queues, 1 k waiting tasks, 2 s", "ms CPU", 1.0),
     "import.ms": Goal("import decouple", "ms", 60),
     "import.asyncio": Goal("import decouple loads asyncio", "modules", 0),
@@ -84,6 +94,8 @@ CONTROLS = {
     "the loop": "the same compiled policies tested one after the other; the message is read once, as by the index",
     "aiohttp": "a post of the same bytes: no JSON, no headers of SNS, no time limit of its own, no redirects, no look at the "
     "addresses a name leads to",
+    "canned": "botocore alone: the request checked, written and signed, and an answer read that was there before; no queue",
+    "moto": "moto 5 in the process, under the same client: SQS without the work of a real queue's leases, by scanning lists",
     "deque": "append + popleft in C: no lock, no waiting, no lease, no acknowledgement",
 }
 

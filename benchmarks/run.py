@@ -15,7 +15,8 @@ difference in resident bytes, and each workload runs in a process of its own.
 Workloads: W1 one send, receive, ack; W2 in tens; W3 a backlog of a million (and ten); W4 leases that end; W5 fan-out;
 W6 hand-off to whoever waits; W7 threads to threads; W8 asyncio; W10 a function that messages start; fifo, dedup and
 fair: what order, counting once and fairness add to a standard queue's cycle; filter: finding the subscriptions that a
-message matches; http: a delivery to a web endpoint (needs the extra `http`); idle, import and churn: what having it
+message matches; http: a delivery to a web endpoint (needs the extra `http`); aws and endpoint: boto3 in the process and
+requests to `decouple serve` beside other emulators (extras `aws`, `server`, and moto); idle, import and churn: what having it
 costs. The controls do less than decouple does; the results say what each leaves out.
 
 Other libraries: peerbench compares Redis, RabbitMQ, NATS, moto, huey and more. peerbench_adapter.py is decouple's
@@ -40,9 +41,11 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # the package beside this folder, installed or not
 
 from backlog import w3, w4  # noqa: E402
+from boto import boto  # noqa: E402
 from common import Figures  # noqa: E402
 from cycles import w1, w2, w8  # noqa: E402
 from deliveries import deliveries  # noqa: E402
+from endpoint import endpoint  # noqa: E402
 from fanout import w5  # noqa: E402
 from goals import CONTROLS, GOALS, Goal, verdict  # noqa: E402
 from handling import w10  # noqa: E402
@@ -55,6 +58,7 @@ from program import churn, idle, imports  # noqa: E402
 WORKLOADS = {
     "w1": w1, "w2": w2, "w3": w3, "w4": w4, "w5": w5, "w6": w6, "w7": w7, "w8": w8, "w10": w10,
     "fifo": fifo, "dedup": dedup, "fair": fair, "filter": matching, "http": deliveries,
+    "aws": boto, "endpoint": endpoint,
     "idle": idle, "import": imports, "churn": churn,
 }  # fmt: skip
 

@@ -1018,7 +1018,7 @@ def test_the_poll_is_the_same_for_the_same_seed() -> None:
 
 @pytest.mark.slow
 def test_on_real_time_many_workers_count_every_voter_once_as_well() -> None:
-    output = finished(run(VOTING, "--voters", 500, "--real", "--workers", 16))
+    output = finished(run(VOTING, "--voters", 200, "--real", "--workers", 16))
 
     assert all(voters == counted < naive for voters, counted, naive in poll_of(output).values())
     assert "\nproved: " in output

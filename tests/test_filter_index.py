@@ -93,7 +93,7 @@ def histories(draw: st.DrawFn) -> tuple[Scope, list[tuple[str, Any]]]:
     return scope, [*draw(before), *draw(st.lists(step, max_size=10)), *draw(after)]
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories())
 def test_the_index_finds_what_testing_every_policy_finds(history: tuple[Scope, list[tuple[str, Any]]]) -> None:
     """And what is found is what the explanation says."""

@@ -156,7 +156,9 @@ def test_a_cancelled_wait_ends_the_call(clock: VirtualClock) -> None:
 
 
 @pytest.mark.slow
-def test_a_task_on_a_clock_that_nobody_moves_is_told_so(clock: VirtualClock) -> None:
+def test_a_task_on_a_clock_that_nobody_moves_is_told_so(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("decouple.clock.STUCK_AFTER", 0.1)
+
     with pytest.raises(ClockStuck, match="waits for the next attempt of a retry"):
         asyncio.run(retry(PLAIN, clock=clock).call(FlakyAsync(clock, 1)))
 

@@ -62,11 +62,15 @@ class World:
         self.broker.run_until_idle(budget=budget, errors="collect")
 
 
+MOST_POINTS = 600
+"""Of a longer piece of work every second, third, ... point is taken."""
+
+
 def interrupted(settings: dict[str, Any]) -> Iterator[tuple[World, str]]:
     """Worlds whose work was interrupted, each at another point, and where."""
     tracer = Tracer(0, interrupt)
     tracer.run(World.of(**settings).work)
-    for at in range(1, tracer.seen + 1):
+    for at in range(1, tracer.seen + 1, 1 + tracer.seen // MOST_POINTS):
         world, tracer = World.of(**settings), Tracer(at, interrupt)
         with suppress(KeyboardInterrupt):
             tracer.run(world.work)

@@ -16,6 +16,9 @@ from test_interrupts import Tracer, interrupt
 from decouple import Broker
 from decouple.testing import VirtualClock
 
+MOST_POINTS = 600
+"""Of a longer piece of work every second, third, ... point is taken."""
+
 
 @pytest.fixture
 def new() -> Callable[[], Broker]:
@@ -30,7 +33,7 @@ def interrupted(make: Callable[[], Broker], budget: float) -> Iterator[tuple[Bro
 
     tracer = Tracer(0, interrupt)
     tracer.run(work(make()))
-    for at in range(1, tracer.seen + 1):
+    for at in range(1, tracer.seen + 1, 1 + tracer.seen // MOST_POINTS):
         broker, tracer = make(), Tracer(at, interrupt)
         with suppress(KeyboardInterrupt):
             tracer.run(work(broker))
