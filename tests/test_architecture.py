@@ -189,6 +189,7 @@ FLOORS = {
     "aws.world": 7,
     "aws.validation": 7.1,
     "aws.service": 7.2,
+    "aws.catalogue": 7.3,
     "aws": 7.9,
 }
 THIRD_PARTY = {"attrs", "sortedcontainers", "typing_extensions"}
