@@ -241,6 +241,14 @@ class Runner:
         if error is not None:
             self._backlog.tell(error)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due now; once started, also that nothing is under way."""
+        if self._workers is None:
+            return self.next_at() > self._now()
+        with self._backlog.lock:
+            return self._idle(self._now(), self._workers)
+
     # -- until nothing is left to do ----------------------------------------------------------------------------
 
     def run_until_idle(self, *, budget: Seconds = 0, errors: Literal["raise", "collect"] = "raise") -> Report:

@@ -204,6 +204,16 @@ FLOORS = {
     "aws.wire.routes": 7.18,
     "aws.wire": 7.2,
     "aws.service": 7.2,
+    "aws.mocking.errors": 7,
+    "aws.mocking.environment": 7,
+    "aws.mocking.decorating": 7,
+    "aws.mocking.scene": 7.8,
+    "aws.mocking.stage": 7.81,
+    "aws.mocking.answering": 7.82,
+    "aws.mocking.beside_moto": 7.82,
+    "aws.mocking.patching": 7.83,
+    "aws.mocking.mock": 7.84,
+    "aws.mocking": 7.85,
     "aws": 7.9,
 }
 THIRD_PARTY = {"attrs", "sortedcontainers", "typing_extensions"}
