@@ -67,7 +67,7 @@ class AWS:
         Calls of clients do the same by themselves: this is for what was published or sent natively.
         """
         errors: list[BaseException] = []
-        while busy := self._busy():
+        while busy := [broker for broker in self._brokers() if not broker.idle]:
             for broker in busy:
                 errors += broker.run_until_idle(errors="collect").errors
         return errors
@@ -79,12 +79,15 @@ class AWS:
     def settle(self) -> None:
         """Do what is due, unless somebody is at it, perhaps the caller itself. On real time workers do."""
         clock = self._virtual
-        while clock is not None and not clock.moving and (busy := self._busy()):
+        while clock is not None and not clock.moving:
+            busy = [broker for broker in self._brokers() if not broker.idle and not broker.inside]
+            if not busy:
+                return
             for broker in busy:
                 broker.run_until_idle(errors="collect")
 
-    def _busy(self) -> list[Broker]:
-        return [place.broker for place in self.world.places if not place.broker.idle]
+    def _brokers(self) -> list[Broker]:
+        return [place.broker for place in self.world.places]
 
     def service(self, name: str) -> Service | None:
         """What answers calls of that service; None: they are not for us."""
