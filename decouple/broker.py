@@ -219,6 +219,16 @@ class Broker(Declaring):
             runner = self._employed().runner
         return runner.run_until_idle(budget=budget, errors=errors)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due now of what its workers, or run_until_idle(), would do. Cost: under 1 us."""
+        return self._staff is None or self._staff.runner.idle
+
+    @property
+    def inside(self) -> bool:
+        """Whether the caller is part of its work, such as a handler, and so must not call run_until_idle()."""
+        return self._staff is not None and self._staff.runner.inside
+
     def __enter__(self) -> Self:
         return self.start()
 

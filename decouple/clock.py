@@ -179,6 +179,11 @@ class VirtualClock:
         """The present instant as an aware UTC datetime, to the microsecond."""
         return datetime_at(self, self._now)
 
+    @property
+    def moving(self) -> bool:
+        """Whether somebody is moving it: then what falls due is being done, perhaps by the caller."""
+        return self._mover is not None
+
     def now(self) -> int:
         """The present instant: nanoseconds since the clock's start."""
         self._reads += 1  # a sign of life for those who wait: whoever uses the clock reads it

@@ -241,6 +241,14 @@ class Runner:
         if error is not None:
             self._backlog.tell(error)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due now; once started, also that nothing is under way."""
+        if self._workers is None:
+            return self.next_at() > self._now()
+        with self._backlog.lock:
+            return self._idle(self._now(), self._workers)
+
     # -- until nothing is left to do ----------------------------------------------------------------------------
 
     def run_until_idle(self, *, budget: Seconds = 0, errors: Literal["raise", "collect"] = "raise") -> Report:
@@ -262,16 +270,28 @@ class Runner:
             raise heard[0] if len(heard) == 1 else BaseExceptionGroup(f"{len(heard)} jobs failed", heard)
         return report
 
-    def _check_outside(self) -> None:
-        """Whoever is part of the work cannot wait for its end."""
+    @property
+    def inside(self) -> bool:
+        """Whether the caller is part of the work, such as a handler: it cannot wait for the work's end."""
+        return self._at_work or self._on_loop
+
+    @property
+    def _at_work(self) -> bool:
         working = self._workers is not None and threading.current_thread() in self._workers
-        if working or self._mover == threading.get_ident():
+        return working or self._mover == threading.get_ident()
+
+    @property
+    def _on_loop(self) -> bool:
+        loop = running_loop()
+        return loop is not None and loop in (self._tasks.loop, self._kept.loop)
+
+    def _check_outside(self) -> None:
+        if self._at_work:
             raise RuntimeError("a job must not call run_until_idle(): let it put what follows from it")
-        for tasks in (self._tasks, self._kept):
-            if tasks.loop is not None and tasks.loop is running_loop():
-                raise RuntimeError(
-                    "run_until_idle() would block the event loop that does the work: await asyncio.to_thread(...) with it"
-                )
+        if self._on_loop:
+            raise RuntimeError(
+                "run_until_idle() would block the event loop that does the work: await asyncio.to_thread(...) with it"
+            )
 
     def _work_until(self, target: int) -> None:
         if self._workers is not None:

@@ -453,3 +453,34 @@ def test_a_declaration_that_differs_says_what_can_be_done(broker: Broker, again:
 
     with pytest.raises(QueueExists, match=mend):
         broker.queue("orders", **again)
+
+
+def test_a_broker_is_idle_while_nothing_is_due_that_its_workers_would_do(broker: Broker) -> None:
+    topic = broker.topic("events")
+    heard: list[str] = []
+    assert broker.idle
+
+    topic.subscribe(lambda notification: heard.append(notification.body))
+    topic.publish("one")
+    assert not broker.idle
+
+    broker.run_until_idle()
+    assert broker.idle
+    assert heard == ["one"]
+
+
+@pytest.mark.parametrize("awaits", [False, True], ids=["def", "async-def"])
+def test_a_broker_knows_who_is_part_of_its_work(broker: Broker, awaits: bool) -> None:
+    topic = broker.topic("events")
+    seen: list[bool] = []
+
+    async def later(_: object) -> None:
+        seen.append(broker.inside)
+
+    topic.subscribe(later if awaits else lambda _: seen.append(broker.inside))
+    topic.publish("one")
+    assert not broker.inside
+
+    broker.run_until_idle()
+    assert seen == [True]
+    assert not broker.inside

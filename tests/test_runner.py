@@ -127,6 +127,34 @@ def test_nothing_is_done_before_somebody_asks_for_it(runner: Runner, log: list[A
     assert report == (1, (), ())
 
 
+def test_a_runner_is_idle_while_nothing_is_due() -> None:
+    clock = VirtualClock()
+    runner = Runner(clock)
+    assert runner.idle
+
+    runner.put(Do(lambda: None), at=10 * SECOND)
+    assert runner.idle
+
+    runner.put(Do(lambda: None))
+    assert not runner.idle
+
+    runner.run_until_idle()
+    assert runner.idle
+
+
+def test_a_started_runner_is_idle_when_its_workers_have_nothing_to_do() -> None:
+    runner, begun, go_on = Runner(SystemClock()), threading.Event(), threading.Event()
+    runner.start()
+    runner.put(Do(lambda: (begun.set(), go_on.wait(SOON))))
+    assert begun.wait(SOON)
+    assert not runner.idle
+
+    go_on.set()
+    runner.run_until_idle()
+    assert runner.idle
+    runner.close()
+
+
 def test_jobs_are_done_in_order_of_time_and_then_of_put(runner: Runner, clock: VirtualClock, log: list[Any]) -> None:
     for name, when in [("c", 5), ("a", 0), ("d", 5), ("b", 2)]:
         runner.put(Do(lambda name=name: log.append((name, clock.now() / SECOND))), at(when))

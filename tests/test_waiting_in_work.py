@@ -71,3 +71,16 @@ def test_a_handler_that_waits_for_ever_is_told_so_at_once(broker: Broker, clock:
     broker.run_until_idle()
 
     assert [error.seconds for error in stuck] == [0]
+
+
+def test_a_clock_says_that_it_is_being_moved_to_whoever_works_meanwhile(broker: Broker, clock: VirtualClock) -> None:
+    news = broker.topic("news")
+    seen: list[bool] = []
+    news.subscribe(lambda _: seen.append(clock.moving))
+    news.publish("hello")
+    assert not clock.moving
+
+    broker.run_until_idle()
+
+    assert seen == [True]
+    assert not clock.moving

@@ -6,6 +6,7 @@ Everything stands above the public surface of Broker, Queue, Topic and Function:
 from __future__ import annotations
 
 from decouple.aws.errors import ServiceError
+from decouple.aws.mocking import AWS, MockEnded, NotMocked, WhichMock, mock
 from decouple.aws.world import Call, Place, World
 
-__all__ = ["Call", "Place", "ServiceError", "World"]
+__all__ = ["AWS", "Call", "MockEnded", "NotMocked", "Place", "ServiceError", "WhichMock", "World", "mock"]

@@ -1,0 +1,103 @@
+"""What stands for AWS while a mock is open: one world, and who does what falls due in it.
+
+On a virtual clock nobody works by themselves, so each call first does what is due (a message that was published natively
+is to be there when it is asked for) and afterwards what follows from it, in the caller's thread. A call from the midst
+of such work, a handler's, leaves that to whoever is at it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from decouple.aws.service import Service, find_service
+from decouple.clock import VirtualClock
+
+if TYPE_CHECKING:
+    from decouple.aws.world import World
+    from decouple.broker import Broker
+
+__all__ = ["AWS"]
+
+PATIENCE = 5.0
+"""Real seconds that handlers have to end, when a mock on real time does."""
+
+
+class AWS:
+    """What `mock()` stands for AWS with: `with mock() as aws`.
+
+    account, region: of clients that name none; world: all accounts and regions.
+    """
+
+    def __init__(self, world: World, *, passthrough: frozenset[str] = frozenset(), outer: AWS | None = None) -> None:
+        self.world = world
+        self.passthrough = passthrough
+        self.outer = outer
+        self.ended = False
+        self._services: dict[str, Service | None] = {}
+        self._virtual = world.clock if isinstance(world.clock, VirtualClock) else None
+
+    def __repr__(self) -> str:
+        return f"<AWS{' of a mock that has ended' if self.ended else ''}: {self.world!r}>"
+
+    @property
+    def account(self) -> str:
+        """The account of clients whose access key is none."""
+        return self.world.account
+
+    @property
+    def region(self) -> str:
+        """The region that clients have by default."""
+        return self.world.region
+
+    @property
+    def broker(self) -> Broker:
+        """The broker of that account in that region: declare, look into and check natively what boto3 sees, too."""
+        return self.world.broker()
+
+    @property
+    def clock(self) -> VirtualClock:
+        """The time of this world: `aws.clock.advance(30)`. Raises RuntimeError on real time."""
+        if self._virtual is None:
+            raise RuntimeError("this mock lives on real time, which nobody moves: world.clock is its clock")
+        return self._virtual
+
+    def run(self) -> list[BaseException]:
+        """Do all work that is due now, and what follows from it; on real time, wait until it is done. Errors of handlers.
+
+        Calls of clients do the same by themselves: this is for what was published or sent natively.
+        """
+        errors: list[BaseException] = []
+        while busy := [broker for broker in self._brokers() if not broker.idle]:
+            for broker in busy:
+                errors += broker.run_until_idle(errors="collect").errors
+        return errors
+
+    def check(self) -> dict[str, int]:
+        """Prove that no message was lost; the numbers over all accounts and regions. Raises LawBroken."""
+        return self.world.check()
+
+    def settle(self) -> None:
+        """Do what is due, unless somebody is at it, perhaps the caller itself. On real time workers do."""
+        clock = self._virtual
+        while clock is not None and not clock.moving:
+            busy = [broker for broker in self._brokers() if not broker.idle and not broker.inside]
+            if not busy:
+                return
+            for broker in busy:
+                broker.run_until_idle(errors="collect")
+
+    def _brokers(self) -> list[Broker]:
+        return [place.broker for place in self.world.places]
+
+    def service(self, name: str) -> Service | None:
+        """What answers calls of that service; None: they are not for us."""
+        if name in self.passthrough:
+            return None
+        if name not in self._services:
+            self._services[name] = find_service(name)
+        return self._services[name]
+
+    def end(self) -> None:
+        """From now on nothing is answered; waits end."""
+        self.ended = True
+        self.world.close(0 if self._virtual is not None else PATIENCE)
