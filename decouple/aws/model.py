@@ -121,9 +121,10 @@ class OperationModel:
 
 
 class Model:
-    """One service's model."""
+    """One service's model. name: botocore's, "sqs"."""
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, raw: Mapping[str, Any]) -> None:
+        self.name = name
         self._raw = raw
         self.metadata: dict[str, Any] = raw["metadata"]
         self._shapes: dict[str, Shape] = {}
@@ -152,6 +153,10 @@ class Model:
             shape = self._shapes[name] = Shape(self, name, self._raw["shapes"][name])
         return shape
 
+    def has(self, name: str) -> bool:
+        """Whether there is a shape of that name."""
+        return name in self._raw["shapes"]
+
     def error_of(self, name: str) -> tuple[str, int]:
         """The code and the HTTP status of an error shape; 400 where the model says nothing, or knows no such shape."""
         raw = self._raw["shapes"].get(name, {})
@@ -169,4 +174,4 @@ def load_model(service: str) -> Model:
     versions = sorted((Path(found.origin).parent / "data" / service).iterdir())
     packed = versions[-1] / "service-2.json.gz"
     text = gzip.decompress(packed.read_bytes()) if packed.exists() else (versions[-1] / "service-2.json").read_bytes()
-    return Model(json.loads(text))
+    return Model(service, json.loads(text))
