@@ -32,6 +32,7 @@ FLOORS = {
     "core.policy": 0.6,
     "core.fields": 0.6,
     "core.filter_patterns": 0.7,
+    "core.event_operators": 0.75,
     "core.filters": 0.8,
     "core.stabbing": 0.7,
     "core.filter_index": 0.9,
