@@ -22,7 +22,7 @@ from decouple.aws.mocking.scene import AWS
 from decouple.aws.service import Service
 from decouple.aws.wire import Reply, Request, decode, decode_form, encode, encode_error
 from decouple.aws.world import Call
-from decouple.errors import QueueClosed
+from decouple.errors import DecoupleError
 
 __all__ = ["Exchange", "access_key_of"]
 
@@ -45,22 +45,18 @@ class Exchange:
     # -- our side ------------------------------------------------------------------------------------------------
 
     def perform(self) -> Reply:
-        """The service's reply, also if that is an error. Raises MockEnded for a wait that the mock's end cut short."""
+        """The service's reply, also if that is an error. Raises MockEnded for what the mock's end cut short."""
         try:
             return self._reply(self._service.perform(self._call, self._name, self._given()))
-        except ServiceError as error:
+        except (ServiceError, DecoupleError) as error:
             return self._refusal(error)
-        except QueueClosed as error:
-            raise self._cut_short(error) from None
 
     async def aperform(self) -> Reply:
         """The same on an event loop."""
         try:
             return self._reply(await self._service.aperform(self._call, self._name, self._given()))
-        except ServiceError as error:
+        except (ServiceError, DecoupleError) as error:
             return self._refusal(error)
-        except QueueClosed as error:
-            raise self._cut_short(error) from None
 
     def _given(self) -> dict[str, Any]:
         service, name = self._service.name, self._name
@@ -72,11 +68,12 @@ class Exchange:
     def _reply(self, answer: dict[str, Any]) -> Reply:
         return encode(self._service.name, self._name, self._protocol, answer, self._call.request_id)
 
-    def _refusal(self, error: ServiceError) -> Reply:
+    def _refusal(self, error: ServiceError | DecoupleError) -> Reply:
+        if self._aws.ended:
+            raise MockEnded(self._service.name, self._name) from None
+        if not isinstance(error, ServiceError):
+            raise error
         return encode_error(self._service.name, self._name, self._protocol, error, self._call.request_id)
-
-    def _cut_short(self, error: QueueClosed) -> Exception:
-        return MockEnded(self._service.name, self._name) if self._aws.ended else error
 
     # -- botocore's side -----------------------------------------------------------------------------------------
 
