@@ -53,6 +53,7 @@ class World:
         self._observers = tuple(observers)
         self._seed = seed
         self._places: dict[tuple[str, str], Place] = {}
+        self._started = False
         self._lock = threading.Lock()
 
     @classmethod
@@ -82,6 +83,8 @@ class World:
                 broker = Broker(
                     clock=self.clock, account=key[0], region=key[1], observers=self._observers, seed=self._seed
                 )
+                if self._started:
+                    broker.start()
                 found = self._places[key] = Place(self, broker)
         return found
 
@@ -117,6 +120,14 @@ class World:
             for name, number in place.broker.check().items():
                 total[name] = total.get(name, 0) + number
         return total
+
+    def start(self) -> None:
+        """Let the workers of every broker begin, also of those made later. On a VirtualClock nothing is started."""
+        with self._lock:
+            self._started = True
+            places = self.places
+        for place in places:
+            place.broker.start()
 
     def close(self, timeout: float | None = None) -> None:
         """Close every broker."""
