@@ -203,6 +203,16 @@ FLOORS = {
     "aws.wire.routes": 7.18,
     "aws.wire": 7.2,
     "aws.service": 7.2,
+    "aws.endpoint.callers": 7.5,
+    "aws.endpoint.exchange": 7.5,
+    "aws.endpoint.mover": 7.5,
+    "aws.endpoint.looking": 7.5,
+    "aws.endpoint.pages": 7.5,
+    "aws.endpoint.signatures": 7.5,
+    "aws.endpoint.waits": 7.6,
+    "aws.endpoint.control": 7.6,
+    "aws.endpoint.app": 7.7,
+    "aws.endpoint": 7.8,
     "aws": 7.9,
 }
 THIRD_PARTY = {"attrs", "sortedcontainers", "typing_extensions"}
