@@ -188,6 +188,7 @@ FLOORS = {
     "aws.model": 7,
     "aws.world": 7,
     "aws.kinds": 7.05,
+    "aws.constraints": 7.05,
     "aws.validation": 7.1,
     "aws.wire.messages": 7.1,
     "aws.wire.dates": 7.1,

@@ -8,11 +8,12 @@ raises ServiceError. It stands above the public surface of Broker, Queue, Topic 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import cached_property
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from decouple.aws.constraints import ALL, Kind
 from decouple.aws.errors import ServiceError
 from decouple.aws.model import Model, load_model
 from decouple.aws.validation import Door
@@ -39,16 +40,27 @@ class Service:
     """One service: its model in botocore, the table of its operations, and the codes of its errors.
 
     name: botocore's ("sqs"); errors: shape -> (code, HTTP status) where the model does not hold them; modules: what adds
-    the operations, loaded with the first look at the table.
+    the operations, loaded with the first look at the table; checks: which of the model's constraints are held to before
+    an operation sees its parameters (kinds and what is required always are); missing: the service's own error for a
+    required parameter that is not there, by its path: "MessageBody", "Entries.1.Id".
     """
 
     def __init__(
-        self, name: str, title: str, *, modules: tuple[str, ...], errors: dict[str, tuple[str, int]] | None = None
+        self,
+        name: str,
+        title: str,
+        *,
+        modules: tuple[str, ...],
+        errors: dict[str, tuple[str, int]] | None = None,
+        checks: Iterable[Kind] = ALL,
+        missing: Callable[[str], ServiceError] | None = None,
     ) -> None:
         self.name = name
         self.title = title
+        self.checks = frozenset(checks)
         self._modules = modules
         self._errors = errors or {}
+        self._missing = missing
         self._table: dict[str, Operation] = {}
 
     def __repr__(self) -> str:
@@ -115,13 +127,9 @@ class Service:
             return ServiceError("NotImplemented", text, status=501, sender=False)
         return self.unknown(name)
 
-    def missing(self, path: str) -> ServiceError:
-        """The error for a required parameter that is not there."""
-        name = path[:1].lower() + path[1:]
-        text = (
-            f"1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
-        )
-        return ServiceError("ValidationException", text)
+    def missing(self, path: str) -> ServiceError | None:
+        """The service's own error for a required parameter that is not there; None: as the model's other constraints."""
+        return None if self._missing is None else self._missing(path)
 
     def unknown(self, name: str) -> ServiceError:
         """The error for an operation that the service does not have."""
