@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from decouple.function import Function
 
-__all__ = ["AsyncFunction", "Call", "call_and_wait"]
+__all__ = ["AsyncFunction", "Call", "call_and_wait", "result_of"]
 
 
 class Call(Waiter):
@@ -37,12 +38,13 @@ class Call(Waiter):
         self.wake()
 
 
-def call_and_wait(function: Function, event: Any) -> Any:
-    """See `Function.invoke`."""
+def call_and_wait(
+    function: Function, event: Any, request_id: str | None = None, client: Mapping[str, Any] | None = None
+) -> Outcome:
+    """See `Function.invoke` and `Function.attempt`."""
     refuse_own_loop(function)
     call = Call(function.name)
-    invocation = Invocation(function, own_copy(event, function.name), call, function.new_request_id(), LINEAGE.get())
-    invocation.quiet = True
+    invocation = new_invocation(function, event, call, request_id, client)
     try:
         function.admit(invocation)
         # In a context of its own, so that an interrupt leaves no lineage behind in the caller's.
@@ -50,7 +52,22 @@ def call_and_wait(function: Function, event: Any) -> Any:
     except BaseException as error:
         function.give_back(invocation, error)
         raise
-    return result_of(call.outcome)
+    return call.outcome
+
+
+def new_invocation(
+    function: Function,
+    event: Any,
+    ended: Callable[[Outcome], object],
+    request_id: str | None,
+    client: Mapping[str, Any] | None,
+) -> Invocation:
+    """A run whose caller waits, and raises what it ended with."""
+    request_id = request_id or function.new_request_id()
+    invocation = Invocation(function, own_copy(event, function.name), ended, request_id, LINEAGE.get())
+    invocation.quiet = True
+    invocation.client = None if client is None else own_copy(dict(client), function.name)
+    return invocation
 
 
 def run_and_wait(invocation: Invocation, call: Call) -> None:
@@ -78,10 +95,10 @@ def wait(call: Call, invocation: Invocation) -> None:
     function, clock = invocation.function, invocation.function.clock
     while not call.done:
         until = clock.now() + function._timeout
-        if function._runtime.watched:
+        if invocation.environment.runtime.watched:
             until = min(until, invocation.deadline)
         clock.sleep(call, until)
-        if not call.done and function._runtime.watched and clock.now() >= invocation.deadline:
+        if not call.done and invocation.environment.runtime.watched and clock.now() >= invocation.deadline:
             invocation.time_out()
             clock.sleep(call, clock.now() + SECOND)  # somebody else is just ending it
 
@@ -139,21 +156,24 @@ class AsyncFunction:
 
     async def invoke(self, event: Any = None) -> Any:
         """Like Function.invoke. An async handler runs as a task of this loop. Cancelled, the run is ended or abandoned."""
+        return result_of(await self.attempt(event))
+
+    async def attempt(
+        self, event: Any = None, *, request_id: str | None = None, client_context: Mapping[str, Any] | None = None
+    ) -> Outcome:
+        """Like Function.attempt."""
         import asyncio
 
         function = self._function
         ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        invocation = Invocation(
-            function, own_copy(event, function.name), Answer(ended), function.new_request_id(), LINEAGE.get()
-        )
-        invocation.quiet = True
+        invocation = new_invocation(function, event, Answer(ended), request_id, client_context)
         try:
             function.admit(invocation)
             await self._run(invocation, ended)
         except BaseException as error:
             function.give_back(invocation, error)
             raise
-        return result_of(ended.result())
+        return ended.result()
 
     async def _run(self, invocation: Invocation, ended: asyncio.Future[Outcome]) -> None:
         import asyncio
@@ -168,7 +188,8 @@ class AsyncFunction:
             run_elsewhere(invocation)
         while not ended.done():
             await asyncio.wait([ended], timeout=self._patience(invocation))
-            if not ended.done() and function._runtime.watched and function.clock.now() >= invocation.deadline:
+            watched = invocation.environment.runtime.watched
+            if not ended.done() and watched and function.clock.now() >= invocation.deadline:
                 invocation.time_out()
         if task is not None and task.done():
             await task

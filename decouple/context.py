@@ -5,10 +5,24 @@ Source: Lambda developer guide, "Using the Lambda context object to retrieve Pyt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["Context"]
+__all__ = ["ClientContext", "Context"]
+
+
+class ClientContext:
+    """What the caller said of itself: the members of its JSON object, of which AWS names custom, env and client."""
+
+    custom: Any = None
+    env: Any = None
+    client: Any = None
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self.__dict__.update(given)
+
+    def __repr__(self) -> str:
+        return f"ClientContext({self.__dict__!r})"
 
 
 class Context:
@@ -16,10 +30,17 @@ class Context:
 
     function_version = "$LATEST"
     identity: Any = None
-    client_context: Any = None
 
     def __init__(
-        self, name: str, arn: str, memory: int, request_id: str, stream: str, now: Callable[[], int], deadline: int
+        self,
+        name: str,
+        arn: str,
+        memory: int,
+        request_id: str,
+        stream: str,
+        now: Callable[[], int],
+        deadline: int,
+        client: Mapping[str, Any] | None = None,
     ) -> None:
         self.function_name = name
         self.invoked_function_arn = arn
@@ -27,6 +48,7 @@ class Context:
         self.aws_request_id = request_id
         self.log_group_name = f"/aws/lambda/{name}"
         self.log_stream_name = stream
+        self.client_context = None if client is None else ClientContext(client)
         self._now = now
         self._deadline = deadline
 

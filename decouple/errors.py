@@ -44,6 +44,7 @@
     |-- InvalidFilter              .path, .reason: not a filter policy SNS would take; nothing was changed
     |-- InvalidSchedule            .expression, .field, .reason: not a rate, cron or at that AWS would take
     |-- AccessDenied               .principal may not do .action on .resource
+    |-- InvalidPackage             .fault: code that cannot be unpacked
     |-- InvalidDescription         .path: where the description of a broker is wrong
     |-- NotInstalled               .wanted: a package or program of an extra that is not on this machine
     |-- CallRefused                .name: a breaker, bulkhead or rate limiter did not let a call in; it was not begun
@@ -92,6 +93,7 @@ __all__ = [
     "InvalidDescription",
     "InvalidFilter",
     "InvalidName",
+    "InvalidPackage",
     "InvalidPolicy",
     "InvalidSchedule",
     "LawBroken",
@@ -618,6 +620,14 @@ class AccessDenied(DecoupleError):
         self.principal = principal
         self.action = action
         self.resource = resource
+
+
+class InvalidPackage(DecoupleError, ValueError):
+    """Code that cannot be unpacked. `fault`: "broken", "empty" or "too large"."""
+
+    def __init__(self, fault: str, *, why: str) -> None:
+        super().__init__(f"the package of code is {fault}: {why}")
+        self.fault = fault
 
 
 class InvalidDescription(DecoupleError, ValueError):

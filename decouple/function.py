@@ -10,24 +10,32 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from decouple.arns import ACCOUNT, REGION, arn_of
-from decouple.calling import AsyncFunction, call_and_wait
-from decouple.calls import is_async
+from decouple.calling import AsyncFunction, call_and_wait, result_of
 from decouple.clock import Clock, Seconds, SystemClock
 from decouple.core.changes import Cause, Change
 from decouple.core.deadlines import FAR
 from decouple.core.histogram import Histogram
 from decouple.core.settings import SECOND
 from decouple.errors import BrokenOff, FunctionTimedOut, NeedsBroker, RecursionStopped, Throttled
-from decouple.function_settings import FunctionSettings, check_function_name, read_function_settings
+from decouple.function_settings import (
+    COLD,
+    FunctionSettings,
+    GivenFunctionSettings,
+    changed_settings,
+    check_function_name,
+    check_handler,
+    in_words,
+    read_function_settings,
+)
 from decouple.invocation import Environment, Invocation, Outcome
 from decouple.lineage import LINEAGE, MOST_TURNS, NO_LINEAGE, TRACE, Lineage, mark_of, read_lineage
 from decouple.reporting import Observer, Reporter
-from decouple.runtimes import Runtime, Tasks, Threads
+from decouple.runtimes import Runtime, runtime_for
 from decouple.workers import seconds_until
 
 if TYPE_CHECKING:
@@ -91,9 +99,7 @@ class Function:
         recursion: str = "stop",
         clock: Clock | None = None,
     ) -> None:
-        if not callable(handler):
-            raise TypeError(f"a function's handler must be callable with (event, context), not {handler!r:.80}")
-        self.handler = handler
+        self.handler = check_handler(handler)
         self.name = check_function_name(getattr(handler, "__name__", "") if name is None else name)
         self.mark = mark_of(self.name)
         self.clock: Clock = clock or SystemClock()
@@ -110,9 +116,9 @@ class Function:
             "on_init": on_init,
             "recursion": recursion,
         }
-        self._settings: FunctionSettings = read_function_settings(self, given, is_async(handler))
+        self._settings: FunctionSettings = read_function_settings(handler, given)
         self._timeout = self._settings.timeout
-        self._runtime: Runtime = self._make_runtime()
+        self._runtime: Runtime = runtime_for(self.name, handler, self._settings)
         self.awaits: bool = self._runtime.awaits
         self._lock = threading.Lock()
         self._runner: Runner | None = None
@@ -137,15 +143,6 @@ class Function:
         """The plain handler."""
         return self.handler(*arguments, **named)
 
-    def _make_runtime(self) -> Runtime:
-        if self._settings.isolation == "task":
-            return Tasks()
-        if self._settings.isolation == "thread":
-            return Threads()
-        from decouple.processes import Processes  # here, because few functions have processes of their own
-
-        return Processes(self)
-
     # -- settings ------------------------------------------------------------------------------------------------
 
     _account: str = ACCOUNT
@@ -166,6 +163,31 @@ class Function:
         """MB."""
         return self._settings.memory
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its settings by name as Function takes them, times in seconds; a copy."""
+        return in_words(self._settings)
+
+    def configure(
+        self, handler: Callable[..., Any] | None = None, /, **settings: Unpack[GivenFunctionSettings]
+    ) -> None:
+        """Change a live function, also what it runs. Raises TypeError, ValueError; then nothing is changed.
+
+        Runs under way end as they began. Another handler, memory, isolation or on_init is begun cold. A plain function
+        stays plain, an async one async. Source: Lambda API, UpdateFunctionCode and UpdateFunctionConfiguration.
+        """
+        handler = check_handler(self.handler if handler is None else handler)
+        read = read_function_settings(handler, changed_settings(self, handler, settings))
+        cold = handler is not self.handler or any(getattr(self._settings, one) != getattr(read, one) for one in COLD)
+        runtime = runtime_for(self.name, handler, read) if cold else self._runtime
+        if runtime.awaits != self.awaits:
+            raise ValueError(f"function {self.name!r} stays {'async' if self.awaits else 'plain'}: declare another one")
+        with self._lock:
+            self.handler, self._settings, self._timeout, self._runtime = handler, read, read.timeout, runtime
+            idle, self._idle = self._idle, [] if cold else self._idle
+        del idle  # not under the lock: the processes of what was kept warm end here
+        self.wake()
+
     # -- running -------------------------------------------------------------------------------------------------
 
     def invoke(self, event: Any = None) -> Any:
@@ -177,7 +199,16 @@ class Function:
         ResultNotJSON, RecursionStopped, BrokenOff; in a process ProcessDied, FunctionOutOfMemory, and FunctionFailed for an error
         whose class cannot be had here. Source: Lambda API, Invoke, RequestResponse.
         """
-        return call_and_wait(self, event)
+        return result_of(call_and_wait(self, event))
+
+    def attempt(
+        self, event: Any = None, *, request_id: str | None = None, client_context: Mapping[str, Any] | None = None
+    ) -> Outcome:
+        """Run it now and wait, as invoke does: how it ended, also where it failed.
+
+        request_id, client_context: for the handler's context. Raises what kept it from being begun, as invoke does.
+        """
+        return call_and_wait(self, event, request_id, client_context)
 
     @property
     def aio(self) -> AsyncFunction:
@@ -240,7 +271,7 @@ class Function:
                 self._warm += 1
                 return
         self._cold += 1
-        invocation.environment = Environment(self._cold)
+        invocation.environment = Environment(self._cold, self._runtime)
 
     def warm_up(self, environment: Environment) -> None:
         """Once for each environment, where it runs: `on_init`."""
@@ -255,10 +286,10 @@ class Function:
 
     # Not as a job of the runner: its workers may all be busy with the very handlers that take too long.
 
-    def watch(self) -> None:
+    def watch(self, runtime: Runtime) -> None:
         """See that a thread looks at the deadlines of the runs that have begun."""
         runner = self._runner
-        if runner is None or not runner.started or not self._runtime.watched:
+        if runner is None or not runner.started or not runtime.watched:
             return  # nobody could look while it runs, or it is looked at where it runs
         with self._lock:
             if not self._watching:
@@ -311,7 +342,7 @@ class Function:
         self._timeouts += timed_out
         self._errors += error is not None and not timed_out
         self._durations.add(round(outcome.seconds * SECOND))
-        if in_order and invocation.environment.ready:
+        if in_order and invocation.environment.ready and invocation.environment.runtime is self._runtime:
             self._idle.append(invocation.environment)
 
     def _make_room(self, invocation: Invocation) -> None:

@@ -11,16 +11,28 @@ from decouple.clock import Seconds, nanoseconds
 from decouple.core.settings import SECOND
 from decouple.errors import InvalidName
 from decouple.numbers import whole
+from decouple.packages import Package
 
 if TYPE_CHECKING:
     from decouple.function import Function
 
-__all__ = ["FunctionSettings", "GivenFunctionSettings", "check_function_name", "read_function_settings"]
+__all__ = [
+    "COLD",
+    "FunctionSettings",
+    "GivenFunctionSettings",
+    "changed_settings",
+    "check_function_name",
+    "check_handler",
+    "in_words",
+    "read_function_settings",
+]
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 ISOLATIONS = ("thread", "task", "process")
 MOST_RETRIES = 2
 LEAST_MEMORY, MOST_MEMORY = 128, 10_240
+COLD = ("memory", "isolation", "on_init")
+"""What is looked at when a run begins cold."""
 
 
 class FunctionSettings(NamedTuple):
@@ -62,7 +74,28 @@ def check_function_name(name: str) -> str:
     return name
 
 
-def read_function_settings(function: Function, given: Mapping[str, Any], awaits: bool) -> FunctionSettings:
+def check_handler(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """What can be called. Raises TypeError."""
+    if not callable(handler):
+        raise TypeError(f"a function's handler must be callable with (event, context), not {handler!r:.80}")
+    return handler
+
+
+def in_words(settings: FunctionSettings) -> dict[str, Any]:
+    """The settings as users say them."""
+    return settings._asdict() | {"timeout": settings.timeout / SECOND, "max_age": settings.max_age / SECOND}
+
+
+def changed_settings(function: Function, handler: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What it is to have: what is given, else what it has. A package and what is none run in different ways."""
+    words = in_words(function._settings)
+    others = isinstance(handler, Package) is not isinstance(function.handler, Package)
+    if others or (words["isolation"] != "process" and is_async(handler) != function.awaits):
+        words["isolation"] = None
+    return words | dict(given)
+
+
+def read_function_settings(handler: Callable[..., Any], given: Mapping[str, Any]) -> FunctionSettings:
     """The settings in the engine's terms. Raises TypeError, ValueError."""
     unknown = [name for name in given if name not in FunctionSettings._fields]
     if unknown:
@@ -82,12 +115,17 @@ def read_function_settings(function: Function, given: Mapping[str, Any], awaits:
         raise ValueError(f"recursion must be 'stop' or 'allow', not {settings.recursion!r}")
     for name in ("on_success", "on_failure", "dead_letter"):
         check_destination(name, getattr(settings, name))
-    isolation = read_isolation(given.get("isolation"), awaits)
+    isolation = read_isolation(given.get("isolation"), handler)
     return settings._replace(timeout=timeout, max_age=max_age, isolation=isolation)
 
 
-def read_isolation(isolation: Any, awaits: bool) -> str:
-    """Where the handler runs: an async one as a task, or in a process."""
+def read_isolation(isolation: Any, handler: Callable[..., Any]) -> str:
+    """Where the handler runs: an async one as a task, or in a process; a package in a process."""
+    awaits = is_async(handler)
+    if isinstance(handler, Package):
+        if isolation not in (None, "process"):
+            raise ValueError(f"a package runs with isolation='process' alone, not {isolation!r}: leave it out")
+        return "process"
     if isolation is None:
         return "task" if awaits else "thread"
     if isolation not in ISOLATIONS:

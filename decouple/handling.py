@@ -92,6 +92,11 @@ class Handling(Desk[T]):
             trigger.resume()
         return trigger
 
+    @property
+    def triggers(self) -> Mapping[str, Trigger]:
+        """The triggers there are by the names of their functions, read-only; a later change does not show in it."""
+        return MappingProxyType(dict(self._triggers))
+
     def _forget_trigger(self, trigger: Trigger) -> None:
         with self._lock:
             self._triggers = {name: one for name, one in self._triggers.items() if one is not trigger}

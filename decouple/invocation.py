@@ -24,6 +24,7 @@ from decouple.stacks import stack_of, user_frames
 
 if TYPE_CHECKING:
     from decouple.function import Function
+    from decouple.runtimes import Runtime
 
 __all__ = ["BrokenOff", "Environment", "Invocation", "Outcome", "copied", "interrupts", "own_copy", "stay"]
 
@@ -40,12 +41,13 @@ class Outcome(NamedTuple):
 
 
 class Environment:
-    """Where one run at a time takes place. `number` counts cold starts; `process`: of isolation by process."""
+    """Where one run at a time takes place, and what runs it. `number` counts cold starts; `process`: of isolation by process."""
 
-    __slots__ = ("number", "process", "ready")
+    __slots__ = ("number", "process", "ready", "runtime")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, runtime: Runtime) -> None:
         self.number = number
+        self.runtime = runtime
         self.ready = False
         self.process: Any = None
 
@@ -61,10 +63,11 @@ class Invocation:
     event: as the handler gets it, its own; ended: told once how it ended, in whatever thread notices it; lineage: of the
     event. deadline: FAR until the run begins. killed: its end was brought about, so what comes of it is no late result. quiet:
     its error is raised by whoever waits, and not for the runner's report, too (two threads would write into its traceback).
+    client: what the caller says of itself, for the context.
     """
 
     __slots__ = (
-        "awaits", "deadline", "ended", "environment", "event", "function", "killed", "lineage", "over", "quiet",
+        "awaits", "client", "deadline", "ended", "environment", "event", "function", "killed", "lineage", "over", "quiet",
         "request_id", "started_at", "task",
     )  # fmt: skip
 
@@ -86,6 +89,7 @@ class Invocation:
         self.over = False
         self.killed = False
         self.quiet = False
+        self.client: Any = None
         self.task: Any = None
         self.lineage = after(lineage, function.mark)
         self.started_at = function.clock.now()
@@ -103,6 +107,7 @@ class Invocation:
             self.environment.stream,
             function.clock.now,
             self.deadline,
+            self.client,
         )
 
     def started(self) -> None:
@@ -119,7 +124,7 @@ class Invocation:
         self._begin()
         token, me = LINEAGE.set(self.lineage), os.getpid()
         try:
-            result = self.function._runtime.run(self)
+            result = self.environment.runtime.run(self)
         except BaseException as error:
             stay(me, self.function.name)
             self._raised(error)
@@ -139,7 +144,7 @@ class Invocation:
         self._begin()
         token, me = LINEAGE.set(self.lineage), os.getpid()
         try:
-            result = await self.function._runtime.arun(self)
+            result = await self.environment.runtime.arun(self)
         except BaseException as error:
             stay(me, self.function.name)
             self._raised(error)
@@ -151,7 +156,7 @@ class Invocation:
 
     def _begin(self) -> None:
         self.started()
-        self.function.watch()
+        self.function.watch(self.environment.runtime)
 
     def abandon(self) -> None:
         """The broker closes before it was begun."""
@@ -200,7 +205,7 @@ class Invocation:
     def break_off(self, outcome: Outcome) -> None:
         """End it from outside, unless it has ended."""
         if self.function.settle(self, outcome, late=False):
-            self.function._runtime.kill(self)
+            self.environment.runtime.kill(self)
             self._tell(outcome)
 
     def finish(self, outcome: Outcome) -> None:

@@ -86,7 +86,8 @@ class Worker:
         self.name: str = terms["name"]
         self.arn: str = terms["arn"]
         self.memory: int = terms["memory"]
-        self.handler = found(terms["handler"])
+        package = terms["package"]
+        self.handler = found(terms["handler"]) if package is None else found_in(*package)
         on_init = None if terms["on_init"] is None else found(terms["on_init"])
         limit_memory(self.memory)
         if on_init is not None:
@@ -122,7 +123,9 @@ class Worker:
             now, deadline = (lambda: 0), remaining
         else:
             now, deadline = time.monotonic_ns, time.monotonic_ns() + remaining
-        return Context(self.name, self.arn, self.memory, request["id"], request["stream"], now, deadline)
+        return Context(
+            self.name, self.arn, self.memory, request["id"], request["stream"], now, deadline, request["client"]
+        )
 
 
 def begun(terms: dict[str, Any]) -> tuple[str, Worker | None]:
@@ -150,6 +153,39 @@ def found(path: list[str]) -> Callable[..., Any]:
     return one.handler if isinstance(one, Function) else one
 
 
+class Fault(Exception):
+    """Why a package's handler cannot be had, in the words of Lambda's own runtime. kind: the type of the error."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def found_in(folder: str, handler: str) -> Callable[..., Any]:
+    """The handler of a package, as Lambda's runtime for Python finds it: "app.handler", "jobs/app.handler"."""
+    from importlib import import_module
+
+    os.chdir(folder)
+    sys.path.insert(0, folder)
+    module, dot, name = handler.rpartition(".")
+    if not dot:
+        why = f"Bad handler '{handler}': not enough values to unpack (expected 2, got 1)"
+        raise Fault("Runtime.MalformedHandlerName", why)
+    IMPORTING.set(module)
+    try:
+        one: Any = import_module(module.replace("/", "."))
+    except ImportError as error:
+        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{module}': {error}") from error
+    except SyntaxError as error:
+        raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module}': {error}") from error
+    finally:
+        IMPORTING.set(None)
+    found = getattr(one, name, None)
+    if found is None:
+        raise Fault("Runtime.HandlerNotFound", f"Handler '{name}' missing on module '{module}'")
+    return found.handler if isinstance(found, Function) else found
+
+
 async def outcome(handler: Callable[..., Any], event: Any, context: Context) -> tuple[Any, BaseException | None]:
     """The error is caught here, because asyncio would let some through on its own way."""
     try:
@@ -170,10 +206,13 @@ def told(error: BaseException) -> dict[str, Any]:
     import pickle  # here, because only errors need it
     from base64 import b64encode
 
+    if isinstance(error, Fault):
+        return {"type": error.kind, "text": str(error), "stack": [], "pickle": None}
     kept = None
     with suppress(Exception):  # no more than words, then
         kept = b64encode(pickle.dumps(error)).decode()
-    return {"type": type(error).__name__, "text": str(error), "stack": stack_of(error), "pickle": kept}
+    answer = {"type": type(error).__name__, "text": str(error), "stack": stack_of(error), "pickle": kept}
+    return answer | {"why": error.why} if isinstance(error, ResultNotJSON) else answer
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------

@@ -17,17 +17,17 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import ModuleType, NoneType
 from typing import TYPE_CHECKING, Any
 
 from decouple.clock import VirtualClock
 from decouple.core.settings import SECOND
-from decouple.errors import FunctionFailed, FunctionOutOfMemory, FunctionTimedOut, ProcessDied
+from decouple.errors import FunctionFailed, FunctionOutOfMemory, FunctionTimedOut, ProcessDied, ResultNotJSON
+from decouple.packages import Package
 
 if TYPE_CHECKING:
-    from decouple.function import Function
     from decouple.invocation import Environment, Invocation
 
 __all__ = ["Processes"]
@@ -42,11 +42,11 @@ CHUNK = 65_536
 class Child:
     """A worker process, seen from its parent. One thread asks at a time; any may kill it."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: Mapping[str, str]) -> None:
         self._ending, self._asking = threading.Lock(), threading.Lock()
         self._socket, theirs = socket.socketpair()
         # Arenas take 64 MB of addresses for each thread, whatever is in them: memory= counts addresses.
-        environment = {"MALLOC_ARENA_MAX": "1", **os.environ}
+        environment = {"MALLOC_ARENA_MAX": "1", **variables}
         with theirs:
             arguments = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), json.dumps(sys.path)]
             self.process = subprocess.Popen(
@@ -95,14 +95,14 @@ class Processes:
     awaits = False
     watched = False
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, name: str, handler: Callable[..., Any], on_init: Callable[[], object] | None) -> None:
         if os.name != "posix":
             raise ValueError(
                 "isolation='process' needs a POSIX system, such as Linux: leave it out, and a thread is used"
             )
-        on_init = function._settings.on_init
-        self._handler = path_of(function.handler, f"the handler of function {function.name!r}")
-        self._on_init = None if on_init is None else path_of(on_init, f"on_init of function {function.name!r}")
+        self._package = handler if isinstance(handler, Package) else None
+        self._handler = None if self._package else path_of(handler, f"the handler of function {name!r}")
+        self._on_init = None if on_init is None else path_of(on_init, f"on_init of function {name!r}")
         self._children: set[Child] = set()
         # Also when the interpreter ends.
         self._ended = weakref.finalize(self, end_all, self._children)
@@ -118,13 +118,15 @@ class Processes:
             "stream": environment.stream,
             "remaining": function._timeout,
             "frozen": isinstance(function.clock, VirtualClock),
+            "client": invocation.client,
         }
         return self._asked(invocation, request, function._timeout / SECOND)
 
     def _begin(self, environment: Environment, invocation: Invocation) -> None:
         function = invocation.function
         refuse_while_importing(function.name)
-        child = Child()
+        package = self._package
+        child = Child(os.environ if package is None else package.variables)
         self._children.add(child)
         environment.process = child
         terms = {
@@ -132,6 +134,7 @@ class Processes:
             "arn": function.arn,
             "memory": function.memory,
             "handler": self._handler,
+            "package": None if package is None else [os.fspath(package.folder), package.handler],
             "on_init": self._on_init,
         }
         self._asked(invocation, terms, TO_BEGIN, began=False)
@@ -160,7 +163,7 @@ class Processes:
         if "error" in answer:
             if not began:
                 self._drop(environment)
-            raise raised_here(function.name, answer["error"])
+            raise raised_here(function.name, answer["error"], trusted=self._package is None)
         return answer["result"]
 
     def _drop(self, environment: Environment) -> int:
@@ -205,13 +208,18 @@ def timed_out(invocation: Invocation, seconds: float, began: bool) -> Exception:
     return FunctionFailed(function.name, error_type="Sandbox.Timedout", text=text)
 
 
-def raised_here(function: str, told: dict[str, Any]) -> BaseException:
-    """The handler's error: of its own class where that can be had, with the traceback of its process as its cause."""
+def raised_here(function: str, told: dict[str, Any], *, trusted: bool) -> BaseException:
+    """The handler's error: of its own class where that can be had, with the traceback of its process as its cause.
+
+    trusted: what comes from it may be unpickled here. A package's classes are its own, so words are all there is.
+    """
     failed = FunctionFailed(
         function, error_type=told["type"], text=told["text"], stack=told["stack"], where=" in its process"
     )
     if failed.stack:
         failed.add_note("".join(failed.stack).rstrip())
+    if not trusted:
+        return ResultNotJSON(function, why=told["why"]) if "why" in told else failed
     error = unpickled(told["pickle"])
     if not isinstance(error, Exception) or type(error).__name__ != told["type"]:
         return failed

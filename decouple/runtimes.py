@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from decouple.calls import answer_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from decouple.function_settings import FunctionSettings
     from decouple.invocation import Environment, Invocation
 
-__all__ = ["Runtime", "Tasks", "Threads"]
+__all__ = ["Runtime", "Tasks", "Threads", "runtime_for"]
 
 
 class Runtime(Protocol):
@@ -91,3 +94,14 @@ class Tasks:
 
     def close(self) -> None:
         """Nothing is kept."""
+
+
+def runtime_for(name: str, handler: Callable[..., Any], settings: FunctionSettings) -> Runtime:
+    """What runs the handler of that function, as its settings say."""
+    if settings.isolation == "task":
+        return Tasks()
+    if settings.isolation == "thread":
+        return Threads()
+    from decouple.processes import Processes  # here, because few functions have processes of their own
+
+    return Processes(name, handler, settings.on_init)

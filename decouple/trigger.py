@@ -22,7 +22,7 @@ from decouple.errors import BrokenOff, NotInFlight, QueueClosed, ReceiptExpired,
 from decouple.lineage import MOST_TURNS
 from decouple.message import failure_of
 from decouple.trigger_jobs import Arrival, Look, Rise, Timer
-from decouple.trigger_settings import State, TriggerSettings, TriggerStats
+from decouple.trigger_settings import State, TriggerSettings, TriggerStats, in_words
 
 if TYPE_CHECKING:
     from decouple.function import Function
@@ -73,6 +73,11 @@ class Trigger:
     def state(self) -> State:
         """Enabled, paused or closed: by close(), with its queue, or with the broker."""
         return "closed" if self.queue.closed else self._state
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its settings by name as `queue.trigger` takes them, times in seconds; a copy."""
+        return in_words(self._settings)
 
     def pause(self) -> None:
         """Take no more messages. What was not begun goes back, its count restored; what is running ends. Twice is no error."""

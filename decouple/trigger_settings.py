@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from decouple.clock import Seconds, nanoseconds
 from decouple.core.event_patterns import Patterns, read_patterns
-from decouple.core.scaling import STANDARD, Law, provisioned
+from decouple.core.scaling import INVOKES, STANDARD, Law, provisioned
 from decouple.core.settings import SECOND
 from decouple.numbers import whole
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from decouple.function import Function
     from decouple.queue import Queue
 
-__all__ = ["State", "TriggerSettings", "TriggerStats", "check_times", "read_trigger_settings"]
+__all__ = ["State", "TriggerSettings", "TriggerStats", "check_times", "in_words", "read_trigger_settings"]
 
 State: TypeAlias = Literal["enabled", "paused", "closed"]
 
@@ -92,6 +92,21 @@ def read_trigger_settings(
         partial_failures,
         read_law(scaling, pollers, max_concurrency),
     )
+
+
+def in_words(settings: TriggerSettings) -> dict[str, Any]:
+    """The settings as users say them."""
+    law, patterns = settings.law, settings.patterns
+    mode = None if law is None or law == STANDARD else (law.start // INVOKES, law.most // INVOKES)
+    return {
+        "batch_size": settings.batch_size,
+        "batch_window": settings.batch_window / SECOND,
+        "max_concurrency": settings.max_concurrency,
+        "filter": None if patterns is None else list(patterns.given),
+        "partial_failures": settings.partial_failures,
+        "scaling": "aws" if law == STANDARD else None,
+        "pollers": mode,
+    }
 
 
 def read_law(scaling: str | None, pollers: tuple[int, int] | None, max_concurrency: int | None) -> Law | None:

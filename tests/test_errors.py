@@ -37,6 +37,7 @@ from decouple.errors import (
     InvalidDescription,
     InvalidFilter,
     InvalidName,
+    InvalidPackage,
     InvalidPolicy,
     InvalidSchedule,
     LawBroken,
@@ -238,6 +239,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         ["wrong at queues.q.delay: delay must be from 0 to 900 seconds, not -1"],
     ),
     (
+        InvalidPackage("empty", why="there is no file in it"),
+        {"fault": "empty"},
+        ["the package of code is empty: there is no file in it"],
+    ),
+    (
         NotInstalled("graphviz", purpose="a diagram as .svg", install="pip install 'decouple-messaging[diagram]'"),
         {"wanted": "graphviz"},
         ["a diagram as .svg needs graphviz", "not installed: pip install 'decouple-messaging[diagram]'"],
@@ -350,6 +356,7 @@ def test_a_copied_error_keeps_its_notes() -> None:
         InvalidFilter,
         InvalidSchedule,
         InvalidDescription,
+        InvalidPackage,
     ],
 )
 def test_an_error_about_an_argument_is_a_value_error_too(kind: type[DecoupleError]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["STANDARD", "Law", "Scaling", "provisioned"]
+__all__ = ["INVOKES", "STANDARD", "Law", "Scaling", "provisioned"]
 
 MINUTE = 60_000_000_000
 REST = 10_000_000_000
