@@ -64,6 +64,7 @@ class AsyncQueue(Generic[T]):
         wait: Seconds | None = None,
         visibility_timeout: Seconds | None = None,
         attempt_id: str | None = None,
+        patience: float | None = None,
     ) -> list[Message[T]]:
         """Take up to `max_messages`; suspends only when there are none and it may wait. See Queue.receive.
 
@@ -78,7 +79,9 @@ class AsyncQueue(Generic[T]):
         if attempt_id is not None:
             batch = queue._attempted(max_messages, wait, visibility_timeout, attempt_id)
             if batch is None:
-                batch = await self.receive(max_messages=max_messages, wait=wait, visibility_timeout=visibility_timeout)
+                batch = await self.receive(
+                    max_messages=max_messages, wait=wait, visibility_timeout=visibility_timeout, patience=patience
+                )
                 queue._remember(attempt_id, batch)
             return batch
         most, lease, until = queue._asked(max_messages, wait, visibility_timeout)
@@ -86,10 +89,19 @@ class AsyncQueue(Generic[T]):
             if until is None:
                 out = queue._receive_now(most, lease)
             else:
-                out = await self._wait(queue._task_park(most, lease, until))
+                out = await self._wait_patiently(queue._task_park(most, lease, until), patience)
             good = queue._decodable(out)
             if good or not out:
                 return good
+
+    async def _wait_patiently(self, park: TaskPark, patience: float | None) -> list[Delivery]:
+        if patience is None:
+            return await self._wait(park)
+        hurry = park.loop.call_later(patience, park.give_up)
+        try:
+            return await self._wait(park)
+        finally:
+            hurry.cancel()
 
     async def _wait(self, park: TaskPark) -> list[Delivery]:
         """Stay parked until messages come or the time is over; Queue._wait for a task."""

@@ -5,12 +5,14 @@ an expiry) fills parks in the order they came, under the queue's lock, and calls
 wake releases a lock; a task's completes a future on its own loop. A wake is a hint: whoever is woken looks at `done`
 under the lock, so waking twice, or for nothing, does no harm.
 
-Nothing here reads the time. asyncio is imported when the first task waits, so synchronous programs do not pay for it.
+Nothing here reads the clock; patience alone is in real seconds. asyncio is imported when the first task waits, so
+synchronous programs do not pay for it.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.records import Delivery
@@ -48,24 +50,33 @@ class Park:
         """Tell whoever waits to look. False when nobody is left to be told."""
         raise NotImplementedError
 
+    def give_up(self) -> None:
+        """Its time is over at the next look, whatever the clock says; what came by then is still had."""
+        self.until = 0
+
 
 class ThreadPark(Park):
-    """A waiting thread: blocked on a lock that the waker releases."""
+    """A waiting thread: blocked on a lock that the waker releases. patience: as for `receive`."""
 
-    __slots__ = ("_gate", "_name")
+    __slots__ = ("_gate", "_name", "_patient_until")
 
-    def __init__(self, queue: str, most: int, lease: int, until: int) -> None:
+    def __init__(self, queue: str, most: int, lease: int, until: int, patience: float | None = None) -> None:
         super().__init__(queue, most, lease, until)
         self._name = threading.current_thread().name
         self._gate = threading.Lock()
+        self._patient_until = None if patience is None else time.monotonic() + patience
 
     def arm(self) -> None:
         """From now on a wake is remembered until the next `block`."""
         self._gate.acquire(blocking=False)
 
     def block(self, seconds: float) -> bool:
-        """Wait to be woken, for at most so many real seconds; whether it was."""
-        return self._gate.acquire(timeout=seconds)
+        """Wait to be woken, for at most so many real seconds; whether it is to look."""
+        if self._patient_until is None:
+            return self._gate.acquire(timeout=seconds)
+        if not self._gate.acquire(timeout=max(0.0, min(seconds, self._patient_until - time.monotonic()))):
+            self.give_up()
+        return True
 
     def wake(self) -> bool:
         try:  # noqa: SIM105  # suppress() would cost a hand-off 1 us
@@ -124,6 +135,10 @@ class TaskPark(Park):
         """On the loop: let the task go on with this error."""
         if not self.future.done():
             self.future.set_exception(error)
+
+    def give_up(self) -> None:
+        super().give_up()
+        self.look()
 
     def describe(self) -> str:
         name = self._task.get_name() if self._task is not None else "?"

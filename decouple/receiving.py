@@ -29,23 +29,25 @@ class Receiving(Settling[T]):
         wait: Seconds | None = None,
         visibility_timeout: Seconds | None = None,
         attempt_id: str | None = None,
+        patience: float | None = None,
     ) -> list[Message[T]]:
         """Take up to `max_messages` visible messages, oldest first; [] if none came.
 
         wait: seconds to stay parked for the first message, >= 0; None = the queue's own wait; the call returns as soon as
         one is here. visibility_timeout: how long each stays invisible, 0 to 43,200 s; None = the queue's. attempt_id (FIFO):
         the same id within 5 minutes gives the same messages and receipts again, for a new timeout, unless one of them was
-        settled, changed or expired since: then it is an ordinary receive. Raises QueueClosed, TooManyInFlight (a
-        standard queue, when it does not wait), ClockStuck. Cost: O(max_messages * log in flight).
+        settled, changed or expired since: then it is an ordinary receive. patience: block for at most so many real seconds,
+        for a VirtualClock that somebody else moves; None = no such limit. Raises QueueClosed, TooManyInFlight (a standard
+        queue, when it does not wait), ClockStuck. Cost: O(max_messages * log in flight).
         Source: SQS API, ReceiveMessage.
         """
         if visibility_timeout is None and attempt_id is None and (batch := self._take(max_messages, wait)):
             return batch
         if attempt_id is not None:
-            return self._attempt(max_messages, wait, visibility_timeout, attempt_id)
+            return self._attempt(max_messages, wait, visibility_timeout, attempt_id, patience)
         most, lease, until = self._asked(max_messages, wait, visibility_timeout)
         while True:
-            out = self._receive(most, lease, until)
+            out = self._receive(most, lease, until, patience)
             good = self._decodable(out)
             if good or not out:
                 return good
@@ -149,18 +151,23 @@ class Receiving(Settling[T]):
         waiting = self._core.settings.wait if wait is None else nanoseconds(wait, "wait")
         return max_messages, lease, self._now() + waiting if waiting else None
 
-    def _receive(self, most: int, lease: int | None, until: int | None) -> list[Delivery]:
+    def _receive(self, most: int, lease: int | None, until: int | None, patience: float | None) -> list[Delivery]:
         """What is visible now; if nothing is, what comes before `until`."""
         if until is None:
             return self._receive_now(most, lease)
-        return self._wait(ThreadPark(self.name, most, self._core.lease if lease is None else lease, until))
+        return self._wait(ThreadPark(self.name, most, self._core.lease if lease is None else lease, until, patience))
 
     def _attempt(
-        self, most: int, wait: Seconds | None, visibility_timeout: Seconds | None, attempt_id: str
+        self,
+        most: int,
+        wait: Seconds | None,
+        visibility_timeout: Seconds | None,
+        attempt_id: str,
+        patience: float | None,
     ) -> list[Message[T]]:
         """A receive that can be asked for again."""
         if (batch := self._attempted(most, wait, visibility_timeout, attempt_id)) is None:
-            batch = self.receive(max_messages=most, wait=wait, visibility_timeout=visibility_timeout)
+            batch = self.receive(max_messages=most, wait=wait, visibility_timeout=visibility_timeout, patience=patience)
             self._remember(attempt_id, batch)
         return batch
 
