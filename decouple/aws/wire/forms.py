@@ -14,12 +14,13 @@ from urllib.parse import unquote_to_bytes
 from decouple.aws.errors import ServiceError
 from decouple.aws.wire.messages import Request
 
-__all__ = ["MOST_DOTS", "Node", "form_of", "malformed_input", "pairs", "tree_of", "unescape"]
+__all__ = ["MOST_DOTS", "Node", "form_of", "malformed_input", "pairs", "tree_of", "unescape", "whole"]
 
 Node: TypeAlias = "str | dict[str, Node]"
 
 MOST_FIELDS = 10_000
 MOST_DOTS = 16
+INTEGER = re.compile("[+-]?[0-9]{1,19}")
 BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
@@ -76,6 +77,11 @@ def posted_form(request: Request) -> bool:
     """Whether the body says that it is a form, or does not say what it is."""
     content = request.headers.get("content-type", "")
     return not content or content.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
+
+
+def whole(text: str) -> int | None:
+    """The whole number that a text says; None if it says none, or one that no 64 bits hold."""
+    return int(text) if INTEGER.fullmatch(text) else None
 
 
 def tree_of(form: dict[str, str]) -> dict[str, Node]:

@@ -15,14 +15,13 @@ from typing import Any, TypeAlias
 
 from decouple.aws.model import Member, Shape
 from decouple.aws.wire.dates import read_moment
-from decouple.aws.wire.forms import Node, malformed_input
+from decouple.aws.wire.forms import Node, malformed_input, whole
 from decouple.aws.wire.names import Names
 
 __all__ = ["Read", "reader"]
 
 Read: TypeAlias = Callable[[Node], Any]
 
-INTEGER = re.compile("[+-]?[0-9]{1,19}")
 INDEX = re.compile("[0-9]{1,9}")
 
 
@@ -115,9 +114,10 @@ def numbered(node: Node, around: str | None) -> Iterator[Node]:
 
 def read_integer(text: str) -> int:
     """A whole number. Raises ServiceError."""
-    if INTEGER.fullmatch(text) is None:
+    number = whole(text)
+    if number is None:
         raise malformed_input(f"{text[:100]} is not a valid integer")
-    return int(text)
+    return number
 
 
 def read_boolean(text: str) -> bool:

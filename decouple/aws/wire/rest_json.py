@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from decouple.aws.kinds import malformed, wrong_kind
 from decouple.aws.model import Member, Model, OperationModel, Shape, load_model
 from decouple.aws.wire.aws_json import pack, read_object
 from decouple.aws.wire.dates import read_moment
-from decouple.aws.wire.forms import pairs, unescape
+from decouple.aws.wire.forms import pairs, unescape, whole
 from decouple.aws.wire.jsonshapes import Convert, reader, writer
 from decouple.aws.wire.messages import Codec, Reply, Request
 
@@ -125,16 +126,25 @@ def read_text(shape: Shape, text: str) -> Any:
     """The value that a text in the path, the query string or a header says. Raises ServiceError."""
     if shape.type == "string":
         return text
-    if shape.type == "boolean" and text.lower() in ("true", "false"):
-        return text.lower() == "true"
+    value: Any = None
+    if shape.type in ("integer", "long"):
+        value = whole(text)
+    elif shape.type == "boolean" and text.lower() in ("true", "false"):
+        value = text.lower() == "true"
+    elif shape.type == "timestamp":
+        value = read_date(shape, text)
+    if value is None:
+        raise wrong_kind(text, shape.type)
+    return value
+
+
+def read_date(shape: Shape, text: str) -> datetime | None:
+    """The moment that a text says; None if it says none."""
+    notation: str = shape.raw.get("timestampFormat", "iso8601")
     try:
-        if shape.type in ("integer", "long") and len(text) < 20:
-            return int(text)
-        if shape.type == "timestamp":
-            return read_moment(text, shape.raw.get("timestampFormat", "iso8601"))
+        return read_moment(text, notation)
     except ValueError:
-        pass  # answered below, as all that does not fit
-    raise wrong_kind(text, shape.type)
+        return None
 
 
 def body_reader(shape: Shape) -> Callable[[bytes], dict[str, Any]]:
