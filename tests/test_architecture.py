@@ -218,6 +218,8 @@ FLOORS = {
     "aws.endpoint.waits": 7.6,
     "aws.endpoint.control": 7.6,
     "aws.endpoint.app": 7.7,
+    "aws.endpoint.protocol": 7.5,
+    "aws.endpoint.server": 7.8,
     "aws.endpoint": 7.8,
     "aws.sqs.errors": 7.3,
     "aws.sqs": 7.4,
@@ -239,6 +241,7 @@ FLOORS = {
     "aws.sqs.settling": 7.8,
     "aws.sqs.moves": 7.8,
     "aws": 7.9,
+    "cli": 8,
 }
 THIRD_PARTY = {"attrs", "sortedcontainers", "typing_extensions"}
 # What rooms above the core may need besides, each from its own extra.

@@ -93,6 +93,23 @@ def test_every_answer_has_an_id_of_its_own_which_the_operation_knows(client: Cli
     assert one.headers["x-amzn-requestid"] != other.headers["x-amzn-requestid"]
 
 
+# -- certificates ----------------------------------------------------------------------------------------------------
+
+
+def test_the_certificate_of_notifications_can_be_fetched(client: Client, world: World) -> None:
+    """SNS: SigningCertURL."""
+    assert world.signer is not None
+
+    answer = asyncio.run(client("GET", world.signer.path))
+
+    assert (answer.status, answer.body.decode()) == (200, world.signer.certificate)
+    assert answer.body.startswith(b"-----BEGIN CERTIFICATE-----")
+
+
+def test_there_are_no_other_certificates(client: Client) -> None:
+    assert asyncio.run(client("GET", "/SimpleNotificationService-0.pem")).status == 404
+
+
 # -- errors ----------------------------------------------------------------------------------------------------------
 
 

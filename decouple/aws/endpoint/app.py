@@ -26,6 +26,7 @@ from decouple.aws.endpoint.exchange import (
     limits_of,
     read_body,
     send_reply,
+    text_reply,
 )
 from decouple.aws.endpoint.mover import Mover
 from decouple.aws.endpoint.waits import Waits
@@ -158,10 +159,19 @@ class Endpoint:
         try:
             if is_ours(request):
                 return await self._control.answer(request)
+            if request.path.endswith(".pem") and request.method in ("GET", "HEAD"):
+                return await self._certificate(request)
             return await self._aws(request, request_id, receive)
         finally:
             if self._mover is not None:
                 await self._mover.settle()
+
+    async def _certificate(self, request: Request) -> Reply:
+        """The one that notifications are signed with. In a thread, because its key may be made just now."""
+        signer = self.world.signer
+        if signer is None or request.path != await asyncio.to_thread(lambda: signer.path):
+            return json_reply(404, {"error": f"there is no certificate {request.path[:80]!r}"})
+        return text_reply(200, signer.certificate, "application/x-pem-file")
 
     async def _aws(self, request: Request, request_id: str, receive: Receive) -> Reply:
         """AWS's answer, and whatever happens no other."""
