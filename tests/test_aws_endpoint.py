@@ -17,7 +17,7 @@ from decouple.aws.endpoint.exchange import ORDINARY, PACKAGE, PAYLOAD, Limits, l
 from decouple.aws.service import Service
 
 CALLS = Service("sqs", "Amazon SQS", modules=())
-"""As SQS, of which it has two operations."""
+"""As SQS, of which it has three operations: one fails, one tells who calls, one waits."""
 
 
 @CALLS.operation("ListQueues")
@@ -26,8 +26,14 @@ def list_queues(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         raise RuntimeError("secret of the house")
     if given.get("QueueNamePrefix") == "refused":
         raise CALLS.error("OverLimit", "Too much.")
-    said = [call.account, call.region, call.principal, call.protocol, call.headers["host"], call.request_id]
-    return {"QueueUrls": said}
+    return {}
+
+
+@CALLS.operation("ListQueueTags")
+def list_queue_tags(call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Tags": {"account": call.account, "region": call.region, "principal": call.principal, "id": call.request_id}
+    }
 
 
 @CALLS.operation("ReceiveMessage")
@@ -64,32 +70,35 @@ def client(world: World) -> Client:
 def test_the_account_is_an_access_key_of_12_digits_and_the_region_that_of_the_signature(client: Client) -> None:
     client.key, client.region = "111122223333", "eu-central-1"
 
-    said = asyncio.run(client.sqs("ListQueues")).json()["QueueUrls"]
+    said = asyncio.run(client.sqs("ListQueueTags", QueueUrl="orders")).json()["Tags"]
 
-    assert said[:4] == ["111122223333", "eu-central-1", "arn:aws:iam::111122223333:root", "json"]
+    assert (said["account"], said["region"]) == ("111122223333", "eu-central-1")
+    assert said["principal"] == "arn:aws:iam::111122223333:root"
 
 
 @pytest.mark.parametrize(("key", "region"), [("AKIDEXAMPLE", "local"), ("1234", "elasticmq"), ("1" * 13, "")])
 def test_other_credentials_are_the_default_account_and_region(client: Client, key: str, region: str) -> None:
     client.key, client.region = key, region
 
-    said = asyncio.run(client.sqs("ListQueues")).json()["QueueUrls"]
+    said = asyncio.run(client.sqs("ListQueueTags", QueueUrl="orders")).json()["Tags"]
 
-    assert said[:2] == ["000000000000", "us-east-1"]
+    assert (said["account"], said["region"]) == ("000000000000", "us-east-1")
 
 
 def test_a_link_names_its_caller_in_the_query(client: Client) -> None:
     scope = "111122223333%2F20260101%2Feu-west-1%2Fsqs%2Faws4_request"
 
-    answer = asyncio.run(client("GET", f"/?Action=ListQueues&Version=2012-11-05&X-Amz-Credential={scope}"))
+    target = f"/000000000000/orders?Action=ListQueueTags&Version=2012-11-05&X-Amz-Credential={scope}"
+    answer = asyncio.run(client("GET", target))
 
-    assert b"<QueueUrl>111122223333</QueueUrl><QueueUrl>eu-west-1</QueueUrl>" in answer.body
+    assert b"<Value>111122223333</Value>" in answer.body
+    assert b"<Value>eu-west-1</Value>" in answer.body
 
 
 def test_every_answer_has_an_id_of_its_own_which_the_operation_knows(client: Client) -> None:
-    one, other = asyncio.run(client.sqs("ListQueues")), asyncio.run(client.sqs("ListQueues"))
+    one, other = [asyncio.run(client.sqs("ListQueueTags", QueueUrl="orders")) for _ in range(2)]
 
-    assert one.headers["x-amzn-requestid"] == one.json()["QueueUrls"][5]
+    assert one.headers["x-amzn-requestid"] == one.json()["Tags"]["id"]
     assert one.headers["x-amzn-requestid"] != other.headers["x-amzn-requestid"]
 
 
@@ -331,9 +340,9 @@ def test_the_lifespan_starts_the_workers_of_every_broker_and_closes_them() -> No
 def test_an_application_stands_on_a_broker_of_yours() -> None:
     broker = Broker(account="111122223333", region="eu-central-1", clock=VirtualClock())
 
-    said = asyncio.run(Client(asgi(broker), region="").sqs("ListQueues")).json()["QueueUrls"]
+    said = asyncio.run(Client(asgi(broker), region="").sqs("ListQueueTags", QueueUrl="orders")).json()["Tags"]
 
-    assert said[:2] == ["111122223333", "eu-central-1"]
+    assert (said["account"], said["region"]) == ("111122223333", "eu-central-1")
 
 
 def test_websockets_are_not_spoken() -> None:
