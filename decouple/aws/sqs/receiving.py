@@ -156,8 +156,8 @@ def shown(queue: Queue[Any], message: Message[Any], asked: Asked) -> dict[str, A
     if not asked.system and not asked.names:
         return found
     details = details_of(message.record)
-    if asked.system:
-        found["Attributes"] = system_of(queue, message, details, asked.system)
+    if asked.system and (said := system_of(queue, message, details, asked.system)):
+        found["Attributes"] = said
     if asked.names and (attributes := wanted(details.attributes, asked.names)):
         found["MD5OfMessageAttributes"] = md5_of_attributes(attributes)
         found["MessageAttributes"] = {name: wire_attribute(value) for name, value in attributes.items()}
