@@ -74,14 +74,14 @@ def put_in_place(topic: Subscribing, subscription: Subscription, terms: Terms, *
 def replay_again(topic: Subscribing, subscription: Subscription, replay: Replay) -> None:
     """See Subscription.replay_from. Nothing published meanwhile comes in between."""
     start, end = replay
-    assert start is not None
     missed: list[tuple[Publication, Exception]] = []
     with topic._lock:
         topic._subscribers.deactivate(subscription)
         subscription.finish(topic._published)
         subscription.replay = replay
         try:
-            topic._send_again(subscription, start, end, missed)
+            if start is not None:
+                topic._send_again(subscription, start, end, missed)
         finally:
             topic._activate(subscription)
     if subscription.queue is not None:

@@ -269,7 +269,7 @@ class Subscribing:
         since = instant - EPOCH
         return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000 - self.clock.epoch
 
-    def _replay_to(self, subscription: Subscription, start: datetime, until: datetime | None) -> None:
+    def _replay_to(self, subscription: Subscription, start: datetime | None, until: datetime | None) -> None:
         replay_again(self, subscription, self._replay_between(start, until))
 
     def _replay_between(self, start: datetime | None, until: datetime | None) -> Replay:
@@ -390,7 +390,7 @@ class Subscribing:
         """Two days after a token was sent: it is void, and so is a subscription that nobody confirmed."""
         with self._lock:
             subscription = self._subscribers.by_token.pop(token, None)
-        if subscription is not None and subscription.state == "pending":
+        if subscription is not None and subscription.state == "pending" and subscription.token == token:
             self._cancel(subscription, "not confirmed within two days")
 
     # -- what both halves use ------------------------------------------------------------------------------------

@@ -126,6 +126,11 @@ class Subscription:
         """Confirm it as its endpoint would, without the token: for endpoints of one's own."""
         self.topic._confirm(self)
 
+    def ask(self) -> None:
+        """Send an endpoint that has not confirmed another token, for two more days; the first one stays good for its own."""
+        if self.state == "pending":
+            self.topic._ask(self, "SubscriptionConfirmation")
+
     def configure(self, **terms: Any) -> None:
         """Change the terms for what is published from now on: filter, filter_scope, envelope, dead_letter, and of pushed
         targets retry, concurrency, max_rate, max_backlog, on_full, as in `subscribe`; what is left out stays as it is.
@@ -134,8 +139,10 @@ class Subscription:
         """
         self.topic._amend(self, terms)
 
-    def replay_from(self, start: datetime, until: datetime | None = None) -> None:
+    def replay_from(self, start: datetime | None, until: datetime | None = None) -> None:
         """Send again what the topic's archive has from `start` on, and after `until` nothing; see `subscribe`.
+
+        None: nothing again, and from now on everything.
 
         Raises TypeError, ValueError. Source: SNS API, SetSubscriptionAttributes, ReplayPolicy.
         """

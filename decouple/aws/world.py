@@ -94,6 +94,10 @@ class World:
                 found = self._places[key] = Place(self, broker)
         return found
 
+    def known(self, account: str, region: str) -> Place | None:
+        """The same, if it was asked for before: an ARN in a request makes no place."""
+        return self._places.get((account, region))
+
     def broker(self, account: str | None = None, region: str | None = None) -> Broker:
         """The broker of one account in one region, by default of the world's own."""
         return self.place(account, region).broker
