@@ -173,10 +173,9 @@ class Accepted:
             self.pending = self.going = False
 
 
-def accept(function: Function, runner: Runner, event: Any, lineage: Lineage) -> str:
+def accept(function: Function, runner: Runner, event: Any, lineage: Lineage, request_id: str) -> str:
     """See `Function.send`."""
     text = json_text(event, f"an event of function {function.name!r} must be JSON")
-    request_id = function.new_request_id()
     accepted = Accepted(function, runner, text, request_id, lineage)
     with function._lock:
         function._pending += 1

@@ -378,20 +378,20 @@ class Function:
 
     # -- events that are seen to later ---------------------------------------------------------------------------
 
-    def send(self, event: Any = None) -> str:
-        """Hand an event over: its request id. At least once, retried after errors, then to the destinations.
+    def send(self, event: Any = None, *, request_id: str | None = None) -> str:
+        """Hand an event over: its request id, a new one unless given. Run at least once, then on to the destinations.
 
         An error is retried after one minute and then two, at most `retries` times; for want of room it is tried for up to
         max_age. Raises TypeError, ValueError, NeedsBroker. Source: Lambda API, Invoke, Event.
         """
-        return self._send(event, LINEAGE.get())
+        return self._send(event, LINEAGE.get(), request_id)
 
-    def _send(self, event: Any, lineage: Lineage) -> str:
+    def _send(self, event: Any, lineage: Lineage, request_id: str | None = None) -> str:
         if self._runner is None:
             raise NeedsBroker(f"an event for function {self.name!r}")
         from decouple.asynchronous import accept  # here, because not every function is sent events
 
-        return accept(self, self._runner, event, lineage)
+        return accept(self, self._runner, event, lineage, request_id or self.new_request_id())
 
     def deliver(self, notification: Notification) -> str:
         """Take a notification of a topic it is subscribed to, as Lambda does from SNS: an event of one record, sent.

@@ -38,6 +38,9 @@ class World:
     enforces only between accounts or over minutes (queue policies for SNS, 60 s between purges and after a deletion);
     endpoint: where queue URLs and links lead ("http://127.0.0.1:4566"), None for AWS's own host names; observers: told of
     every Change in any of the brokers; seed: as for Broker.
+
+    handlers: Python callables by the Handler of Lambda functions: after `world.handlers["app.handler"] = handle` a
+    CreateFunction with Handler="app.handler" runs `handle(event, context)`, whatever its Code is.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class World:
         self.endpoint = endpoint
         self._observers = tuple(observers)
         self._seed = seed
+        self.handlers: dict[str, Callable[..., Any]] = {}
         self._places: dict[tuple[str, str], Place] = {}
         self._started = False
         self._lock = threading.Lock()
@@ -165,23 +169,23 @@ class World:
             place.broker.start()
 
     def close(self, timeout: float | None = None) -> None:
-        """Close every broker."""
+        """Close every broker, and what the wire keeps beside it."""
         for place in self.places:
-            place.broker.close(timeout)
+            place.close(timeout)
 
     def reset(self) -> None:
         """Begin anew: all brokers are closed and forgotten. The clock stays as it is."""
         with self._lock:
             places, self._places = self.places, {}
         for place in places:
-            place.broker.close(0)
+            place.close(0)
 
 
 class Place:
     """One account in one region: its broker, and what the wire keeps beside it.
 
-    `keep(kind)` is the one record of that class, made when first asked for: each service's operations have one.
-    signature_versions: of topics by ARN, where it is not "1".
+    `keep(kind)` is the one record of that class, made when first asked for: each service's operations have one. What has a
+    `close()` is closed with the place. signature_versions: of topics by ARN, where it is not "1".
     """
 
     def __init__(self, world: World, broker: Broker) -> None:
@@ -212,6 +216,14 @@ class Place:
         # Recorded: functions get version 1 also from a topic that signs by version 2.
         version = "1" if way.protocol == "lambda" else self.signature_versions.get(way.topic_arn, "1")
         return signer.sign(notification, version)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Close the broker, then what is kept beside it."""
+        self.broker.close(timeout)
+        for kept in list(self._kept.values()):
+            close = getattr(kept, "close", None)
+            if close is not None:
+                close()
 
     def now(self) -> float:
         """The present on the world's clock, in seconds since 1970."""
