@@ -66,7 +66,7 @@ class Declaring:
     _links: str | None = None
     _sign: Callable[[Notification], Mapping[str, str]] | None = None
 
-    def _settle_in(self, thing: Queue[Any] | Topic | Function) -> None:
+    def _settle_in(self, thing: Queue[Any] | Topic | Function | Schedule) -> None:
         """Its ARN says whose it is."""
         thing._account, thing._region = self.account, self.region
 
@@ -254,7 +254,8 @@ class Declaring:
         scheduled event; "<aws.scheduler.scheduled-time>", -schedule-arn, -execution-id and -attempt-number in it are filled
         in; window: seconds after each instant within which to do it, any time, up to a day; start, end: aware datetimes,
         for an at() without meaning; group: for FIFO targets; retry: a schedule of delays, or a mapping in SNS's names, for a
-        target that fails (185 times within 24 hours); dead_letter: a queue for what was given up; name: numbered by default.
+        target that fails (185 times within 24 hours); dead_letter: a queue for what was given up; name: numbered by default,
+        "reports/nightly" for a schedule in the group reports.
 
         Declared again under its name with the same terms it is the same one, ScheduleExists with others. One that has ended
         leaves its name. Raises InvalidSchedule, also for what is never due; InvalidName, ValueError, TypeError,
@@ -264,7 +265,7 @@ class Declaring:
 
         terms, planned, since = read_terms(
             expression, target, clock=self.clock, payload=payload, timezone=timezone, window=window, start=start,
-            end=end, group=group, retry=retry, dead_letter=dead_letter,
+            end=end, group=group, retry=retry, dead_letter=dead_letter, account=self.account, region=self.region,
         )  # fmt: skip
         with self._lock:
             if self._closed:
@@ -273,6 +274,7 @@ class Declaring:
                 )
             name = self._free_name() if name is None else check_schedule_name(name)
             made = Schedule(name, terms, planned, since, self.clock, self._employed(), self._observers, self._forget)
+            self._settle_in(made)
             schedule = self._schedules.setdefault(name, made)
         if schedule is not made:
             schedule.compare(made)

@@ -36,7 +36,7 @@
     |   |-- BrokenOff              the broker was closed before the run was begun
     |   `-- Throttled              .running of .limit at a time: no room for another run
     |-- ScheduleExists             .schedule: declared again with another term (.setting, .current, .asked)
-    |-- DeliveryFailed             .endpoint, .status: an endpoint did not take a notification; tried again
+    |-- DeliveryFailed             .endpoint, .status, .code: an endpoint did not take a notification; tried again
     |   `-- DeliveryRefused        it never will
     |-- NeedsBroker                .what: done by a broker's workers, and there is no broker
     |-- InvalidName                .name
@@ -553,12 +553,16 @@ class ScheduleExists(DecoupleError):
 
 
 class DeliveryFailed(DecoupleError):
-    """An endpoint did not take a notification this time. `status`: what it answered, None where it did not."""
+    """An endpoint did not take a notification this time.
 
-    def __init__(self, endpoint: str, *, why: str, status: int | None = None) -> None:
+    status: what it answered, None where it did not; code: AWS's word for the reason, None where it has none.
+    """
+
+    def __init__(self, endpoint: str, *, why: str, status: int | None = None, code: str | None = None) -> None:
         super().__init__(f"{endpoint} did not take the notification: {why}")
         self.endpoint = endpoint
         self.status = status
+        self.code = code
 
 
 class DeliveryRefused(DeliveryFailed):

@@ -12,12 +12,19 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decouple.arns import ACCOUNT, REGION
 from decouple.attempt import cut_short, reason_of, words_of
 from decouple.bodies import text_of
 from decouple.calls import answer_of, is_async
 from decouple.core.records import Details, Failure
-from decouple.errors import DecoupleError, DeliveryRefused, NeedsBroker, NotDelivered, QueueClosed, TopicClosed
+from decouple.errors import (
+    DecoupleError,
+    DeliveryFailed,
+    DeliveryRefused,
+    NeedsBroker,
+    NotDelivered,
+    QueueClosed,
+    TopicClosed,
+)
 from decouple.fanout import put
 from decouple.function import Function
 from decouple.jsontext import json_text
@@ -38,20 +45,10 @@ TIME = "<aws.scheduler.scheduled-time>"
 EXECUTION = "<aws.scheduler.execution-id>"
 ATTEMPT = "<aws.scheduler.attempt-number>"
 PLACEHOLDERS = (ARN, TIME, EXECUTION, ATTEMPT)
-EVENT = {
-    "version": "0",
-    "id": EXECUTION,
-    "detail-type": "Scheduled Event",
-    "source": "aws.scheduler",
-    "account": ACCOUNT,
-    "time": TIME,
-    "region": REGION,
-    "resources": [ARN],
-    "detail": "{}",
-}
-"""What a schedule without a payload says."""
 LONGEST_REASON = 200
 LONGEST_ATTRIBUTE = 1_024
+SAMPLE = "0" * 36
+"""As long as the id of an execution."""
 
 
 # -- what is handed over ---------------------------------------------------------------------------------------------
@@ -68,8 +65,11 @@ class Payload(NamedTuple):
         return self.text if self.coded else repr(self.text)
 
 
-def payload_of(value: Any, target: Any) -> Payload:
-    """Text as it is, anything else as its JSON, or as the body of a typed queue. Raises TypeError, ValueError."""
+def payload_of(value: Any, target: Any, account: str, region: str) -> Payload:
+    """Text as it is, anything else as its JSON, or as the body of a typed queue; None is AWS's scheduled event.
+
+    Raises TypeError, ValueError.
+    """
     codec = target._codec if isinstance(target, Queue) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if codec is not None:
         text: str = codec.text_of(value)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
@@ -77,8 +77,24 @@ def payload_of(value: Any, target: Any) -> Payload:
     if isinstance(value, str):
         text, coded = text_of(value), False
     else:
-        text, coded = json_text(EVENT if value is None else value, "a payload must be text or JSON"), True
+        said = scheduled_event(account, region) if value is None else value
+        text, coded = json_text(said, "a payload must be text or JSON"), True
     return Payload(text, coded, tuple(one for one in PLACEHOLDERS if one in text))
+
+
+def scheduled_event(account: str, region: str) -> dict[str, Any]:
+    """What a schedule without a payload says."""
+    return {
+        "version": "0",
+        "id": EXECUTION,
+        "detail-type": "Scheduled Event",
+        "source": "aws.scheduler",
+        "account": account,
+        "time": TIME,
+        "region": region,
+        "resources": [ARN],
+        "detail": "{}",
+    }
 
 
 class Outlet(NamedTuple):
@@ -95,7 +111,7 @@ class Outlet(NamedTuple):
     arn: str
 
 
-def outlet_of(target: Any, payload: Payload, group: str | None, clock: Clock, name: str) -> Outlet:
+def outlet_of(target: Any, payload: Payload, group: str | None, clock: Clock) -> Outlet:
     """The way into that target, checked as far as can be known before. Raises TypeError, ValueError, NeedsBroker."""
     if isinstance(target, (Queue, Topic, Function)):
         if not same_time(target.clock, clock):  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
@@ -108,12 +124,12 @@ def outlet_of(target: Any, payload: Payload, group: str | None, clock: Clock, na
         if ordered and group is None:
             raise ValueError(f"group is missing: FIFO target {target.name!r} keeps the order within each group")
         if isinstance(target, Topic):
-            return into_topic(target, payload, group, name)
-        return into_queue(target, payload, group, name)  # pyright: ignore[reportUnknownArgumentType]
+            return into_topic(target, payload, group)
+        return into_queue(target, payload, group)  # pyright: ignore[reportUnknownArgumentType]
     if not callable(target) or isinstance(target, type):
         raise TypeError(f"a schedule's target must be a Queue, Topic, Function or callable, not {target!r:.80}")
     check_no_group(group)
-    named = f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
+    named = name_of(target)
     awaits = is_async(target)
 
     def call(firing: Firing, text: str) -> Any:
@@ -123,10 +139,18 @@ def outlet_of(target: Any, payload: Payload, group: str | None, clock: Clock, na
     return Outlet(call, awaits, True, (DeliveryRefused,), named, named)
 
 
-def into_queue(queue: Queue[Any], payload: Payload, group: str | None, name: str) -> Outlet:
+def name_of(target: Callable[..., Any]) -> str:
+    """A callable's own ARN, if it stands for something that has one; or where it is defined."""
+    arn = getattr(target, "arn", None)
+    if isinstance(arn, str):
+        return arn
+    return f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
+
+
+def into_queue(queue: Queue[Any], payload: Payload, group: str | None) -> Outlet:
     """Send: as the queue's own message, with the execution as the deduplication id where there is order."""
     if queue._codec is None:
-        queue._checked(Entry(payload.text, group=group, deduplication_id=name if queue.fifo else None))
+        queue._checked(Entry(payload.text, group=group, deduplication_id=SAMPLE if queue.fifo else None))
 
     def send(firing: Firing, text: str) -> None:
         identity = firing.id if queue.fifo else None
@@ -139,9 +163,9 @@ def into_queue(queue: Queue[Any], payload: Payload, group: str | None, name: str
     return Outlet(send, False, False, (QueueClosed,), queue.name, queue.arn)
 
 
-def into_topic(topic: Topic, payload: Payload, group: str | None, name: str) -> Outlet:
+def into_topic(topic: Topic, payload: Payload, group: str | None) -> Outlet:
     """Publish: to every subscription that wants it."""
-    checked(Publish(payload.text, group=group, deduplication_id=name if topic.fifo else None), topic)
+    checked(Publish(payload.text, group=group, deduplication_id=SAMPLE if topic.fifo else None), topic)
 
     def publish(firing: Firing, text: str) -> None:
         topic.publish(text, group=group, deduplication_id=firing.id if topic.fifo else None)
@@ -275,7 +299,9 @@ class Firing:
             schedule._failed += 1
         delay = None if isinstance(error, schedule._outlet.final) else self._delay()
         if delay is None or schedule.state == "closed":
-            self.give_up(reason_of(error, self.failures))
+            failure = reason_of(error, self.failures)
+            code = error.code if isinstance(error, DeliveryFailed) else None
+            self.give_up(failure if code is None else failure._replace(error=code))
             return
         self.previous = delay
         until = schedule.clock.now() + delay

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decouple.arns import arn_of
+from decouple.arns import ACCOUNT, REGION, arn_of
 from decouple.clock import Clock, Seconds, nanoseconds
 from decouple.core.backoff import exponential, until
 from decouple.core.changes import Cause, Change
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Schedule", "ScheduleStats", "Terms", "check_schedule_name", "read_terms"]
 
-NAME = re.compile(r"[0-9A-Za-z_.-]{1,64}", re.ASCII)
+NAME = re.compile(r"([0-9A-Za-z_.-]{1,64}/)?[0-9A-Za-z_.-]{1,64}", re.ASCII)
+DEFAULT_GROUP = "default"
 DEFAULT_RETRIES = until(exponential(1, 600), max_attempts=186, max_age=86_400)
 """EventBridge's: 185 retries within 24 hours, exponential with jitter; AWS does not publish the delays."""
 CANCELLED = Failure("ScheduleClosed", "the schedule was closed before it was delivered", "", 0)
@@ -80,10 +81,11 @@ class Terms(NamedTuple):
 
 
 def check_schedule_name(name: str) -> str:
-    """A name AWS would accept. Raises InvalidName."""
+    """A name AWS would accept, with its group before it where that is not the default one. Raises InvalidName."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise InvalidName(name, kind="schedule", rule="1 to 64 letters, digits, '-', '_' and '.'")
-    return name
+        rule = "1 to 64 letters, digits, '-', '_' and '.', with or without the like as its group/ before it"
+        raise InvalidName(name, kind="schedule", rule=rule)
+    return name.removeprefix(f"{DEFAULT_GROUP}/")
 
 
 def read_terms(
@@ -99,6 +101,8 @@ def read_terms(
     group: str | None,
     retry: Any,
     dead_letter: Any,
+    account: str,
+    region: str,
 ) -> tuple[Terms, Plan, int]:
     """The terms, when they are due, and since when: nanoseconds since 1970.
 
@@ -113,7 +117,7 @@ def read_terms(
     terms = Terms(
         expression=expression,
         target=target,
-        payload=payload_of(payload, target),
+        payload=payload_of(payload, target, account, region),
         timezone=str(place),
         window=width / SECOND,
         start=start,
@@ -187,7 +191,7 @@ class Schedule:
         self._terms = terms
         self._plan = planned
         self._payload = terms.payload
-        self._outlet: Outlet = outlet_of(terms.target, terms.payload, terms.group, clock, name)
+        self._outlet: Outlet = outlet_of(terms.target, terms.payload, terms.group, clock)
         self._runner = staff.runner
         self._chance = staff.chance
         self._forget = forget
@@ -224,9 +228,18 @@ class Schedule:
         return self._terms.timezone
 
     @property
+    def terms(self) -> Terms:
+        """All that was declared."""
+        return self._terms
+
+    _account: str = ACCOUNT
+    _region: str = REGION
+
+    @property
     def arn(self) -> str:
         """Its Amazon resource name: arn:aws:scheduler:us-east-1:000000000000:schedule/default/nightly."""
-        return arn_of("scheduler", f"schedule/default/{self.name}")
+        path = self.name if "/" in self.name else f"{DEFAULT_GROUP}/{self.name}"
+        return arn_of("scheduler", f"schedule/{path}", account=self._account, region=self._region)
 
     @property
     def next_at(self) -> datetime | None:

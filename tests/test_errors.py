@@ -207,10 +207,14 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
     ),
     (
         DeliveryFailed("https://a.test/", why="it answered 503", status=503),
-        {"endpoint": "https://a.test/", "status": 503},
+        {"endpoint": "https://a.test/", "status": 503, "code": None},
         ["https://a.test/", "503"],
     ),
-    (DeliveryRefused("https://a.test/", why="no"), {"endpoint": "https://a.test/", "status": None}, ["no"]),
+    (
+        DeliveryRefused("https://a.test/", why="no", code="NO_RESOURCE"),
+        {"endpoint": "https://a.test/", "status": None, "code": "NO_RESOURCE"},
+        ["no"],
+    ),
     (NeedsBroker("a handler"), {"what": "a handler"}, ["a handler", "Broker().topic"]),
     (InvalidName("a b", kind="queue", rule="letters only"), {"name": "a b"}, ["'a b'", "queue", "letters only"]),
     (

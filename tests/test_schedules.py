@@ -12,7 +12,7 @@ import pytest
 
 from decouple import Broker, DecoupleError, InvalidName, NeedsBroker, Queue, SystemClock
 from decouple.core.backoff import exponential, until
-from decouple.errors import InvalidSchedule, ScheduleExists
+from decouple.errors import DeliveryRefused, InvalidSchedule, ScheduleExists
 from decouple.function import Function
 from decouple.schedules import ScheduleStats
 from decouple.testing import Ledger, VirtualClock
@@ -197,6 +197,58 @@ def test_without_a_payload_it_is_awss_scheduled_event(broker: Broker, orders: Qu
         "detail": "{}",
     }
     assert schedule.arn == "arn:aws:scheduler:us-east-1:000000000000:schedule/default/nightly"
+
+
+def test_a_schedule_is_of_its_brokers_account_and_region(clock: VirtualClock) -> None:
+    broker = Broker(account="111122223333", region="eu-central-1", clock=clock)
+    orders = broker.queue("orders")
+    schedule = broker.schedule("rate(1 day)", orders, name="nightly")
+    broker.run_until_idle()
+
+    event = json.loads(orders.receive()[0].text)
+
+    assert (event["account"], event["region"]) == ("111122223333", "eu-central-1")
+    assert event["resources"] == [schedule.arn]
+    assert schedule.arn == "arn:aws:scheduler:eu-central-1:111122223333:schedule/default/nightly"
+
+
+def test_a_name_may_have_a_group_before_it(broker: Broker, orders: Queue) -> None:
+    """EventBridge Scheduler: a name is one schedule within its group, and the ARN has both."""
+    reports = broker.schedule("rate(1 day)", orders, name="reports/nightly")
+    nightly = broker.schedule("rate(1 day)", orders, name="nightly")
+
+    assert broker.schedule("rate(1 day)", orders, name="default/nightly") is nightly
+    assert reports.arn == "arn:aws:scheduler:us-east-1:000000000000:schedule/reports/nightly"
+    assert set(broker.schedules) == {"reports/nightly", "nightly"}
+
+
+def test_the_terms_are_what_was_declared(broker: Broker, orders: Queue) -> None:
+    end = NEW_YEAR + timedelta(days=1)
+    schedule = broker.schedule("rate(1 day)", orders, payload={"n": 1}, window=60, end=end, timezone="Europe/Berlin")
+
+    terms = schedule.terms
+
+    assert (terms.expression, terms.target, terms.payload.text) == ("rate(1 day)", orders, '{"n": 1}')
+    assert (terms.timezone, terms.window, terms.start, terms.end) == ("Europe/Berlin", 60.0, None, end)
+
+
+def test_a_callable_may_say_what_it_stands_for_and_why_it_refuses(broker: Broker) -> None:
+    """The dead letter has the ARN of the target, and AWS's word for the reason."""
+
+    class Elsewhere:
+        arn = "arn:aws:sqs:us-east-1:000000000000:gone"
+
+        def __call__(self, payload: str) -> None:
+            raise DeliveryRefused(self.arn, why="it does not exist", code="NO_RESOURCE")
+
+    dead = broker.queue("dead")
+    schedule = broker.schedule("rate(1 day)", Elsewhere(), payload="tick", dead_letter=dead)
+    broker.run_until_idle(errors="collect")
+
+    [letter] = dead.receive()
+    assert letter.attributes["TARGET_ARN"] == "arn:aws:sqs:us-east-1:000000000000:gone"
+    assert letter.attributes["ERROR_CODE"] == "NO_RESOURCE"
+    assert "to arn:aws:sqs:us-east-1:000000000000:gone, next" in repr(schedule)
 
 
 def test_schedulers_context_attributes_are_filled_in(broker: Broker, clock: VirtualClock) -> None:
@@ -463,6 +515,11 @@ REFUSED: dict[str, tuple[Callable[[Broker, Queue], object], type[Exception], str
     ),
     "retry": (lambda b, q: b.schedule("rate(1 day)", q, retry=3), TypeError, "retry must be a schedule"),
     "name": (lambda b, q: b.schedule("rate(1 day)", q, name="a b"), InvalidName, "'a b' cannot name a schedule"),
+    "two groups": (
+        lambda b, q: b.schedule("rate(1 day)", q, name="a/b/c"),
+        InvalidName,
+        "'a/b/c' cannot name a schedule",
+    ),
 }
 
 

@@ -1,4 +1,6 @@
-"""Filters of a trigger: EventBridge patterns over the record of a message, of which one must match.
+"""EventBridge patterns: that of a rule, and the filters of a trigger, over the record of a message, of which one must match.
+
+    read_rule_pattern('{"source": ["shop"], "detail": {"total": [{"numeric": [">", 100]}]}}').matches(event)
 
     wanted = read_patterns([{"body": {"kind": ["order"]}}, {"messageAttributes": {"vip": {"stringValue": ["yes"]}}}])
     wanted.matches(record)
@@ -14,17 +16,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from decouple.core.fields import parsed, read_body
-from decouple.core.filters import Alternative, Filter, compile, holds
+from decouple.core.event_operators import EVENT_OPERATORS
+from decouple.core.fields import parsed, read_body, refused
+from decouple.core.filters import Alternative, Dialect, Filter, compile, holds
 from decouple.errors import InvalidFilter
 
-__all__ = ["Patterns", "read_patterns"]
+__all__ = ["Patterns", "read_patterns", "read_rule_pattern"]
 
 MOST_PATTERNS = 5
 LONGEST = 4_096
-MOST_KEYS = LONGEST
-MOST_COMBINATIONS = 10_000
-"""Of values times depth, as filters count: more than a pattern of that length has, but for `$or` within `$or`."""
+EVENTBRIDGE = Dialect(EVENT_OPERATORS, keys=LONGEST, combinations=1_000, by_values=False)
+"""Its length bounds a pattern; but `$or` within `$or` would make millions of alternatives of it."""
 
 
 class Choice(NamedTuple):
@@ -79,7 +81,22 @@ def read_patterns(given: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Pat
 
 
 def read_pattern(one: Mapping[str, Any]) -> Filter:
-    read = compile(one, "body", most_keys=MOST_KEYS, most_combinations=MOST_COMBINATIONS)
+    read = compile(one, "body", dialect=EVENTBRIDGE)
     if len(read.text) > LONGEST:
         raise InvalidFilter("", reason=f"Filter pattern can not have more than {LONGEST} characters")
     return read
+
+
+def read_rule_pattern(text: str) -> Filter:
+    """The pattern of a rule, from its JSON; `matches(event)` asks it. Raises InvalidFilter with EventBridge's reason."""
+    import json  # here, because few programs have rules
+
+    try:
+        given: Any = json.loads(text, parse_constant=refused)
+    except (ValueError, RecursionError):
+        raise InvalidFilter("", reason="Invalid JSON") from None
+    if not isinstance(given, dict):
+        raise InvalidFilter("", reason="Filter is not an object")
+    if not given:
+        raise InvalidFilter("", reason="Empty objects are not allowed")
+    return compile(cast("dict[str, Any]", given), "body", dialect=EVENTBRIDGE)

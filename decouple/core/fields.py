@@ -23,7 +23,19 @@ from decouple.attributes import ArrayText, Attribute, is_decimal
 if TYPE_CHECKING:
     from decimal import Decimal
 
-__all__ = ["LITERALS", "Atom", "Fields", "Literal", "Place", "atom", "number", "parsed", "read_attributes", "read_body"]
+__all__ = [
+    "LITERALS",
+    "Atom",
+    "Fields",
+    "Literal",
+    "Place",
+    "atom",
+    "number",
+    "parsed",
+    "read_attributes",
+    "read_body",
+    "refused",
+]
 
 
 class Literal(Enum):
@@ -159,4 +171,5 @@ def parsed(text: str) -> Any:
 
 
 def refused(constant: str) -> Any:
+    """For json.loads: NaN and Infinity, which Python reads and JSON has not."""
     raise ValueError(f"JSON has no {constant}")

@@ -3,7 +3,7 @@
 A pattern tests one plain value (an atom of core/fields.py). Its kind and operand are what an index needs to find it
 without testing: `equal` a value, `fold` a text in folded case, `prefix` a beginning, `suffix` a beginning of the text
 reversed, `cidr` a beginning of an address in bits, `range` two positions on the number line; `exists` and `missing` ask for
-the key itself; `but` is what nearly everything matches.
+the key itself; `but` is what only a test can tell, and nearly everything matches.
 
 Source: SNS developer guide, "Filter policy constraints" and the pages on each operator; recorded refusals.
 """
@@ -14,7 +14,7 @@ Source: SNS developer guide, "Filter policy constraints" and the pages on each o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 from decouple.core.fields import Atom, Literal, atom
@@ -24,7 +24,20 @@ from decouple.jsontext import json_text
 if TYPE_CHECKING:
     from decimal import Decimal
 
-__all__ = ["OPERATORS", "Pattern", "address_bits", "pattern", "position"]
+__all__ = [
+    "OPERATORS",
+    "Compiled",
+    "Operators",
+    "Pattern",
+    "address_bits",
+    "anything_but",
+    "pattern",
+    "position",
+    "prefix",
+    "refuse",
+    "suffix",
+    "text",
+]
 
 HIGHEST = 1_000_000_000
 STEPS = 100_000
@@ -44,11 +57,11 @@ class Pattern(NamedTuple):
     text: str
 
 
-def pattern(value: Any, path: str) -> Pattern:
-    """The pattern for one value listed at `path`. Raises InvalidFilter."""
+def pattern(value: Any, path: str, operators: Operators | None = None) -> Pattern:
+    """The pattern for one value listed at `path`; operators: those there are, SNS's by default. Raises InvalidFilter."""
     if isinstance(value, dict):
         given: dict[Any, Any] = value
-        kind, operand, test = expression(given, path)
+        kind, operand, test = expression(given, path, OPERATORS if operators is None else operators)
     else:
         wanted = plain(value, path)
         kind, operand, test = equal(wanted)
@@ -56,20 +69,22 @@ def pattern(value: Any, path: str) -> Pattern:
 
 
 def refuse(path: str, reason: str) -> NoReturn:
+    """Raise InvalidFilter."""
     raise InvalidFilter(path, reason=reason)
 
 
 Compiled: TypeAlias = tuple[str, Any, Test]
+Operators: TypeAlias = Mapping[str, Callable[[Any, str], Compiled]]
 
 
-def expression(value: dict[Any, Any], path: str) -> Compiled:
+def expression(value: dict[Any, Any], path: str, operators: Operators) -> Compiled:
     """A match expression: an object with one key, the operator."""
     if len(value) != 1:
         refuse(path, "Only one key allowed in match expression")
     [(operator, operand)] = value.items()
-    if operator not in OPERATORS:
+    if operator not in operators:
         refuse(path, f"Unrecognized match type {operator}")
-    return OPERATORS[operator](operand, f"{path}.{operator}")
+    return operators[operator](operand, f"{path}.{operator}")
 
 
 def shown(value: Any, path: str) -> str:
@@ -91,17 +106,20 @@ def plain(value: Any, path: str) -> Atom:
 
 
 def text(value: Any, path: str, operator: str) -> str:
+    """The operand of an operator that takes text. Raises InvalidFilter."""
     if not isinstance(value, str):
         refuse(path, f"{operator} match pattern must be a string")
     return value
 
 
 def prefix(operand: Any, path: str) -> Compiled:
+    """A text with that beginning."""
     start = text(operand, path, "prefix")
     return "prefix", start, lambda value: isinstance(value, str) and value.startswith(start)
 
 
 def suffix(operand: Any, path: str) -> Compiled:
+    """A text with that end."""
     end = text(operand, path, "suffix")
     return "suffix", end[::-1], lambda value: isinstance(value, str) and value.endswith(end)
 
@@ -280,7 +298,7 @@ def address_bits(value: str) -> str | None:
     return f"{address.version}{int(address):0{address.max_prefixlen}b}"
 
 
-OPERATORS: dict[str, Callable[[Any, str], Compiled]] = {
+OPERATORS: Operators = {
     "anything-but": anything_but,
     "cidr": cidr,
     "equals-ignore-case": ignore_case,

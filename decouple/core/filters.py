@@ -23,16 +23,40 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from decouple.core.fields import Atom, Fields, Place, read_attributes, read_body
-from decouple.core.filter_patterns import OPERATORS, Pattern, pattern, refuse, shown
+from decouple.core.filter_patterns import OPERATORS, Operators, Pattern, pattern, refuse, shown
 
-__all__ = ["Alternative", "Branch", "Explanation", "Filter", "KeyReason", "Leaf", "Scope", "compile", "fields_of"]
+__all__ = [
+    "Alternative",
+    "Branch",
+    "Dialect",
+    "Explanation",
+    "Filter",
+    "KeyReason",
+    "Leaf",
+    "Scope",
+    "compile",
+    "fields_of",
+]
 
-MOST_KEYS = 5
-MOST_COMBINATIONS = 150
 MOST_BYTES = 262_144
 DEEPEST = 100
+TOO_COMPLEX = "Filter policy is too complex"
 
 Scope: TypeAlias = Literal["attributes", "body"]
+
+
+class Dialect(NamedTuple):
+    """What a service lets policies say. keys: at the top of a nested one; combinations: values of all keys multiplied, or,
+    if it does not count by values, the alternatives of `$or` alone.
+    """
+
+    operators: Operators = OPERATORS
+    keys: int = 5
+    combinations: int = 150
+    by_values: bool = True
+
+
+SNS = Dialect()
 
 
 class Leaf(NamedTuple):
@@ -216,27 +240,21 @@ def said(value: Atom) -> str:
 # -- compiling -------------------------------------------------------------------------------------------------------
 
 
-def compile(
-    policy: Mapping[str, Any],
-    scope: Scope = "attributes",
-    *,
-    most_keys: int = MOST_KEYS,
-    most_combinations: int = MOST_COMBINATIONS,
-) -> Filter:
+def compile(policy: Mapping[str, Any], scope: Scope = "attributes", *, dialect: Dialect = SNS) -> Filter:
     """The filter for a policy, which it shares nothing with. Cost: O(its size).
 
     At most 5 keys (of a nested policy those at the top), 150 combinations (values of all keys multiplied, in the body
-    each list times its depth; alternatives of `$or` added), where nothing else is given, and 256 KiB of JSON.
+    each list times its depth; alternatives of `$or` added), where the dialect is SNS's, and 256 KiB of JSON.
     Raises TypeError, ValueError, InvalidFilter with the place and AWS's reason.
     """
     if scope not in ("attributes", "body"):
         raise ValueError(f"a filter's scope must be 'attributes' or 'body', not {scope!r}")
     if not isinstance(policy, Mapping):
         raise TypeError(f"a filter policy must be a mapping of keys to lists of values, not {policy!r:.80}")
-    if len(policy) > most_keys:
-        refuse("", f"Filter policy can not have more than {most_keys} keys")
+    if len(policy) > dialect.keys:
+        refuse("", f"Filter policy can not have more than {dialect.keys} keys")
     given = dict(policy)
-    alternatives, _ = read(given, Position("", "", 1, scope, 0, most_combinations))
+    alternatives, _ = read(given, Position("", "", 1, scope, 0, dialect))
     text = shown(given, "")
     if size_of(text) > MOST_BYTES:
         refuse("", f"Filter policy can not have more than {MOST_BYTES} bytes")
@@ -244,16 +262,14 @@ def compile(
 
 
 class Position(NamedTuple):
-    """Where in a policy one reads. key: the key so far, joined by dots; path: the same for people, with `$or[0]`; most:
-    combinations.
-    """
+    """Where in a policy one reads. key: the key so far, joined by dots; path: the same for people, with `$or[0]`."""
 
     key: str
     path: str
     depth: int
     scope: Scope
     inside: int
-    most: int = MOST_COMBINATIONS
+    dialect: Dialect = SNS
 
     def at(self, key: str) -> tuple[str, str]:
         return (f"{self.key}.{key}" if self.key else key), (f"{self.path}.{key}" if self.path else key)
@@ -265,20 +281,20 @@ Read: TypeAlias = tuple[list[Alternative], int]
 def read(policy: dict[Any, Any], here: Position) -> Read:
     """The alternatives of a policy or of an object in it, and how many combinations AWS counts."""
     if here.inside > DEEPEST:
-        refuse("", "Filter policy is too complex")  # depth multiplies: AWS cannot get as far
+        refuse("", TOO_COMPLEX)  # depth multiplies: AWS cannot get as far
     found: list[Alternative] = [()]
     total = 1
     for key, value in policy.items():
-        options, many = read_key(key, value, here, here.most // total)
+        options, many = read_key(key, value, here, here.dialect.combinations // total)
         total *= many
-        check_complexity(total, here.most)
+        check_complexity(total, here.dialect.combinations)
         found = [(*one, *option) for one in found for option in options]
     return found, total
 
 
 def check_complexity(combinations: int, most: int) -> None:
     if combinations > most:
-        refuse("", "Filter policy is too complex")
+        refuse("", TOO_COMPLEX)
 
 
 def read_key(key: Any, value: Any, here: Position, left: int) -> Read:
@@ -293,17 +309,18 @@ def read_key(key: Any, value: Any, here: Position, left: int) -> Read:
     values: list[Any] = list(value)
     if not values:
         refuse(path, "Empty arrays are not allowed")
-    if key == "$or" and gives_alternatives(values):
+    if key == "$or" and gives_alternatives(values, here.dialect.operators):
         return read_alternatives(values, here, path)
-    if here.depth * len(values) > left:
-        check_complexity(here.most + 1, here.most)
-    patterns = tuple(pattern(one, f"{path}[{number}]") for number, one in enumerate(values))
-    return [(Leaf(name, patterns, any(one.kind == "missing" for one in patterns)),)], here.depth * len(values)
+    many = here.depth * len(values) if here.dialect.by_values else 1
+    if many > left:
+        refuse("", TOO_COMPLEX)
+    patterns = tuple(pattern(one, f"{path}[{number}]", here.dialect.operators) for number, one in enumerate(values))
+    return [(Leaf(name, patterns, any(one.kind == "missing" for one in patterns)),)], many
 
 
-def gives_alternatives(values: list[Any]) -> bool:
+def gives_alternatives(values: list[Any], operators: Operators) -> bool:
     """Whether the array of a `$or` is one of alternatives; with fewer than two, or operators in it, `$or` is a plain key."""
-    return len(values) > 1 and all(isinstance(one, dict) and OPERATORS.keys().isdisjoint(one) for one in values)
+    return len(values) > 1 and all(isinstance(one, dict) and operators.keys().isdisjoint(one) for one in values)
 
 
 def read_alternatives(values: list[Any], here: Position, path: str) -> Read:
@@ -313,7 +330,7 @@ def read_alternatives(values: list[Any], here: Position, path: str) -> Read:
         more, combinations = read_object(one, here._replace(path=f"{path}[{number}]"))
         options += more
         many += combinations
-        check_complexity(many, here.most)
+        check_complexity(many, here.dialect.combinations)
     return options, many
 
 

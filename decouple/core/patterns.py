@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-__all__ = ["Context", "Match", "as_list", "one_of", "pattern"]
+__all__ = ["Context", "Match", "Piece", "as_list", "expression", "one_of", "pattern"]
 
 Context: TypeAlias = Mapping[str, tuple[str, ...]]
 """What is known of a request: values by key, keys in lower case."""

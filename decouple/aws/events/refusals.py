@@ -1,0 +1,52 @@
+"""What EventBridge has and decouple has not, each with the reason."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from decouple.aws.events import EVENTS
+from decouple.aws.service import Given
+from decouple.aws.world import Call
+
+__all__ = ["REFUSED"]
+
+ARCHIVES = "events are not archived, and so not replayed"
+DESTINATIONS = "no event leaves for an API elsewhere: subscribe an HTTP endpoint to a topic"
+ENDPOINTS = "there is one region at a time, and nothing to fail over to"
+PARTNERS = "there are no partners: put their events with PutEvents"
+POLICIES = "buses have no policies: events come from the account of the bus"
+
+REFUSED = {
+    **dict.fromkeys(("CreateArchive", "DeleteArchive", "DescribeArchive", "ListArchives", "UpdateArchive"), ARCHIVES),
+    **dict.fromkeys(("StartReplay", "CancelReplay", "DescribeReplay", "ListReplays"), ARCHIVES),
+    **dict.fromkeys(
+        [f"{verb}ApiDestination" for verb in ("Create", "Delete", "Describe", "Update")]
+        + [f"{verb}Connection" for verb in ("Create", "Deauthorize", "Delete", "Describe", "Update")]
+        + ["ListApiDestinations", "ListConnections"],
+        DESTINATIONS,
+    ),
+    **dict.fromkeys(
+        [f"{verb}Endpoint" for verb in ("Create", "Delete", "Describe", "Update")] + ["ListEndpoints"], ENDPOINTS
+    ),
+    **dict.fromkeys(
+        [f"{verb}EventSource" for verb in ("Activate", "Deactivate", "Describe")]
+        + [f"{verb}PartnerEventSource" for verb in ("Create", "Delete", "Describe")]
+        + ["ListEventSources", "ListPartnerEventSources", "ListPartnerEventSourceAccounts", "PutPartnerEvents"],
+        PARTNERS,
+    ),
+    **dict.fromkeys(("PutPermission", "RemovePermission"), POLICIES),
+}
+"""By operation."""
+
+
+def refuse(name: str, reason: str) -> None:
+    """Put an operation into the table that only says why it is not there."""
+
+    @EVENTS.operation(name, "refused", reason)
+    def _(call: Call, given: Given) -> NoReturn:
+        text = f"{EVENTS.title} operation {name} is not part of decouple: {reason}"
+        raise EVENTS.error("NotImplemented", text)
+
+
+for operation, why in REFUSED.items():
+    refuse(operation, why)
