@@ -221,6 +221,19 @@ FLOORS = {
     "aws.mocking.patching": 7.83,
     "aws.mocking.mock": 7.84,
     "aws.mocking": 7.85,
+    "aws.endpoint.addressing": 7.5,
+    "aws.endpoint.callers": 7.5,
+    "aws.endpoint.exchange": 7.5,
+    "aws.endpoint.mover": 7.5,
+    "aws.endpoint.looking": 7.5,
+    "aws.endpoint.pages": 7.5,
+    "aws.endpoint.signatures": 7.5,
+    "aws.endpoint.waits": 7.6,
+    "aws.endpoint.control": 7.6,
+    "aws.endpoint.app": 7.7,
+    "aws.endpoint.protocol": 7.5,
+    "aws.endpoint.server": 7.8,
+    "aws.endpoint": 7.8,
     "aws.sqs.errors": 7.3,
     "aws.sqs": 7.4,
     "aws.sqs.changes": 7.4,
@@ -300,6 +313,7 @@ FLOORS = {
     "aws.scheduler.schedules": 7.6,
     "aws.scheduler.groups": 7.6,
     "aws": 7.9,
+    "cli": 8,
 }
 THIRD_PARTY = {"attrs", "sortedcontainers", "typing_extensions"}
 # What rooms above the core may need besides, each from its own extra.

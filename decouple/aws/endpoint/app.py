@@ -1,0 +1,265 @@
+"""The endpoint as an ASGI 3 application: no framework, for the protocol is AWS's and has one address.
+
+What is the same for all services happens here: a body within bounds, who calls, an id for the request, a wait that ends
+with its client, and that nothing unexpected reaches a client but AWS's InternalFailure. The reading and writing is the
+wire's, the doing that of the table of operations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from random import getrandbits
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from decouple.aws.endpoint.addressing import led_back
+from decouple.aws.endpoint.callers import account_of, principal_of, region_of
+from decouple.aws.endpoint.control import Control, is_ours, stranger
+from decouple.aws.endpoint.exchange import (
+    ClientGone,
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    headers_of,
+    json_reply,
+    limits_of,
+    read_body,
+    send_reply,
+    text_reply,
+)
+from decouple.aws.endpoint.mover import Mover
+from decouple.aws.endpoint.waits import Waits
+from decouple.aws.errors import ServiceError
+from decouple.aws.service import find_service
+from decouple.aws.wire import Parsed, Reply, Request, Unreadable, encode, encode_error, read, scope_of
+from decouple.aws.world import Call, World
+from decouple.clock import VirtualClock
+
+if TYPE_CHECKING:
+    from decouple.broker import Broker
+
+__all__ = ["Endpoint", "asgi"]
+
+logger = logging.getLogger("decouple.aws")
+
+UNSIGNED = {("sns", "ConfirmSubscription"), ("sns", "Unsubscribe")}
+"""What links do, which nobody signs."""
+PATIENCE = 10.0
+"""Seconds that work under way has to end when the server does."""
+
+
+def asgi(
+    source: Broker | World | None = None,
+    *,
+    strict: bool = False,
+    endpoint: str | None = None,
+    verify: Mapping[str, str] | None = None,
+    hosts: Collection[str] | None = None,
+    declare: Callable[[World], object] | None = None,
+) -> Endpoint:
+    """An ASGI application that answers as AWS does, for a broker, a world, or a new world.
+
+    strict: hold to AWS's rules across minutes and accounts; endpoint: where the links of notifications lead, such as
+    "http://127.0.0.1:4566", None for AWS's own hosts; a world has its own of both; verify: secrets by access key, to
+    refuse what is not signed with them; hosts: names by which browsers may reach it, None for any; declare: what fills
+    the world, called now and after each reset. Its lifespan starts the brokers and closes them.
+    """
+    if isinstance(source, World):
+        world = source
+    else:
+        made = World if source is None else partial(World.around, source)
+        world = made(strict=strict, endpoint=endpoint)
+    return Endpoint(world, verify=verify, hosts=hosts, declare=declare)
+
+
+class Exchange(NamedTuple):
+    """A request with all that is known of it. receive: tells when its client leaves."""
+
+    request: Request
+    id: str
+    receive: Receive
+    scheme: str
+
+
+class Endpoint:
+    """See `asgi`."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        verify: Mapping[str, str] | None = None,
+        hosts: Collection[str] | None = None,
+        declare: Callable[[World], object] | None = None,
+    ) -> None:
+        self.world = world
+        self._hosts = hosts
+        self._declare = declare
+        self._signatures = None
+        if verify:
+            from decouple.aws.endpoint.signatures import Signatures  # here, because few endpoints check them
+
+            self._signatures = Signatures(verify)
+        self._mover = Mover(world.clock) if isinstance(world.clock, VirtualClock) else None
+        self._control = Control(world, mover=self._mover, anew=self._anew)
+        self._waits = Waits()
+        if declare is not None:
+            declare(world)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1003})
+
+    def end_waits(self) -> None:
+        """Let long polls under way answer at once, and those to come, too: the server is about to end."""
+        self._waits.end()
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            event = await receive()
+            if event["type"] == "lifespan.startup":
+                self.world.start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self._close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _close(self) -> None:
+        self.end_waits()
+        await asyncio.to_thread(self.world.close, PATIENCE)
+        if self._mover is not None:
+            self._mover.close()
+
+    async def _anew(self) -> None:
+        await asyncio.to_thread(self.world.reset)
+        if self._declare is not None:
+            self._declare(self.world)
+
+    # -- one exchange --------------------------------------------------------------------------------------------
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, path, query, headers = head_of(scope)
+        request_id = new_id()
+        try:
+            body = await read_body(receive, headers, limits_of(path))
+            request = Request(method, path, query, headers, body)
+            reply = await self._answer(Exchange(request, request_id, receive, scope.get("scheme", "http")))
+        except ClientGone:
+            return
+        except Refused as refused:
+            request = Request(method, path, query, headers, b"")
+            await send_reply(send, refusal(request, refused, request_id), close=True)
+            return
+        await send_reply(send, reply)
+
+    async def _answer(self, exchange: Exchange) -> Reply:
+        request = exchange.request
+        if (why := stranger(request, self._hosts)) is not None:
+            return json_reply(403, {"error": why})
+        try:
+            if is_ours(request):
+                return await self._control.answer(request)
+            if request.path.endswith(".pem") and request.method in ("GET", "HEAD"):
+                return await self._certificate(request)
+            return await self._aws(exchange)
+        finally:
+            if self._mover is not None:
+                await self._mover.settle()
+
+    async def _certificate(self, request: Request) -> Reply:
+        """The one that notifications are signed with. In a thread, because its key may be made just now."""
+        signer = self.world.signer
+        if signer is None or request.path != await asyncio.to_thread(lambda: signer.path):
+            return json_reply(404, {"error": f"there is no certificate {request.path[:80]!r}"})
+        return text_reply(200, signer.certificate, "application/x-pem-file")
+
+    async def _aws(self, exchange: Exchange) -> Reply:
+        """AWS's answer, and whatever happens no other."""
+        request, request_id, parsed = exchange.request, exchange.id, None
+        try:
+            parsed = read(request)
+            answer = await self._perform(parsed, exchange)
+            return encode(parsed.service, parsed.operation, parsed.protocol, answer, request_id)
+        except Unreadable as error:
+            return encode_error(error.service, error.operation, error.protocol, error, request_id)
+        except ServiceError as error:
+            service, operation, protocol = dialect_of(parsed, request)
+            return encode_error(service, operation, protocol, error, request_id)
+        except Exception:
+            logger.exception("request %s failed: %s %s", request_id, request.method, parsed and parsed[:2])
+            service, operation, protocol = dialect_of(parsed, request)
+            return encode_error(service, operation, protocol, internal_failure(), request_id)
+
+    async def _perform(self, parsed: Parsed, exchange: Exchange) -> dict[str, Any]:
+        request = exchange.request
+        self._authenticate(parsed, request)
+        service = find_service(parsed.service)
+        if service is None:
+            raise ServiceError("UnknownOperationException", f"decouple does not have the service {parsed.service}")
+        scope = scope_of(request)
+        place = self.world.place(scope and account_of(scope.access_key), scope and region_of(scope.region))
+        call = Call(place, principal_of(place.account), parsed.protocol, request.headers, exchange.id)
+        doing = service.aperform(call, parsed.operation, parsed.given)
+        if parsed.service != "sqs":
+            return await doing
+        if parsed.operation == "ReceiveMessage":
+            return await self._waits.watched(doing, exchange.receive)
+        return led_back(parsed.operation, await doing, exchange.scheme, request.headers.get("host", ""))
+
+    def _authenticate(self, parsed: Parsed, request: Request) -> None:
+        if self._signatures is None:
+            return
+        signed = "authorization" in request.headers or "X-Amz-Signature=" in request.query
+        if signed or (parsed.service, parsed.operation) not in UNSIGNED:
+            self._signatures.check(request, parsed.service)
+
+
+def head_of(scope: Scope) -> tuple[str, str, str, dict[str, str]]:
+    """A request's method, path and query as they were sent, and its headers."""
+    path = scope.get("raw_path") or quote(scope["path"]).encode()
+    query = scope.get("query_string", b"")
+    return scope["method"], path.decode("latin-1"), query.decode("latin-1"), headers_of(scope["headers"])
+
+
+def new_id() -> str:
+    """A request's id, in a UUID's shape. uuid4() costs ten times as much."""
+    text = f"{getrandbits(128):032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+
+
+def dialect_of(parsed: Parsed | None, request: Request) -> tuple[str, str, str]:
+    """In which service's protocol an error is to be said: that of the request, as far as it can be told."""
+    if parsed is not None:
+        return parsed.service, parsed.operation, parsed.protocol
+    try:
+        known = read(request)
+    except Unreadable as error:
+        return error.service, error.operation, error.protocol
+    return known.service, known.operation, known.protocol
+
+
+def refusal(request: Request, refused: Refused, request_id: str) -> Reply:
+    """The answer to a body that was not read."""
+    codes = {400: "MalformedHttpRequestException", 408: "RequestTimeoutException", 413: "RequestEntityTooLarge"}
+    if is_ours(request):
+        return json_reply(refused.status, {"error": refused.sentence})
+    service, operation, protocol = dialect_of(None, request)
+    code = "RequestTooLargeException" if service == "lambda" and refused.status == 413 else codes[refused.status]
+    error = ServiceError(code, refused.sentence, status=refused.status)
+    return encode_error(service, operation, protocol, error, request_id)
+
+
+def internal_failure() -> ServiceError:
+    text = "The request processing has failed because of an unknown error, exception or failure."
+    return ServiceError("InternalFailure", text, status=500, sender=False)
