@@ -11,11 +11,10 @@ from decouple.aws.errors import ServiceError
 from decouple.aws.mocking import AWS, MockEnded, NotMocked, WhichMock, mock
 from decouple.aws.world import Call, Place, World
 
-__all__ = ["AWS", "Call", "MockEnded", "NotMocked", "Place", "ServiceError", "WhichMock", "World", "mock"]
 if TYPE_CHECKING:
     from decouple.aws.endpoint import asgi
 
-__all__ = ["Call", "Place", "ServiceError", "World", "asgi"]
+__all__ = ["AWS", "Call", "MockEnded", "NotMocked", "Place", "ServiceError", "WhichMock", "World", "asgi", "mock"]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,4 +24,5 @@ SQS = SqsService(
         "decouple.aws.sqs.moves",
     ),
     errors=ERRORS,
+    checks=(),
 )
