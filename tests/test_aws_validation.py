@@ -185,6 +185,15 @@ def test_header_texts_of_blanks_do_not_take_exponential_time() -> None:
     Door(EVENTS).check("PutTargets", {"Rule": "r", "Targets": [{"Id": "1", "Arn": "a", "HttpParameters": headers}]})
 
 
+def test_a_refusal_can_quote_no_value_that_is_nested_too_deep() -> None:
+    deep: list[Any] = []
+    for _ in range(900):
+        deep = [deep]
+    entries = [{"Detail": "{}", "Other": deep}] * 11
+
+    assert refusal(EVENTS, "PutEvents", Entries=entries).shape == "SerializationException"
+
+
 def test_tag_texts_may_have_letters_of_any_script() -> None:
     Door(EVENTS).check("TagResource", {"ResourceARN": "arn", "Tags": [{"Key": "größe", "Value": "大 きい"}]})
 

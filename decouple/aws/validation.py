@@ -5,6 +5,9 @@ request that fails it is walked with the model in hand, to say everything that i
 Members that the model does not know are nobody's business: AWS ignores them.
 """
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# What JSON holds is known when it is looked at, not before.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from decouple.aws.constraints import Kind, constraints_of
 from decouple.aws.errors import ServiceError
-from decouple.aws.kinds import wrong_kind
+from decouple.aws.kinds import malformed, wrong_kind
 from decouple.aws.model import Shape
 
 if TYPE_CHECKING:
@@ -59,7 +62,10 @@ class Door:
     def _refuse(self, operation: str, given: dict[str, Any]) -> None:
         shape = self._service.model.operations[operation].input
         assert shape is not None
-        faults = list(faults_of(shape, given, self._service.checks, "", ""))
+        try:
+            faults = list(faults_of(shape, given, self._service.checks, "", ""))
+        except RecursionError:  # what a text would have to quote may be any JSON
+            raise malformed("The request is nested too deep") from None
         for fault in faults:
             if fault.missing is not None:
                 error = self._service.missing(fault.missing)
