@@ -14,8 +14,9 @@ from decouple.aws.model import Shape
 
 __all__ = ["ALL", "Constraint", "Kind", "constraints_of"]
 
-Kind: TypeAlias = Literal["length", "range", "enum", "pattern"]
-ALL: Final[frozenset[Kind]] = frozenset(("length", "range", "enum", "pattern"))
+# "members": what is required of structures within the parameters; what is required of the request always is.
+Kind: TypeAlias = Literal["members", "length", "range", "enum", "pattern"]
+ALL: Final[frozenset[Kind]] = frozenset(("members", "length", "range", "enum", "pattern"))
 
 NUMBERS = ("integer", "long", "double", "float")
 SIZED = ("string", "blob", "list", "map")
