@@ -182,15 +182,6 @@ def test_entries_have_less_than_a_mebibyte_together(do: Do, size: int, fits: boo
     assert caught.value.code == "ValidationException"
 
 
-def test_there_are_one_to_ten_entries(do: Do) -> None:
-    entry = {"Source": "shop", "DetailType": "sale", "Detail": "{}"}
-
-    for entries in ([], [entry] * 11):
-        with pytest.raises(ServiceError) as caught:
-            do("PutEvents", Entries=entries)
-        assert caught.value.code == "ValidationException"
-
-
 def test_a_rule_that_is_disabled_or_deleted_gets_nothing(do: Do, orders: Queue) -> None:
     rule(do, {"Arn": orders.arn}, State="DISABLED")
     put(do)
