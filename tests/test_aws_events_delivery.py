@@ -55,7 +55,8 @@ def as_account(world: World, account: str) -> Do:
 def rule(do: Do, *targets: dict[str, Any], **given: Any) -> None:
     """The rule r for what the shop says, with targets numbered from 0."""
     do("PutRule", **{"Name": "r", "EventPattern": '{"source": ["shop"]}', **given})
-    do("PutTargets", Rule="r", Targets=[{"Id": str(number), **target} for number, target in enumerate(targets)])
+    if targets:
+        do("PutTargets", Rule="r", Targets=[{"Id": str(number), **target} for number, target in enumerate(targets)])
 
 
 def put(do: Do, detail: str = "{}", **given: Any) -> dict[str, Any]:
