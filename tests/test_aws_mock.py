@@ -494,6 +494,7 @@ def test_what_a_test_changed_meanwhile_is_left_alone() -> None:
         del os.environ["AWS_SESSION_TOKEN"]
 
     assert environment() == {"AWS_ACCESS_KEY_ID": "theirs"}
+    del os.environ["AWS_ACCESS_KEY_ID"]
 
 
 # -- arguments -------------------------------------------------------------------------------------------------------
