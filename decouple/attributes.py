@@ -86,17 +86,22 @@ def check_typed(type: str, value: str | bytes) -> None:
         raise ValueError(f"an attribute of type {type!r} takes the text of a finite number, not {value!r}")
 
 
-def check_attributes(attributes: Mapping[str, Value], most: float = MOST_ATTRIBUTES) -> dict[str, Any]:
-    """The attributes as they are kept, sharing nothing mutable with the caller. Raises TypeError, ValueError."""
+def check_attributes(
+    attributes: Mapping[str, Value], most: float = MOST_ATTRIBUTES, *, of_topic: bool = False
+) -> dict[str, Any]:
+    """The attributes as they are kept, sharing nothing mutable with the caller. Raises TypeError, ValueError.
+
+    of_topic: also AWS.SNS.SMS.SMSType and the like, which tell SNS how to deliver.
+    """
     if not isinstance(attributes, Mapping):
         raise TypeError(f"attributes must be a mapping of names to values, not {attributes!r}")
     if len(attributes) > most:
         raise ValueError(f"a message has at most {most} attributes, not {len(attributes)}: put more into the body")
-    return {check_name(name): kept(name, value) for name, value in attributes.items()}
+    return {check_name(name, of_topic): kept(name, value) for name, value in attributes.items()}
 
 
 @lru_cache(maxsize=1_024)  # a program has few names, and uses them for each message
-def check_name(name: str) -> str:
+def check_name(name: str, of_topic: bool = False) -> str:
     """A name of 1-256 letters, digits, `_`, `-` and `.`, where AWS allows it."""
     if not isinstance(name, str):
         raise TypeError(f"an attribute's name must be text, not {name!r}")
@@ -104,7 +109,7 @@ def check_name(name: str) -> str:
         raise ValueError(f"an attribute's name has 1 to {LONGEST_NAME} characters, not {len(name)}")
     if not all(character.isalnum() or character in "_-." for character in name):
         raise ValueError(f"an attribute's name has letters, digits, '_', '-' and '.', unlike {name!r}")
-    if name.lower().startswith(("aws.", "amazon.")):
+    if name.lower().startswith(("aws.", "amazon.")) and not (of_topic and name.startswith("AWS.SNS.")):
         raise ValueError(f"attribute names that start with AWS. or Amazon. are reserved, so {name!r} is not allowed")
     if name.startswith(".") or name.endswith(".") or ".." in name:
         raise ValueError(f"an attribute's name has no '.' at an end and none after another, unlike {name!r}")

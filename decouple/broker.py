@@ -33,9 +33,12 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from os import PathLike
 
+    from decouple.attributes import Value
     from decouple.findings import Finding
     from decouple.function import Function
     from decouple.lint_handlers import Handlers
+    from decouple.message import Sent
+    from decouple.notification import Notification
     from decouple.outbox import Outbox
     from decouple.runner import Report, Runner
     from decouple.schedules import Schedule
@@ -247,7 +250,41 @@ class Broker(Declaring):
     ) -> None:
         await self.aclose()
 
-    # -- what subscribers answer -------------------------------------------------------------------------------
+    # -- what goes to subscribers, and what they answer --------------------------------------------------------
+
+    def notify(
+        self,
+        target: Any,
+        body: Any,
+        *,
+        subject: str | None = None,
+        attributes: Mapping[str, Value] | None = None,
+        per_protocol: Mapping[str, str] | None = None,
+    ) -> Sent:
+        """Deliver one message to one target, such as SMS("+15550100"), without a topic: with its retries, then it is lost.
+
+        Arguments as in Topic.publish; body: ... where per_protocol has a default. Raises TypeError, ValueError,
+        MessageTooLarge. Source: SNS API, Publish, PhoneNumber and TargetArn.
+        """
+        from decouple.topic import Topic  # here, because most programs publish to topics, or to nobody
+
+        direct = Topic("direct", clock=self.clock)
+        self._settle_in(direct)
+        with self._lock:
+            direct._employ(self._employed(), self._numbers, self._observers)
+        direct._write_as(self._links, self._sign)
+        direct.subscribe(target, confirm=False)
+        return direct.publish(body, subject=subject, attributes=attributes, per_protocol=per_protocol)
+
+    def write_as(self, links: str | None, sign: Callable[[Notification], Mapping[str, str]] | None = None) -> None:
+        """What stands in SNS's envelopes: where links lead (None: to AWS), and SignatureVersion, Signature and
+        SigningCertURL of a notification (None: they are left out).
+        """
+        with self._lock:
+            self._links, self._sign = links, sign
+            topics = list(self._topics.values())
+        for topic in topics:
+            topic._write_as(links, sign)
 
     @property
     def outbox(self) -> Outbox:

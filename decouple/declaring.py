@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
     from decouple.limits import Limit
+    from decouple.notification import Notification
     from decouple.post import Post
     from decouple.runner import Runner
     from decouple.schedules import Schedule
@@ -62,6 +63,8 @@ class Declaring:
     _lock: threading.Lock
     account: str
     region: str
+    _links: str | None = None
+    _sign: Callable[[Notification], Mapping[str, str]] | None = None
 
     def _settle_in(self, thing: Queue[Any] | Topic | Function) -> None:
         """Its ARN says whose it is."""
@@ -141,6 +144,7 @@ class Declaring:
                 topic = Topic(name, fifo=fifo, clock=self.clock, **settings)
                 self._settle_in(topic)
                 topic._employ(self._employed(), self._numbers, self._observers)
+                topic._write_as(self._links, self._sign)
                 self._topics[name] = topic
                 return topic
         if fifo is not None and fifo != topic.fifo:

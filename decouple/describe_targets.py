@@ -23,6 +23,7 @@ from decouple.documents import an_object, check_keys
 from decouple.errors import DecoupleError, InvalidDescription, NotInstalled
 from decouple.function import Function
 from decouple.http_target import HTTP, MASK
+from decouple.queue_at import QueueAt
 from decouple.senders import SMS, Email, Push
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def seconds(duration: int) -> int | float:
 def target_data(subscription: Subscription) -> dict[str, Any]:
     """What it delivers to. Cost: O(1)."""
     sink: Any = subscription.sink
-    if subscription.queue is not None:
+    if subscription.queue is not None or isinstance(sink, QueueAt):
         return {"queue": sink.name}
     if isinstance(sink, HTTP):
         return {

@@ -17,6 +17,7 @@ from decouple.describe_targets import Targets, schedule_data, schedule_of, targe
 from decouple.documents import Section, an_object, check_keys
 from decouple.errors import DecoupleError, InvalidDescription, TopicError
 from decouple.queue import Queue
+from decouple.queue_at import QueueAt, there
 from decouple.subscription import Subscription
 from decouple.terms import DEFAULTS, PUSHED, key_of, sink_of, terms_of
 from decouple.topic import Topic
@@ -48,8 +49,9 @@ def subscription_entry(
     subscription: Subscription, topic: Topic, queues: Queues, loads: Callable[[str], Any]
 ) -> dict[str, Any]:
     terms, dead = subscription.terms, subscription.terms.dead_letter
-    for queue, use in ((subscription.queue, "delivers to"), (dead, "has dead letters in")):
-        if queue is not None and queues.get(queue.name) is not queue:
+    sink = subscription.sink if isinstance(subscription.sink, QueueAt) else subscription.queue
+    for queue, use in ((sink, "delivers to"), (dead, "has dead letters in")):
+        if queue is not None and (queue.name not in queues or queues[queue.name] is not there(queue)):
             raise TopicError(
                 f"topic {topic.name!r} {use} queue {queue.name!r}, which is not this broker's, so no description holds "
                 f"both: make it with broker.queue({queue.name!r}), or cancel that subscription",
@@ -62,7 +64,7 @@ def subscription_entry(
         "envelope": terms.envelope,
         "dead_letter": None if dead is None else dead.name,
     }
-    if subscription.queue is None:
+    if sink is None:
         entry |= {
             "retry": schedule_data(terms.schedule),
             "concurrency": terms.concurrency,

@@ -1,7 +1,7 @@
 """The JSON in which SNS sends a notification: the same text for queues, web endpoints, mail and dead letters.
 
-Keys, their order and the spaces are AWS's. Without a signature the keys that belong to one are left out: a notification
-made here carries none that anybody could verify.
+Keys, their order and the spaces are AWS's. Where nothing signs, the keys that belong to a signature are left out, rather
+than there with one that nobody could verify.
 Source: SNS developer guide, "Parsing message formats"; a FIFO topic's have no signature and a SequenceNumber instead.
 """
 
@@ -18,10 +18,10 @@ __all__ = ["document_of", "envelope_of", "message_of", "timestamp_of"]
 
 
 def envelope_of(notification: Notification, signature: Mapping[str, str] | None = None) -> str:
-    """The notification as the JSON text of SNS. `signature`: SignatureVersion, Signature and SigningCertURL."""
+    """The notification as the JSON text of SNS. `signature`: another one than its own."""
     from json import dumps
 
-    document = document_of(notification, signature)
+    document = document_of(notification, notification.signature if signature is None else signature)
     attributes = document.pop("MessageAttributes", None)
     lines = [f'  "{name}" : {dumps(value, ensure_ascii=False)}' for name, value in document.items()]
     if attributes is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.findings import SEVERITIES, Finding, Rules
 from decouple.lint_topics import SUBSCRIPTION_RULES, TOPIC_RULES, lint_topics, where
+from decouple.queue_at import there
 
 if TYPE_CHECKING:
     from decouple.lint_handlers import Handlers
@@ -83,7 +84,7 @@ def known(ignore: Iterable[str], rules: Sequence[str]) -> frozenset[str]:
 def views(queues: Sequence[Queue[Any]], topics: Sequence[Topic]) -> list[View]:
     """The queues by name, as they are now."""
     looked: list[View] = []
-    ends = [(where(one), one.dead_letter) for topic in topics for one in topic.subscriptions]
+    ends = [(where(one), there(one.dead_letter)) for topic in topics for one in topic.subscriptions]
     ends += [(queue.name, queue.dead_letter) for queue in queues]
     users: dict[Any, list[str]] = {}
     for name, dead in ends:

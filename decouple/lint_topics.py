@@ -13,6 +13,7 @@ from decouple.core.settings import SECOND
 from decouple.envelopes import envelope_of
 from decouple.findings import Finding, Rules
 from decouple.notification import Notification, Publication
+from decouple.queue_at import there
 
 if TYPE_CHECKING:
     from decouple.core.backoff import Schedule
@@ -46,7 +47,7 @@ class View(NamedTuple):
     @property
     def used(self) -> list[tuple[str, Any]]:
         """The queues it puts messages into, in words and as they are."""
-        both = (("the queue", self.subscription.queue), ("its dead-letter queue", self.subscription.dead_letter))
+        both = (("the queue", self.subscription.queue), ("its dead-letter queue", there(self.subscription.dead_letter)))
         return [(words, queue) for words, queue in both if queue is not None]
 
 

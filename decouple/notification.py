@@ -6,7 +6,7 @@ publication on its way through one subscription: which attempt it is, and how it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -30,7 +30,11 @@ class Publication(NamedTuple):
 
 
 class Way(NamedTuple):
-    """The subscription a notification comes through, as far as it shows. `service`: where links lead."""
+    """The subscription a notification comes through, as far as it shows.
+
+    service: where links lead; sign: SignatureVersion, Signature and SigningCertURL of a notification, nothing where there
+    are none.
+    """
 
     topic: str
     topic_arn: str
@@ -39,6 +43,7 @@ class Way(NamedTuple):
     service: str
     epoch: int = 0
     fifo: bool = False
+    sign: Callable[[Notification], Mapping[str, str]] | None = None
 
 
 class Notification:
@@ -137,6 +142,12 @@ class Notification:
     def published_at(self) -> datetime:
         """When it was published; also at a retry or a replay."""
         return EPOCH + timedelta(microseconds=(self.way.epoch + self.publication.record[1]) // 1_000)
+
+    @property
+    def signature(self) -> Mapping[str, str]:
+        """SignatureVersion, Signature and SigningCertURL; empty where nothing signs. A FIFO topic's have none (SNS)."""
+        sign = self.way.sign
+        return {} if sign is None or self.sequence is not None else sign(self)
 
     @property
     def unsubscribe_url(self) -> str:

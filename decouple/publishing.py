@@ -48,7 +48,7 @@ def checked(entry: Publish, topic: Topic) -> Checked:
     """The message as the topic takes it. Raises TypeError, ValueError, MessageTooLarge."""
     bodies = None if entry.per_protocol is None else check_per_protocol(entry.per_protocol)
     text = default_text(entry.body, bodies)
-    attributes = {} if entry.attributes is None else check_attributes(entry.attributes, float("inf"))
+    attributes = {} if entry.attributes is None else check_attributes(entry.attributes, float("inf"), of_topic=True)
     system = traced({} if entry.system is None else check_system(entry.system))
     group = None if entry.group is None else check_id("group", entry.group)
     if topic.fifo:
@@ -75,7 +75,7 @@ def default_text(body: Any, bodies: Mapping[str, str] | None) -> str:
     if isinstance(body, EllipsisType):
         if default is None:
             raise TypeError('body is missing: give one, or per_protocol={"default": ...}')
-        return check_text(default)
+        return check_text(default) if default else ""  # allowed, as for single protocols
     if default is not None:
         raise TypeError('body and per_protocol["default"] are the same thing: give one of them')
     return text_of(body)

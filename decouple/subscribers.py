@@ -66,6 +66,10 @@ class Subscribers:
             self._routes = Routes(tuple(sharing), sharing, tuple(one for one in every if one.core is None))
         return self._routes
 
+    def reroute(self) -> None:
+        """The routes are other ones now."""
+        self._routes = None
+
     def matching(self, details: Details, body: Fields | None) -> list[Subscription]:
         """Those whose filter lets the message pass. Cost: as those that match, mostly."""
         found: list[Subscription] = []

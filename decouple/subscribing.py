@@ -6,11 +6,11 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from weakref import ref
 
+from decouple.amending import amend, replay_again
 from decouple.arns import ACCOUNT, REGION, arn_of
 from decouple.clock import Clock, datetime_at
 from decouple.core.archive import Archive
@@ -19,11 +19,13 @@ from decouple.core.once import Once
 from decouple.core.records import EPOCH, details_of
 from decouple.core.settings import SECOND
 from decouple.errors import NeedsBroker, SubscriptionExists, SubscriptionNotFound, TopicClosed
+from decouple.expiry import Expiry
 from decouple.fanout import shares
-from decouple.notification import Kind, Publication
+from decouple.notification import Kind, Notification, Publication
 from decouple.pending import CLOSED
 from decouple.publish_steps import whole
 from decouple.pushing import Line
+from decouple.queue_at import QueueAt, there
 from decouple.reporting import Observer, Reporter
 from decouple.sending import Sending
 from decouple.subscribers import Subscribers, body_fields
@@ -64,6 +66,8 @@ class Subscribing:
     _duplicates: int = 0
     _account: str = ACCOUNT
     _region: str = REGION
+    _links: str | None = None
+    _sign: Callable[[Notification], Mapping[str, str]] | None = None
 
     @property
     def arn(self) -> str:
@@ -83,7 +87,21 @@ class Subscribing:
 
     @property
     def _service(self) -> str:
-        return f"https://sns.{self._region}.amazonaws.com"
+        return self._links or f"https://sns.{self._region}.amazonaws.com"
+
+    def subscription(self, arn: str) -> Subscription:
+        """The one with this ARN. Raises SubscriptionNotFound."""
+        with self._lock:
+            found = self._subscribers.by_arn.get(arn)
+        if found is None:
+            raise SubscriptionNotFound(self.name, wanted=arn)
+        return found
+
+    def subscribed(self, target: Any) -> Subscription | None:
+        """The subscription of this target, if it has one. Raises TypeError, ValueError."""
+        key = key_of(target, sink_of(target, self))
+        with self._lock:
+            return self._subscribers.by_target.get(key)
 
     def subscribe(
         self,
@@ -103,7 +121,7 @@ class Subscribing:
         replay_until: datetime | None = None,
     ) -> Subscription:
         """Deliver to `target` what is published from now on: a Queue, a callable (def or async def, called with the
-        Notification), an http(s):// URL, Email, SMS, Push, or what has `deliver(notification)`.
+        Notification), an http(s):// URL, Email, SMS, Push, what has `deliver(notification)`, or a QueueAt.
 
         filter: a filter policy of SNS, which looks at the attributes or, with filter_scope="body", at the JSON body;
         envelope: SNS's JSON rather than the message as it is (None: for web endpoints); dead_letter: a queue for what
@@ -131,11 +149,9 @@ class Subscribing:
             raise TypeError(f"confirm must be True or False, not {confirm!r}")
         sink = sink_of(target, self)
         terms = terms_of(given, sink, self)
-        if not isinstance(sink, Sending) and self._staff is None:
+        if not isinstance(sink, (Sending, QueueAt)) and self._staff is None:
             raise NeedsBroker(f"delivering to {sink.endpoint}")
-        start, end = self._replay(replay_from, "replay_from"), self._replay(replay_until, "replay_until")
-        if end is not None and (start is None or start > end):
-            raise ValueError(f"replay_until ends what an earlier replay_from begins, not {replay_from!r}")
+        start, end = self._replay_between(replay_from, replay_until)
         new: Subscription | None = None
         missed: list[tuple[Publication, Exception]] = []
         try:
@@ -166,16 +182,36 @@ class Subscribing:
         self._reporter.report()
         return new
 
-    def _made(self, sink: Sending[Any] | Target, target: Any, terms: Terms, replay: Replay) -> Subscription:
+    def _made(self, sink: Sending[Any] | QueueAt | Target, target: Any, terms: Terms, replay: Replay) -> Subscription:
         seq = next(self._numbers)
         subscription = Subscription(self, f"{self.arn}:{self._stem}{seq:012x}", sink, target, terms)
         subscription.replay = replay
         if isinstance(sink, Sending):
-            if not (terms.envelope or self.fifo) and shares(sink, self._numbers):
-                subscription.core = sink._core
+            self._share(subscription)
+        elif isinstance(sink, QueueAt):
+            if (queue := there(sink)) is not None:
+                subscription.queue = queue
+                self._share(subscription)
         elif self._staff is not None:
             subscription.line = Line(subscription, sink, self._staff)
         return subscription
+
+    def _share(self, subscription: Subscription) -> None:
+        """Let its queue hold the topic's own records, where nothing has to be made or asked for each."""
+        queue, sink = subscription.queue, subscription.sink
+        plain = not (subscription.terms.envelope or self.fifo or (isinstance(sink, QueueAt) and sink.always))
+        subscription.core = queue._core if plain and queue is not None and shares(queue, self._numbers) else None
+
+    def _settle_on(self, subscription: Subscription, queue: Sending[Any]) -> None:
+        """Another queue is at the subscription's address. A FIFO topic's lock is held, and it shares no records."""
+        if self.fifo:
+            subscription.queue = queue
+            return
+        with self._lock:
+            # commit
+            subscription.queue = queue
+            self._share(subscription)
+            self._subscribers.reroute()
 
     def _enter(self, subscription: Subscription, state: State) -> None:
         """Under the lock: it is known from now on."""
@@ -217,6 +253,9 @@ class Subscribing:
                 current = None if now is None else datetime_at(self.clock, now)
                 raise SubscriptionExists(self.name, endpoint=known.name, setting=setting, current=current, asked=asked)
 
+    def _amend(self, subscription: Subscription, given: Mapping[str, Any]) -> None:
+        amend(self, subscription, given)
+
     # -- replay --------------------------------------------------------------------------------------------------
 
     def _replay(self, instant: datetime | None, name: str) -> int | None:
@@ -229,6 +268,15 @@ class Subscribing:
             raise ValueError(f"{name} needs an archive: declare FIFO topic {self.name!r} with archive=seconds")
         since = instant - EPOCH
         return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000 - self.clock.epoch
+
+    def _replay_to(self, subscription: Subscription, start: datetime | None, until: datetime | None) -> None:
+        replay_again(self, subscription, self._replay_between(start, until))
+
+    def _replay_between(self, start: datetime | None, until: datetime | None) -> Replay:
+        begins, ends = self._replay(start, "replay_from"), self._replay(until, "replay_until")
+        if ends is not None and (begins is None or begins > ends):
+            raise ValueError(f"replay_until ends what an earlier replay_from begins, not {start!r}")
+        return begins, ends
 
     def _send_again(
         self, subscription: Subscription, start: int, end: int | None, missed: list[tuple[Publication, Exception]]
@@ -342,7 +390,7 @@ class Subscribing:
         """Two days after a token was sent: it is void, and so is a subscription that nobody confirmed."""
         with self._lock:
             subscription = self._subscribers.by_token.pop(token, None)
-        if subscription is not None and subscription.state == "pending":
+        if subscription is not None and subscription.state == "pending" and subscription.token == token:
             self._cancel(subscription, "not confirmed within two days")
 
     # -- what both halves use ------------------------------------------------------------------------------------
@@ -356,6 +404,13 @@ class Subscribing:
         self._staff = staff
         self._numbers = numbers
         self._reporter.observers = tuple(observers)
+
+    def _write_as(self, links: str | None, sign: Callable[[Notification], Mapping[str, str]] | None) -> None:
+        """What a broker tells its topics: where links lead, and what signs."""
+        with self._lock:
+            self._links, self._sign = links, sign
+            for one in self._subscribers.by_arn.values():
+                one.way = one.way._replace(service=self._service, sign=sign)
 
     def _note(self, cause: Cause, publication: Publication | None = None, **more: Any) -> None:
         """Record what happened, for observers to be told once no lock is held."""
@@ -378,31 +433,3 @@ class Subscribing:
 def scoped(policy: Filter | None, scope: Scope) -> Filter | None:
     """The policy, where its scope is this one."""
     return policy if policy is None or policy.scope == scope else None
-
-
-class Expiry:
-    """The runner's job at the end of a token's life.
-
-    It waits for two days, and holds nobody meanwhile: or a broker dropped without close would stay, with its threads.
-    """
-
-    awaits = False
-
-    def __init__(self, topic: Subscribing, name: str, token: str) -> None:
-        self._topic = ref(topic)
-        self._name = name
-        self._token = token
-
-    def run(self) -> None:
-        topic = self._topic()
-        if topic is not None:
-            topic._expire(self._token)
-
-    async def arun(self) -> None:
-        self.run()
-
-    def abandon(self) -> None:
-        """The broker ends before the token does: nothing to do."""
-
-    def describe(self) -> str:
-        return f"the end of the token of {self._name}"

@@ -18,9 +18,12 @@ from decouple.fanout import details_for, put
 from decouple.message import Message, failure_of
 from decouple.notification import Notification, Publication, Way
 from decouple.pushing import CANCELLED, Line
+from decouple.queue_at import QueueAt
 from decouple.sending import Sending
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from decouple.core.changes import Cause
     from decouple.core.places import Places
     from decouple.subscribing import Subscribing
@@ -38,7 +41,7 @@ class Terms(NamedTuple):
 
     filter: Filter | None
     envelope: bool
-    dead_letter: Sending[Any] | None
+    dead_letter: Sending[Any] | QueueAt | None
     schedule: Schedule
     concurrency: int
     gap: int
@@ -69,7 +72,9 @@ class Subscription:
     state: "confirmed", or "pending" until the endpoint has confirmed it, or "cancelled".
     """
 
-    def __init__(self, topic: Subscribing, arn: str, sink: Sending[Any] | Target, target: Any, terms: Terms) -> None:
+    def __init__(
+        self, topic: Subscribing, arn: str, sink: Sending[Any] | QueueAt | Target, target: Any, terms: Terms
+    ) -> None:
         self.topic = topic
         self.arn = arn
         self.sink = sink
@@ -78,7 +83,7 @@ class Subscription:
         self.queue: Sending[Any] | None = sink if isinstance(sink, Sending) else None
         self.name: str = f"queue {sink.name!r}" if isinstance(sink, Sending) else sink.endpoint
         protocol = "sqs" if isinstance(sink, Sending) else sink.protocol
-        self.way = Way(topic.name, topic.arn, arn, protocol, topic._service, topic.clock.epoch, topic.fifo)
+        self.way = Way(topic.name, topic.arn, arn, protocol, topic._service, topic.clock.epoch, topic.fifo, topic._sign)
         self.state: State = "confirmed"
         self.line: Line | None = None
         self.active = False  # gets what is published
@@ -89,6 +94,7 @@ class Subscription:
         self._since: int | None = None  # where its topic's count stood when it began
         self._before = topic._published  # when it was made
         self._passed = 0  # publications that matched the filter; without one it is all
+        self._withheld = 0  # those that earlier filters kept back, while there is none
         self._failed = self._dead_lettered = self._dropped = 0
 
     def __repr__(self) -> str:
@@ -120,6 +126,28 @@ class Subscription:
         """Confirm it as its endpoint would, without the token: for endpoints of one's own."""
         self.topic._confirm(self)
 
+    def ask(self) -> None:
+        """Send an endpoint that has not confirmed another token, for two more days; the first one stays good for its own."""
+        if self.state == "pending":
+            self.topic._ask(self, "SubscriptionConfirmation")
+
+    def configure(self, **terms: Any) -> None:
+        """Change the terms for what is published from now on: filter, filter_scope, envelope, dead_letter, and of pushed
+        targets retry, concurrency, max_rate, max_backlog, on_full, as in `subscribe`; what is left out stays as it is.
+
+        Raises TypeError, ValueError, InvalidFilter; then nothing is changed. Source: SNS API, SetSubscriptionAttributes.
+        """
+        self.topic._amend(self, terms)
+
+    def replay_from(self, start: datetime | None, until: datetime | None = None) -> None:
+        """Send again what the topic's archive has from `start` on, and after `until` nothing; see `subscribe`.
+
+        None: nothing again, and from now on everything.
+
+        Raises TypeError, ValueError. Source: SNS API, SetSubscriptionAttributes, ReplayPolicy.
+        """
+        self.topic._replay_to(self, start, until)
+
     def explain(self, message: Any) -> Explanation:
         """Why its filter lets the message pass or not, for each key of the policy; str() of it reads as a text.
 
@@ -135,7 +163,7 @@ class Subscription:
         """Its numbers now."""
         with self.topic._lock:
             offered = self._offered + (0 if self._since is None else self.topic._published - self._since)
-            accepted = offered if self.terms.filter is None else self._passed
+            accepted = self._accepted(offered)
         if self.line is not None:
             numbers = self.line.numbers()
             return SubscriptionStats(
@@ -154,6 +182,17 @@ class Subscription:
 
     # -- what the topic does with it -----------------------------------------------------------------------------
 
+    def _accepted(self, offered: int) -> int:
+        return offered - self._withheld if self.terms.filter is None else self._passed
+
+    def adopt(self, terms: Terms, published: int) -> None:
+        """Under the topic's lock: other terms. Those that were counted stay counted. May be begun anew."""
+        offered = self._offered + (0 if self._since is None else published - self._since)
+        accepted = self._accepted(offered)
+        # commit
+        self._passed, self._withheld = accepted, offered - accepted
+        self.terms = terms
+
     def begin(self, published: int) -> None:
         """Count what is published from now on."""
         self._since = published
@@ -166,13 +205,20 @@ class Subscription:
 
     def send(self, publication: Publication) -> Exception | None:
         """Give a queue its copy, but for what follows from it; the error of a queue that did not take it."""
-        queue = self.queue
-        assert queue is not None
         try:
+            queue = self._found(self.sink) if isinstance(self.sink, QueueAt) else self.queue
+            assert queue is not None
             self._put(queue, publication, self.terms.envelope)
         except Exception as error:  # also that of a store for large bodies
             return error
         return None
+
+    def _found(self, place: QueueAt) -> Sending[Any]:
+        """The queue that is there now, which is this subscription's from now on."""
+        queue = place.find()
+        if queue is not self.queue:
+            self.topic._settle_on(self, queue)
+        return queue
 
     def _put(
         self, queue: Sending[Any], publication: Publication, envelope: bool, failure: Failure | None = None
@@ -214,6 +260,7 @@ class Subscription:
         # A queue takes ten attributes; in an envelope there may be any number.
         many = len(details_of(publication.record).attributes) > MOST_ATTRIBUTES
         try:
+            queue = queue.find() if isinstance(queue, QueueAt) else queue
             self._put(queue, publication, self.terms.envelope or many, failure)
         except Exception as error:
             self._lost(publication, failure, f"{why}; and dead-letter queue {queue.name!r} did not take it: {error}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from decouple.core.backoff import AWS_MANAGED, Schedule, delivery_policy
 from decouple.core.settings import SECOND
 from decouple.numbers import whole
+from decouple.queue_at import QueueAt
 from decouple.sending import Sending
 from decouple.settings import same_time
 from decouple.subscription import Terms
@@ -35,11 +36,14 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def sink_of(target: Any, topic: Subscribing) -> Sending[Any] | Target:
+def sink_of(target: Any, topic: Subscribing) -> Sending[Any] | QueueAt | Target:
     """What the topic delivers to. Raises TypeError, ValueError, NotInstalled."""
     if isinstance(target, Sending):
         queue: Sending[Any] = target  # pyright: ignore[reportUnknownVariableType]  # a class cannot be tested with its Any
         return check_queue(queue, topic)
+    if isinstance(target, QueueAt):
+        check_kind(target, topic)
+        return target
     if topic.fifo:
         raise ValueError(f"FIFO topic {topic.name!r} delivers to queues only (SNS), not to {target!r:.80}")
     if isinstance(target, str):
@@ -66,13 +70,17 @@ def is_target(target: Any) -> bool:
 
 def check_queue(queue: Sending[Any], topic: Subscribing) -> Sending[Any]:
     """A queue on the same time; a FIFO queue is for FIFO topics."""
+    check_kind(queue, topic)
+    check_time(queue, topic, "queue")
+    return queue
+
+
+def check_kind(queue: Sending[Any] | QueueAt, topic: Subscribing) -> None:
     if queue.fifo and not topic.fifo:
         raise ValueError(
             f"FIFO queue {queue.name!r} cannot be subscribed to standard topic {topic.name!r}, which has no order (SNS): "
             f"declare the topic as {topic.name + '.fifo'!r}"
         )
-    check_time(queue, topic, "queue")
-    return queue
 
 
 def check_time(queue: Sending[Any], topic: Subscribing, what: str) -> None:
@@ -104,7 +112,7 @@ def name_of(target: Any) -> str:
     return f"{module}.{name}" if isinstance(module, str) else name
 
 
-def key_of(target: Any, sink: Sending[Any] | Target) -> Any:
+def key_of(target: Any, sink: Sending[Any] | QueueAt | Target) -> Any:
     """By what a target is known to be subscribed already; a URL is the endpoint it is read as."""
     key = target if isinstance(sink, Handler) else sink
     try:
@@ -114,9 +122,9 @@ def key_of(target: Any, sink: Sending[Any] | Target) -> Any:
     return key
 
 
-def terms_of(given: Mapping[str, Any], sink: Sending[Any] | Target, topic: Subscribing) -> Terms:
+def terms_of(given: Mapping[str, Any], sink: Sending[Any] | QueueAt | Target, topic: Subscribing) -> Terms:
     """The terms of a subscription, defaults filled in. Raises TypeError, ValueError, InvalidFilter."""
-    if isinstance(sink, Sending):
+    if isinstance(sink, (Sending, QueueAt)):
         wrong = [name for name in PUSHED if given[name] is not None]
         if wrong:
             raise ValueError(
@@ -194,10 +202,13 @@ def read_on_full(on_full: Any, dead_letter: Any) -> str:
     return str(on_full)
 
 
-def check_dead_letter(queue: Any, topic: Subscribing) -> Sending[Any] | None:
+def check_dead_letter(queue: Any, topic: Subscribing) -> Sending[Any] | QueueAt | None:
     """A queue of the topic's kind, on the same time."""
     if queue is None:
         return None
+    if isinstance(queue, QueueAt):
+        check_kind(queue, topic)  # a FIFO topic may have standard queues, and those standard dead letters
+        return queue
     if not isinstance(queue, Sending):
         raise TypeError(f"dead_letter must be a Queue, not {queue!r}")
     if queue.fifo != topic.fifo:

@@ -16,8 +16,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
+from decouple.amending import change_settings
 from decouple.clock import Clock, Seconds, SystemClock, datetime_at
 from decouple.core.archive import Archive
 from decouple.core.once import Once
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from decouple.core.fields import Fields
     from decouple.generic import Json
     from decouple.pushing import Line
+    from decouple.topic_settings import GivenTopicSettings
 
 __all__ = ["Topic", "TopicStats"]
 
@@ -264,16 +266,16 @@ class Topic(Subscribing):
     def _deliver(self, out: Out, publication: Publication, held: dict[Line, None]) -> None:
         """Give each its copy as it wants it."""
         for subscription in out.others:
-            line, queue = subscription.line, subscription.queue
-            if line is not None:
-                line.add(publication, held=held)
-            elif queue is not None:
-                try:
-                    error = subscription.send(publication)
-                finally:
-                    queue._follow_up()
-                if error is not None and not subscription.missed(publication, error):
-                    out.failures[subscription.name] = error
+            if subscription.line is not None:
+                subscription.line.add(publication, held=held)
+                continue
+            try:
+                error = subscription.send(publication)
+            finally:
+                if subscription.queue is not None:
+                    subscription.queue._follow_up()
+            if error is not None and not subscription.missed(publication, error):
+                out.failures[subscription.name] = error
 
     def _publish_in_order(self, one: Checked, body: Fields | None) -> Sent:
         """A FIFO topic's publish: all queues have it before the next one is given a number."""
@@ -373,6 +375,13 @@ class Topic(Subscribing):
         """The settings by name, durations in seconds."""
         shown = {name: shown_topic_setting(name, value) for name, value in self._settings._asdict().items()}
         return shown if self.fifo else {"max_message_size": shown["max_message_size"]}
+
+    def configure(self, **settings: Unpack[GivenTopicSettings]) -> None:
+        """Change a live topic. Raises TypeError, ValueError; then nothing is changed. Source: SNS API, SetTopicAttributes.
+
+        Without an archive what it held is forgotten; with another one what is too old for it goes.
+        """
+        change_settings(self, settings)
 
     @property
     def content_based_deduplication(self) -> bool:

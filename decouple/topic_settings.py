@@ -11,7 +11,7 @@ from decouple.numbers import whole
 from decouple.settings import check_queue_name
 
 if TYPE_CHECKING:
-    from decouple.topic import Topic
+    from decouple.subscribing import Subscribing
 
 __all__ = ["GivenTopicSettings", "TopicSettings", "check_topic_name", "read_topic_settings", "shown_topic_setting"]
 
@@ -42,7 +42,7 @@ def check_topic_name(name: str, fifo: bool | None) -> str:
     return check_queue_name(name, fifo, "topic", LONGEST_NAME)
 
 
-def read_topic_settings(topic: Topic, given: Mapping[str, Any]) -> TopicSettings:
+def read_topic_settings(topic: Subscribing, given: Mapping[str, Any]) -> TopicSettings:
     """The settings in the engine's terms. Raises TypeError, ValueError."""
     plain = TopicSettings()
     unknown = [name for name in given if name not in plain._fields]

@@ -219,7 +219,6 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "per_protocol as text": ({"body": "x", "per_protocol": "{}"}, TypeError, "per_protocol must be a mapping"),
     "per_protocol without default": ({"per_protocol": {"sms": "x"}}, TypeError, "body is missing"),
     "per_protocol with a number": ({"body": "x", "per_protocol": {"sms": 7}}, TypeError, "texts by protocol"),
-    "an empty default": ({"per_protocol": {"default": ""}}, ValueError, "empty|1 character"),
     "body and default": ({"body": "x", "per_protocol": {"default": "y"}}, TypeError, "same thing"),
     "a system attribute that is no text": ({"body": "x", "system": {"AWSTraceHeader": 7}}, TypeError, "7"),
 }

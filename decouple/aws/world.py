@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -18,7 +20,11 @@ from decouple.clock import Clock, SystemClock
 from decouple.core.changes import Change
 
 if TYPE_CHECKING:
+    from decouple.aws.signing import Signer
+    from decouple.function import Function
+    from decouple.notification import Notification
     from decouple.queue import Queue
+    from decouple.topic import Topic
 
 __all__ = ["Call", "Place", "World"]
 
@@ -92,6 +98,10 @@ class World:
                 found = self._places[key] = Place(self, broker)
         return found
 
+    def known(self, account: str, region: str) -> Place | None:
+        """The same, if it was asked for before: an ARN in a request makes no place."""
+        return self._places.get((account, region))
+
     def broker(self, account: str | None = None, region: str | None = None) -> Broker:
         """The broker of one account in one region, by default of the world's own."""
         return self.place(account, region).broker
@@ -110,6 +120,31 @@ class World:
         """The queue with this ARN, in whichever account and region."""
         place, name = self._at(arn, "sqs")
         return None if place is None else place.broker.queues.get(name)
+
+    def topic_at(self, arn: str) -> Topic | None:
+        """The topic with this ARN, in whichever account and region."""
+        place, name = self._at(arn, "sns")
+        return None if place is None else place.broker.topics.get(name)
+
+    def function_at(self, arn: str) -> Function | None:
+        """The function with this ARN, with or without a version or alias, in whichever account and region."""
+        place, name = self._at(arn, "lambda")
+        kind, _, name = name.partition(":")
+        if place is None or kind != "function":
+            return None
+        return place.broker.functions.get(name.partition(":")[0])
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """What signs the envelopes of SNS; None where the package cryptography is not installed: then nothing does.
+
+        Who can fetch the certificate gets a key of AWS's size; in the process signing is to be cheap.
+        """
+        if find_spec("cryptography") is None:
+            return None
+        from decouple.aws.signing import Signer  # here, because most worlds sign nothing
+
+        return Signer(1_024 if self.endpoint is None else 2_048)
 
     def _at(self, arn: str, service: str) -> tuple[Place | None, str]:
         parts = arn.split(":", 5)
@@ -150,7 +185,7 @@ class Place:
     """One account in one region: its broker, and what the wire keeps beside it.
 
     `keep(kind)` is the one record of that class, made when first asked for: each service's operations have one. What has a
-    `close()` is closed with the place.
+    `close()` is closed with the place. signature_versions: of topics by ARN, where it is not "1".
     """
 
     def __init__(self, world: World, broker: Broker) -> None:
@@ -159,6 +194,8 @@ class Place:
         self.account = broker.account
         self.region = broker.region
         self._kept: dict[type[Any], Any] = {}
+        self.signature_versions: dict[str, str] = {}
+        broker.write_as(world.endpoint, self.sign)
 
     def __repr__(self) -> str:
         return f"<Place {self.account} in {self.region}>"
@@ -177,6 +214,16 @@ class Place:
             close = getattr(kept, "close", None)
             if close is not None:
                 close()
+
+    def sign(self, notification: Notification) -> Mapping[str, str]:
+        """What the envelope of a notification has of a signature; nothing without a signer."""
+        signer = self.world.signer
+        if signer is None:
+            return {}
+        way = notification.way
+        # Recorded: functions get version 1 also from a topic that signs by version 2.
+        version = "1" if way.protocol == "lambda" else self.signature_versions.get(way.topic_arn, "1")
+        return signer.sign(notification, version)
 
     def now(self) -> float:
         """The present on the world's clock, in seconds since 1970."""

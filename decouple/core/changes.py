@@ -35,7 +35,7 @@ Cause: TypeAlias = Literal[
     "purged",  # gone, by purge() or with its queue
     "group parked",  # nothing of the group `reason` is given until it is released: its first message keeps failing
     "group released",  # given again
-    "configured",  # `settings` of the queue changed
+    "configured",  # `settings` of the queue, or of the topic or its subscription, changed
     "closed",  # the queue takes and gives no more
     "denied",  # a principal's call was refused; `reason` says whose, what and why
     # of a topic, named by `topic`; `id` is the publication's, `subscription` says which
