@@ -119,6 +119,19 @@ def test_an_access_key_of_twelve_digits_is_an_account(aws: AWS) -> None:
     assert list(aws.world.broker("111122223333").queues) == ["orders"]
 
 
+def test_who_assumes_a_role_acts_in_the_roles_account(aws: AWS) -> None:
+    role = boto3.client("sts").assume_role(RoleArn="arn:aws:iam::111122223333:role/worker", RoleSessionName="test")
+    session = boto3.Session(
+        role["Credentials"]["AccessKeyId"], role["Credentials"]["SecretAccessKey"], role["Credentials"]["SessionToken"]
+    )  # fmt: skip
+
+    session.client("sqs").create_queue(QueueName="orders")
+
+    assert list(aws.world.broker("111122223333").queues) == ["orders"]
+    identity = session.client("sts").get_caller_identity()
+    assert identity["Arn"] == "arn:aws:sts::111122223333:assumed-role/worker/test"
+
+
 def test_credentials_that_would_have_to_be_fetched_are_not(aws: AWS) -> None:
     from botocore.credentials import RefreshableCredentials
 
@@ -494,6 +507,7 @@ def test_what_a_test_changed_meanwhile_is_left_alone() -> None:
         del os.environ["AWS_SESSION_TOKEN"]
 
     assert environment() == {"AWS_ACCESS_KEY_ID": "theirs"}
+    del os.environ["AWS_ACCESS_KEY_ID"]
 
 
 # -- arguments -------------------------------------------------------------------------------------------------------

@@ -20,8 +20,9 @@ from decouple.aws.errors import ServiceError
 from decouple.aws.mocking.errors import MockEnded
 from decouple.aws.mocking.scene import AWS
 from decouple.aws.service import Service
+from decouple.aws.sts import holder_of
 from decouple.aws.wire import Reply, Request, decode, decode_form, encode, encode_error
-from decouple.aws.world import Call
+from decouple.aws.world import Call, World
 from decouple.errors import DecoupleError
 
 __all__ = ["Exchange", "access_key_of"]
@@ -121,7 +122,8 @@ def request_of(sent: dict[str, Any]) -> Request:
     body = sent["body"]
     if type(body) is not bytes:
         body = b"" if type(body) is dict else bytes_of(body)
-    query = urlsplit(sent["url"]).query if sent["query_string"] else ""
+    url: str = sent["url"]
+    query = urlsplit(url).query if sent["query_string"] else ""
     headers = {name.lower(): value for name, value in sent["headers"].items()}
     return Request(sent["method"], sent["url_path"], query, headers, body)
 
@@ -134,20 +136,28 @@ def bytes_of(body: Any) -> bytes:
 
 
 def call_of(aws: AWS, client: Any, protocol: str, request: Request) -> Call:
-    """Who calls: the account from an access key that is one, the region the client's own."""
+    """Who calls: as the client's access key says, in the client's own region."""
     world = aws.world
-    key = access_key_of(client)
-    account = key if key is not None and TWELVE_DIGITS.fullmatch(key) else world.account
+    account, principal = caller(world, access_key_of(client) or "")
     region = client.meta.region_name
     # Names of no place, such as "aws-global", mean the region of whoever calls.
     place = world.place(account, region if region and REGIONS.fullmatch(region) else world.region)
-    return Call(place, f"arn:aws:iam::{account}:root", protocol, request.headers, str(uuid4()))
+    return Call(place, principal, protocol, request.headers, str(uuid4()))
+
+
+def caller(world: World, key: str) -> tuple[str, str]:
+    """The account and the principal's ARN: of 12 digits that account, of a role's key the role, else the world's own."""
+    if key.startswith("ASIA") and (holder := holder_of(world, key)) is not None:
+        return holder.account, holder.arn
+    account = key if TWELVE_DIGITS.fullmatch(key) else world.account
+    return account, f"arn:aws:iam::{account}:root"
 
 
 def access_key_of(client: Any) -> str | None:
     """The access key of the client, if it is known by now: nothing is fetched for it, from nowhere."""
     credentials = getattr(client._request_signer, "_credentials", None)
-    known = {} if credentials is None else vars(credentials)
+    # The fields, not the properties of the same names: those fetch.
+    known: Any = getattr(credentials, "__dict__", {})
     key: str | None = known.get("access_key") or known.get("_access_key")
     return key
 

@@ -47,7 +47,7 @@ class Mock:
             raise TypeError(f"passthrough must be names of services, such as [{passthrough!r}], not {passthrough!r}")
         if isinstance(clock, str) and clock not in ("virtual", "real"):
             raise ValueError(f"clock must be 'virtual', 'real' or a Clock, not {clock!r}")
-        self._clock = clock
+        self._clock: Time = clock
         self._strict = strict
         self._account = check_account(account)
         self._region = None if region is None else check_region(region)

@@ -1,0 +1,174 @@
+"""As users have it: pytest's fixtures, a machine without network, several workers, and libraries that freeze time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from decouple.aws import mock
+
+ROOT = Path(__file__).parent.parent
+
+OFFLINE = """
+import socket
+
+def refuse(*_):
+    raise AssertionError("the network was reached")
+
+socket.socket.connect = socket.socket.connect_ex = socket.create_connection = socket.getaddrinfo = refuse
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Any:
+    """Run pytest on a test module, on a machine without network and without settings of AWS's."""
+
+    def run(test: str, *options: str, conftest: str = "") -> subprocess.CompletedProcess[str]:
+        (tmp_path / "conftest.py").write_text(OFFLINE + textwrap.dedent(conftest))
+        (tmp_path / "test_it.py").write_text(textwrap.dedent(test))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
+        environment |= {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "false"}
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_decouple", *options]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+def test_three_lines_make_a_boto3_test_pass_without_network(run: Any) -> None:
+    done = run(
+        """
+        import boto3
+        from decouple.aws import mock
+
+        @mock()
+        def test_orders():
+            queue = boto3.resource("sqs").create_queue(QueueName="orders")
+            queue.send_message(MessageBody="order 7")
+            assert queue.receive_messages()[0].body == "order 7"
+        """
+    )
+
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+FIXTURES = """
+    import pytest
+
+    def test_clients_share_the_world(aws, sqs, sns, aws_lambda):
+        url = sqs.create_queue(QueueName="orders")["QueueUrl"]
+        assert list(aws.broker.queues) == ["orders"]
+        assert [one.meta.service_model.service_name for one in (sns, aws_lambda)] == ["sns", "lambda"]
+
+    @pytest.mark.parametrize("n", range(4))
+    def test_each_test_has_a_world_of_its_own(sqs, n):
+        assert "QueueUrls" not in sqs.list_queues()
+        sqs.create_queue(QueueName="orders")
+"""
+
+
+def test_fixtures_give_each_test_a_world_and_clients(run: Any) -> None:
+    done = run(FIXTURES)
+
+    assert "5 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_workers_of_xdist_do_not_see_each_other(run: Any) -> None:
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+
+    done = run(FIXTURES, "-n", "2")
+
+    assert "5 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_world_of_ones_own_serves_the_clients_too(run: Any) -> None:
+    done = run(
+        """
+        def test_it(aws, sqs):
+            assert aws.region == "eu-central-1"
+            assert "eu-central-1" in sqs.create_queue(QueueName="orders")["QueueUrl"]
+            assert list(aws.broker.queues) == ["orders"]
+        """,
+        conftest="""
+        import pytest
+        from decouple.aws import mock
+
+        @pytest.fixture
+        def aws():
+            with mock(region="eu-central-1", strict=True) as aws:
+                yield aws
+        """,
+    )
+
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_fixtures_of_the_same_names_take_their_place(run: Any) -> None:
+    done = run(
+        """
+        import pytest
+
+        @pytest.fixture
+        def aws():
+            return "mine"
+
+        @pytest.fixture
+        def sqs(aws):
+            return aws + " too"
+
+        def test_mine(sqs):
+            assert sqs == "mine too"
+
+        def test_a_mixture_is_refused(sns):
+            pass
+        """
+    )
+
+    assert "1 passed, 1 error" in done.stdout, done.stdout + done.stderr
+    assert "TypeError: the fixture aws is not decouple's but 'mine'" in done.stdout
+
+
+def test_pytest_starts_without_importing_us(run: Any) -> None:
+    done = run(
+        """
+        import sys
+
+        def test_it():
+            assert not {"decouple", "botocore", "boto3"} & set(sys.modules)
+        """
+    )
+
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_it_works_where_freezegun_has_frozen_time() -> None:
+    freezegun = pytest.importorskip("freezegun", reason="freezegun is not installed")
+    with freezegun.freeze_time("2020-02-29 12:00:00"), mock() as aws:
+        check_time(aws, datetime(2020, 2, 29, 12, tzinfo=UTC))
+
+
+def test_it_works_where_time_machine_has_moved_time() -> None:
+    time_machine = pytest.importorskip("time_machine", reason="time-machine is not installed")
+    with time_machine.travel(datetime(2020, 2, 29, 12, tzinfo=UTC), tick=False), mock() as aws:
+        check_time(aws, datetime(2020, 2, 29, 12, tzinfo=UTC))
+
+
+def check_time(aws: Any, began: datetime) -> None:
+    """The world begins at the time that was set, and then goes its own way."""
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName="orders")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="order 7", DelaySeconds=60)
+    assert aws.clock.time == began
+
+    assert "Messages" not in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)
+    aws.clock.advance(40)
+
+    [message] = sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["SentTimestamp"])["Messages"]
+    assert message["Attributes"]["SentTimestamp"] == str(int(began.timestamp()) * 1000)
