@@ -211,7 +211,7 @@ FLOORS = {
     "aws.wire": 7.2,
     "aws.service": 7.2,
     "aws.endpoint.addressing": 7.5,
-    "aws.endpoint.callers": 7.5,
+    "aws.endpoint.callers": 7.6,
     "aws.endpoint.exchange": 7.5,
     "aws.endpoint.mover": 7.5,
     "aws.endpoint.looking": 7.5,
