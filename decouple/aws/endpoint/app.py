@@ -196,6 +196,8 @@ class Endpoint:
         except ServiceError as error:
             service, operation, protocol = dialect_of(parsed, request)
             return encode_error(service, operation, protocol, error, request_id)
+        except ClientGone:
+            raise
         except Exception:
             logger.exception("request %s failed: %s %s", request_id, request.method, parsed and parsed[:2])
             service, operation, protocol = dialect_of(parsed, request)
