@@ -222,7 +222,7 @@ FLOORS = {
     "aws.mocking.mock": 7.84,
     "aws.mocking": 7.85,
     "aws.endpoint.addressing": 7.5,
-    "aws.endpoint.callers": 7.5,
+    "aws.endpoint.callers": 7.6,
     "aws.endpoint.exchange": 7.5,
     "aws.endpoint.mover": 7.5,
     "aws.endpoint.looking": 7.5,

@@ -264,7 +264,10 @@ def test_a_long_poll_gets_what_comes(client: Client, world: World) -> None:
     asyncio.run(main())
 
 
-def test_a_long_poll_whose_client_has_left_takes_no_message(client: Client, world: World) -> None:
+@pytest.mark.parametrize("sent", [True, False], ids=["as it comes", "nothing comes"])
+def test_a_long_poll_whose_client_has_left_loses_no_message(
+    client: Client, world: World, caplog: pytest.LogCaptureFixture, sent: bool
+) -> None:
     queue = world.broker().queue("orders")
 
     async def main() -> None:
@@ -275,14 +278,16 @@ def test_a_long_poll_whose_client_has_left_takes_no_message(client: Client, worl
         while queue.stats().parked == 0:
             await asyncio.sleep(0)
 
-        queue.send("order 7")
+        if sent:
+            queue.send("order 7")
         gone.set()
         await waiting
 
     asyncio.run(main())
+    assert caplog.records == []
 
     stats = queue.stats()
-    assert (stats.visible + stats.in_flight, stats.parked) == (1, 0)
+    assert (stats.visible + stats.in_flight, stats.parked) == (int(sent), 0)
     queue.check()
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from decouple.aws.endpoint.addressing import led_back
-from decouple.aws.endpoint.callers import account_of, principal_of, region_of
+from decouple.aws.endpoint.callers import caller_of
 from decouple.aws.endpoint.control import Control, is_ours, stranger
 from decouple.aws.endpoint.exchange import (
     ClientGone,
@@ -196,6 +196,8 @@ class Endpoint:
         except ServiceError as error:
             service, operation, protocol = dialect_of(parsed, request)
             return encode_error(service, operation, protocol, error, request_id)
+        except ClientGone:
+            raise
         except Exception:
             logger.exception("request %s failed: %s %s", request_id, request.method, parsed and parsed[:2])
             service, operation, protocol = dialect_of(parsed, request)
@@ -207,9 +209,8 @@ class Endpoint:
         service = find_service(parsed.service)
         if service is None:
             raise ServiceError("UnknownOperationException", f"decouple does not have the service {parsed.service}")
-        scope = scope_of(request)
-        place = self.world.place(scope and account_of(scope.access_key), scope and region_of(scope.region))
-        call = Call(place, principal_of(place.account), parsed.protocol, request.headers, exchange.id)
+        place, principal = caller_of(self.world, scope_of(request))
+        call = Call(place, principal, parsed.protocol, request.headers, exchange.id)
         doing = service.aperform(call, parsed.operation, parsed.given)
         if parsed.service != "sqs":
             return await doing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
 from decouple.aws.service import services
@@ -28,6 +27,8 @@ SHOWN = 100
 
 def home(world: World) -> str:
     """What this is, with the first queues."""
+    import html  # here, because people alone look at pages
+
     arns = [queue.arn for place in world.places for queue in place.broker.queues.values()]
     items = [f"<li>{html.escape(arn)}</li>" for arn in arns[:SHOWN]]
     if len(arns) > SHOWN:
