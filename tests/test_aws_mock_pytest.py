@@ -36,7 +36,17 @@ def run(tmp_path: Path) -> Any:
         (tmp_path / "test_it.py").write_text(textwrap.dedent(test))
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
         environment |= {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "false"}
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "pytest_decouple", *options]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "decouple.pytest_plugin",
+            *options,
+        ]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
 
     return run

@@ -1,7 +1,7 @@
 """pytest's fixtures for AWS in the process: `aws`, and boto3 clients of it, `sqs`, `sns` and `aws_lambda`.
 
-A module beside decouple rather than in it, because pytest imports its plugins at every start, also for tests that use
-none of them: this one imports nothing. A fixture of yours with the same name takes the place of ours; one called `aws`
+pytest imports its plugins at every start, also for tests that use none of them, so botocore is loaded by the first
+fixture. A fixture of yours with the same name takes the place of ours; one called `aws`
 that opens `mock(...)` with settings of its own serves the clients here, too.
 """
 
