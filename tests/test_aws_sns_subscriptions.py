@@ -134,7 +134,7 @@ def test_a_queue_that_is_there_shares_the_topics_records(sns, topic):
 
 FIFO_ON_STANDARD = (
     "Invalid parameter: Invalid parameter: Endpoint Reason: "
-    + "FIFO SQS Queues can not be subscribed to standard SNS topics"
+    "FIFO SQS Queues can not be subscribed to standard SNS topics"
 )
 REFUSED = {
     "a protocol": ("pigeon", "x", "Invalid parameter: Amazon SNS does not support this protocol string: pigeon"),
