@@ -158,6 +158,23 @@ def test_pytest_starts_without_importing_botocore(run: Any) -> None:
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
+def test_nothing_of_botocore_is_loaded_or_changed_before_a_mock_is_entered() -> None:
+    script = """
+    import sys
+    from decouple.aws import World
+    assert "decouple.aws.mocking" not in sys.modules
+
+    from decouple.aws import mock
+    mocked = mock()
+    assert not {"botocore", "boto3", "aiobotocore", "asyncio", "unittest"} & set(sys.modules)
+
+    from botocore.client import BaseClient
+    assert BaseClient._make_request.__module__ == "botocore.client"
+    assert not hasattr(BaseClient._make_request, "__wrapped__")
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, check=True, timeout=60)
+
+
 def test_it_works_where_freezegun_has_frozen_time() -> None:
     freezegun = pytest.importorskip("freezegun", reason="freezegun is not installed")
     with freezegun.freeze_time("2020-02-29 12:00:00"), mock() as aws:

@@ -6,9 +6,9 @@ Everything stands above the public surface of Broker, Queue, Topic and Function:
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from decouple.aws.errors import ServiceError
-from decouple.aws.mocking import AWS, MockEnded, NotMocked, WhichMock, mock
 from decouple.aws.world import Call, Place, World
 
 if TYPE_CHECKING:
@@ -23,3 +23,22 @@ def __getattr__(name: str) -> Any:
 
         return asgi
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from decouple.aws.mocking import AWS, MockEnded, NotMocked, WhichMock, mock
+
+__all__ = ["AWS", "Call", "MockEnded", "NotMocked", "Place", "ServiceError", "WhichMock", "World", "mock"]
+
+# What a server need not load, and where it is.
+LATER = dict.fromkeys(("AWS", "MockEnded", "NotMocked", "WhichMock", "mock"), "decouple.aws.mocking")
+
+if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
+
+    def __getattr__(name):
+        if name in LATER:
+            from importlib import import_module
+
+            globals()[name] = found = getattr(import_module(LATER[name]), name)
+            return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return [*globals(), *LATER]
