@@ -59,9 +59,17 @@ def test_a_service_has_its_own_error_for_a_missing_parameter() -> None:
 
 
 def test_the_path_of_a_missing_parameter_goes_through_lists_by_number() -> None:
-    error = refusal(SQS, "SendMessageBatch", QueueUrl="q", Entries=[{"Id": "a", "MessageBody": "x"}, {"Id": "b"}])
+    strict = Service("sqs", "Amazon SQS", modules=(), missing=missing)
+
+    error = refusal(strict, "SendMessageBatch", QueueUrl="q", Entries=[{"Id": "a", "MessageBody": "x"}, {"Id": "b"}])
 
     assert error.message == "The request must contain the parameter Entries.2.MessageBody."
+
+
+def test_a_service_may_keep_to_itself_what_is_missing_within_a_parameter() -> None:
+    """SQS has other words for a message attribute without a DataType."""
+    attributes = {"a": {"StringValue": "x"}}
+    Door(SQS).check("SendMessage", {"QueueUrl": "q", "MessageBody": "x", "MessageAttributes": attributes})
 
 
 def test_elsewhere_what_is_missing_is_a_validation_error_of_the_model() -> None:
@@ -183,6 +191,15 @@ def test_header_texts_of_blanks_do_not_take_exponential_time() -> None:
     """EventBridge's pattern for them would."""
     headers = {"HeaderParameters": {"x": " " * 500 + "\0"}}
     Door(EVENTS).check("PutTargets", {"Rule": "r", "Targets": [{"Id": "1", "Arn": "a", "HttpParameters": headers}]})
+
+
+def test_a_refusal_can_quote_no_value_that_is_nested_too_deep() -> None:
+    deep: list[Any] = []
+    for _ in range(900):
+        deep = [deep]
+    entries = [{"Detail": "{}", "Other": deep}] * 11
+
+    assert refusal(EVENTS, "PutEvents", Entries=entries).shape == "SerializationException"
 
 
 def test_tag_texts_may_have_letters_of_any_script() -> None:

@@ -88,7 +88,7 @@ def sent(model: OperationModel, parameters: dict[str, Any]) -> Request:
     return Request(prepared.method, url.path, url.query, headers, body.encode() if isinstance(body, str) else body)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @pytest.mark.parametrize(("service", "name"), OPERATIONS, ids=lambda part: part)
 @over(data=st.data())
 def test_what_botocore_sends_is_read_as_it_was_meant(service: str, name: str, data: st.DataObject) -> None:
@@ -119,14 +119,16 @@ def heard(model: OperationModel, reply: Any) -> dict[str, Any]:
     return parsed
 
 
-@settings(max_examples=8, deadline=None)
-@pytest.mark.parametrize(("service", "name"), OPERATIONS, ids=lambda part: part)
+# An event stream is no answer that is there at once: the one operation that has one is not among ours.
+ANSWERS = [each for each in OPERATIONS if each != ("lambda", "InvokeWithResponseStream")]
+
+
+@settings(max_examples=4, deadline=None)
+@pytest.mark.parametrize(("service", "name"), ANSWERS, ids=lambda part: part)
 @over(data=st.data())
 def test_botocore_reads_an_answer_as_it_was_meant(service: str, name: str, data: st.DataObject) -> None:
     model = MODELS[service].operation_model(name)
     shape = model.output_shape
-    if shape is not None and is_stream_of_events(shape):
-        pytest.skip("an event stream is read from a socket")
     answer = {} if shape is None else data.draw(structures(shape, XML, 0))
     status = status_members(shape)
     answer.update(dict.fromkeys(status, 202))
@@ -137,10 +139,6 @@ def test_botocore_reads_an_answer_as_it_was_meant(service: str, name: str, data:
     metadata = parsed.pop("ResponseMetadata")
     assert metadata["RequestId"] == "request-1"
     assert told(parsed, shape) == told(answer, shape)
-
-
-def is_stream_of_events(shape: Shape) -> bool:
-    return any(member.serialization.get("eventstream") for member in shape.members.values())
 
 
 def status_members(shape: Shape | None) -> set[str]:
@@ -157,7 +155,7 @@ ERRORS = [
 ]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @pytest.mark.parametrize(("service", "name"), ERRORS, ids=lambda part: part)
 @over(data=st.data())
 def test_botocore_reads_every_error_with_its_members(service: str, name: str, data: st.DataObject) -> None:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from decouple.aws.model import Shape
 
 __all__ = ["ALL", "Constraint", "Kind", "constraints_of"]
 
-Kind: TypeAlias = Literal["length", "range", "enum", "pattern"]
-ALL: Final[frozenset[Kind]] = frozenset(("length", "range", "enum", "pattern"))
+# "members": what is required of structures within the parameters; what is required of the request always is.
+Kind: TypeAlias = Literal["members", "length", "range", "enum", "pattern"]
+ALL: Final[frozenset[Kind]] = frozenset(("members", "length", "range", "enum", "pattern"))
 
 NUMBERS = ("integer", "long", "double", "float")
 SIZED = ("string", "blob", "list", "map")
@@ -42,27 +44,44 @@ def find(shape: Shape, kinds: frozenset[Kind]) -> Iterator[Constraint]:
     if "length" in kinds and shape.type in SIZED:
         yield from of_size(shape, len, "length")
     if "range" in kinds and shape.type in NUMBERS:
-        yield from of_size(shape, lambda value: value, "value")
+        yield from of_size(shape, itself, "value")
     if "enum" in kinds and "enum" in shape.raw:
         values: list[str] = shape.raw["enum"]
         yield Constraint(frozenset(values).__contains__, f"Member must satisfy enum value set: [{', '.join(values)}]")
     if "pattern" in kinds and "pattern" in shape.raw and not shape.raw["pattern"].startswith(SLOW):
-        pattern: str = shape.raw["pattern"]
-        text = f"Member must satisfy regular expression pattern: {pattern}"
-        yield Constraint(lambda value: compiled.fullmatch(value) is not None, text)
-        compiled = compile_java(pattern)
+        yield of_pattern(shape.raw["pattern"])
+
+
+def itself(value: float) -> float:
+    """The size of a number."""
+    return value
 
 
 def of_size(shape: Shape, size: Callable[[Any], float], word: str) -> Iterator[Constraint]:
     """Its bounds."""
-    if "max" in shape.raw:
-        most = shape.raw["max"]
-        yield Constraint(lambda value: size(value) <= most, f"Member must have {word} less than or equal to {most}")
-    if "min" in shape.raw:
-        least = shape.raw["min"]
-        yield Constraint(
-            lambda value: size(value) >= least, f"Member must have {word} greater than or equal to {least}"
-        )
+
+    def at_most(value: Any) -> bool:
+        return size(value) <= most
+
+    def at_least(value: Any) -> bool:
+        return size(value) >= least
+
+    most: float = shape.raw.get("max", inf)
+    least: float = shape.raw.get("min", -inf)
+    if most != inf:
+        yield Constraint(at_most, f"Member must have {word} less than or equal to {most}")
+    if least != -inf:
+        yield Constraint(at_least, f"Member must have {word} greater than or equal to {least}")
+
+
+def of_pattern(pattern: str) -> Constraint:
+    """Its pattern, which must match the whole value."""
+    fullmatch = compile_java(pattern).fullmatch
+
+    def matches(value: str) -> bool:
+        return fullmatch(value) is not None
+
+    return Constraint(matches, f"Member must satisfy regular expression pattern: {pattern}")
 
 
 def compile_java(pattern: str) -> re.Pattern[str]:

@@ -41,8 +41,8 @@ class Service:
 
     name: botocore's ("sqs"); errors: shape -> (code, HTTP status) where the model does not hold them; modules: what adds
     the operations, loaded with the first look at the table; checks: which of the model's constraints are held to before
-    an operation sees its parameters (kinds and what is required always are); missing: the service's own error for a
-    required parameter that is not there, by its path: "MessageBody", "Entries.1.Id".
+    an operation sees its parameters (what a request requires and the kinds of values always are); missing: the service's
+    own error for a required parameter that is not there, by its path: "MessageBody", "Entries.1.Id".
     """
 
     def __init__(

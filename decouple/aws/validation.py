@@ -5,6 +5,9 @@ request that fails it is walked with the model in hand, to say everything that i
 Members that the model does not know are nobody's business: AWS ignores them.
 """
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# What JSON holds is known when it is looked at, not before.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from decouple.aws.constraints import Kind, constraints_of
 from decouple.aws.errors import ServiceError
-from decouple.aws.kinds import wrong_kind
+from decouple.aws.kinds import malformed, wrong_kind
 from decouple.aws.model import Shape
 
 if TYPE_CHECKING:
@@ -51,15 +54,21 @@ class Door:
         """Raises ServiceError for parameters that the model does not allow. Cost: under a microsecond for few of them."""
         fits = self._fits.get(operation)
         if fits is None:
-            shape = self._service.model.operations[operation].input
-            fits = self._fits[operation] = nothing if shape is None else fitting(shape, self._service.checks, {})
+            fits = self._fits[operation] = self._compile(operation)
         if not fits(given):
             self._refuse(operation, given)
+
+    def _compile(self, operation: str) -> Fits:
+        shape = self._service.model.operations[operation].input
+        return nothing if shape is None else fits_structure(shape, shape.required, self._service.checks, {})
 
     def _refuse(self, operation: str, given: dict[str, Any]) -> None:
         shape = self._service.model.operations[operation].input
         assert shape is not None
-        faults = list(faults_of(shape, given, self._service.checks, "", ""))
+        try:
+            faults = list(faults_of(shape, given, self._service.checks, "", ""))
+        except RecursionError:  # what a text would have to quote may be any JSON
+            raise malformed("The request is nested too deep") from None
         for fault in faults:
             if fault.missing is not None:
                 error = self._service.missing(fault.missing)
@@ -90,7 +99,7 @@ def fitting(shape: Shape, kinds: frozenset[Kind], known: dict[str, Fits]) -> Fit
     # A shape that holds itself finds this entry, which asks for the finished test when it is used.
     known[shape.name] = lambda value: known[shape.name](value)
     if shape.type == "structure":
-        made = fits_structure(shape, kinds, known)
+        made = fits_structure(shape, shape.required if "members" in kinds else (), kinds, known)
     elif shape.type == "list":
         made = fits_list(fitting(shape.element.shape, kinds, known))
     elif shape.type == "map":
@@ -101,9 +110,8 @@ def fitting(shape: Shape, kinds: frozenset[Kind], known: dict[str, Fits]) -> Fit
     return made
 
 
-def fits_structure(shape: Shape, kinds: frozenset[Kind], known: dict[str, Fits]) -> Fits:
+def fits_structure(shape: Shape, required: Collection[str], kinds: frozenset[Kind], known: dict[str, Fits]) -> Fits:
     """For a structure; None stands for what is not given."""
-    required = tuple(shape.required)
     tests = {name: fitting(member.shape, kinds, known) for name, member in shape.members.items()}
     find = tests.get
 
@@ -188,7 +196,7 @@ def of_structure(shape: Shape, value: Any, kinds: frozenset[Kind], path: str, ap
         inner, inner_api = joined(path, name[:1].lower() + name[1:]), joined(api, name)
         if value.get(name) is not None:
             yield from faults_of(member.shape, value[name], kinds, inner, inner_api)
-        elif name in shape.required:
+        elif name in shape.required and (not path or "members" in kinds):
             yield absent(inner, inner_api)
 
 

@@ -4,6 +4,9 @@ An error's shape stands in the body; what the old Query protocol called it, and 
 header `x-amzn-query-error`.
 """
 
+# pyright: reportUnknownVariableType=false
+# What JSON holds is known when it is looked at, not before.
+
 from __future__ import annotations
 
 import json

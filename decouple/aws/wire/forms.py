@@ -36,8 +36,6 @@ def malformed_input(message: str) -> ServiceError:
 
 def unescape(text: str) -> str:
     """The text without percent-encoding. Raises ServiceError."""
-    if "%" not in text:
-        return text
     if BAD_ESCAPE.search(text):
         raise bad_query("The query string contains a malformed percent escape")
     try:
@@ -50,11 +48,10 @@ def pairs(text: str) -> Iterator[tuple[str, str]]:
     """The pairs of a query string, in order. Raises ServiceError."""
     if text.count("&") >= MOST_FIELDS:
         raise bad_query(f"The query string has more than {MOST_FIELDS} fields")
-    text = text.replace("+", " ")
-    for field in text.split("&"):
+    for field in text.replace("+", " ").split("&"):
         if field:
             name, _, value = field.partition("=")
-            yield unescape(name), unescape(value)
+            yield unescape(name) if "%" in name else name, unescape(value) if "%" in value else value
 
 
 def form_of(request: Request) -> dict[str, str]:
@@ -89,12 +86,13 @@ def tree_of(form: dict[str, str]) -> dict[str, Node]:
     tree: dict[str, Node] = {}
     for key, value in form.items():
         node = tree
-        *branches, leaf = key.split(".", MOST_DOTS)
-        for branch in branches:
-            inner = node.setdefault(branch, {})
-            if isinstance(inner, str):
-                raise malformed_input("Unexpected complex element termination")
-            node = inner
-        if node.setdefault(leaf, value) is not value:
+        if "." in key:
+            *branches, key = key.split(".", MOST_DOTS)
+            for branch in branches:
+                inner = node.setdefault(branch, {})
+                if isinstance(inner, str):
+                    raise malformed_input("Unexpected complex element termination")
+                node = inner
+        if node.setdefault(key, value) is not value:
             raise malformed_input("Unexpected complex element termination")
     return tree

@@ -4,6 +4,9 @@ Each shape is turned once into a function that converts its values, or into None
 already: most shapes are, and cost nothing. Kinds that need no conversion are not looked at here: the door does that.
 """
 
+# pyright: reportUnknownVariableType=false, reportUnknownLambdaType=false, reportUnknownMemberType=false
+# What JSON holds is known when it is looked at, not before.
+
 from __future__ import annotations
 
 from binascii import Error as BinasciiError

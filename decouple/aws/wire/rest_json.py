@@ -27,44 +27,57 @@ LABEL = re.compile(r"\{(\w+)(\+?)\}")
 
 
 class Route(NamedTuple):
-    """Where an operation lives. labels: what the groups of its path are called; fixed: pairs its query string has."""
+    """Where an operation lives. labels: what the groups of its path are called; fixed: pairs its query string has;
+    depth: how many slashes its path has, -1 where a label may hold some.
+    """
 
+    operation: str
     method: str
     path: re.Pattern[str]
     labels: tuple[str, ...]
     fixed: frozenset[tuple[str, str]]
-    operation: str
+    depth: int
 
 
 @cache
-def routes(service: str) -> tuple[Route, ...]:
-    """Those of a service, the most demanding first."""
-    found = [route(operation) for operation in load_model(service).operations.values()]
+def routes(service: str) -> dict[tuple[str, int], list[Route]]:
+    """Those of a service by method and depth, the most demanding first."""
+    found: dict[tuple[str, int], list[Route]] = {}
+    every = [route(operation) for operation in load_model(service).operations.values()]
     # Fixed text before labels: /event-invoke-config/list is no function's name.
-    return tuple(sorted(found, key=lambda each: (-len(each.fixed), len(each.labels))))
+    for each in sorted(every, key=lambda each: (-len(each.fixed), len(each.labels))):
+        found.setdefault((each.method, each.depth), []).append(each)
+    return found
 
 
+@cache
 def route(operation: OperationModel) -> Route:
     """Where one operation lives."""
     path, _, query = operation.uri.partition("?")
-    texts = LABEL.split(path.rstrip("/"))
+    path = path.rstrip("/")
+    texts = LABEL.split(path)
     pattern = "".join(
         re.escape(text) if place % 3 == 0 else ("" if place % 3 == 1 else ("(.+)" if text else "([^/]+)"))
         for place, text in enumerate(texts)
     )
-    fixed = frozenset(pairs(query)) if query else frozenset[tuple[str, str]]()
-    # A last slash is forgiven: Lambda's own older clients list functions at ".../functions/".
-    return Route(operation.method, re.compile(pattern + "/?"), tuple(texts[1::3]), fixed, operation.name)
+    depth = -1 if "+}" in path else path.count("/")
+    return Route(
+        operation.name, operation.method, re.compile(pattern), tuple(texts[1::3]), frozenset(pairs(query)), depth
+    )
+
+
+def plain(path: str) -> str:
+    """The path without a last slash: Lambda's own older clients list functions at ".../functions/"."""
+    return path[:-1] if path.endswith("/") else path
 
 
 def find_operation(service: str, request: Request) -> str | None:
     """The operation of the service at this method and path. Raises ServiceError."""
-    query: set[tuple[str, str]] | None = None
-    for each in routes(service):
-        if each.method == request.method and each.path.fullmatch(request.path):
-            if each.fixed and query is None:
-                query = set(pairs(request.query))
-            if query is None or each.fixed <= query:
+    path = plain(request.path)
+    known = routes(service)
+    for depth in (path.count("/"), -1):
+        for each in known.get((request.method, depth), ()):
+            if each.path.fullmatch(path) and each.fixed <= frozenset(pairs(request.query) if each.fixed else ()):
                 return each.operation
     return None
 
@@ -89,7 +102,7 @@ def decoder(operation: OperationModel) -> Callable[[Request], dict[str, Any]]:
     def decode(request: Request) -> dict[str, Any]:
         given = read_body(request.body)
         for label, text in zip(where.labels, path_parts(where, request.path), strict=True):
-            given[in_path[label].name] = read_text(in_path[label].shape, unescape(text))
+            given[in_path[label].name] = read_text(in_path[label].shape, unescape(text) if "%" in text else text)
         for name, text in pairs(request.query) if in_query else ():
             if name in in_query:
                 read_field(given, in_query[name], text)
@@ -108,7 +121,7 @@ def located(shape: Shape, location: str) -> list[Member]:
 
 def path_parts(where: Route, path: str) -> tuple[str, ...]:
     """What the path has for the labels. Raises ServiceError."""
-    found = where.path.fullmatch(path)
+    found = where.path.fullmatch(plain(path))
     if found is None:
         raise ServiceError("UnknownOperationException", "The path is not this operation's.", status=404)
     return found.groups()
