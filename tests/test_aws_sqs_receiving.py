@@ -283,6 +283,12 @@ def test_a_handle_of_another_queue_or_of_a_deleted_one(sqs: Caller, url: str) ->
     assert late.shape == "ReceiptHandleIsInvalid"
 
 
+def test_what_an_error_quotes_can_be_encoded(sqs: Caller, url: str) -> None:
+    error = sqs.refused("DeleteMessage", QueueUrl=url, ReceiptHandle="\ud800")
+
+    assert error.message == 'The input receipt handle "?" is not a valid receipt handle.'
+
+
 def test_an_empty_handle_is_a_missing_one(sqs: Caller, url: str) -> None:
     error = sqs.refused("DeleteMessage", QueueUrl=url, ReceiptHandle="")
 

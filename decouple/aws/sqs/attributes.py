@@ -127,6 +127,8 @@ def read_policy_text(text: str, scope: Scope) -> Change:
 def read_kms_key(text: str, scope: Scope) -> Change:
     if not text:
         return Change("", kept={"kms_key": None, "kms_period": None})
+    if not text.isprintable():
+        raise wrong("KmsMasterKeyId")
     return Change(text, kept={"kms_key": text, "sse": "false"})
 
 

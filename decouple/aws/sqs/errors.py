@@ -44,6 +44,10 @@ ERRORS: dict[str, tuple[str, int]] = {
 class SqsService(Service):
     """The service, and the errors that many of its operations have in common."""
 
+    def error(self, shape: str, message: str, **more: Any) -> ServiceError:
+        """The service's error; what it quotes may be no text that could be encoded."""
+        return super().error(shape, message.encode(errors="replace").decode(), **more)
+
     def missing(self, path: str) -> ServiceError:
         return self.error("MissingRequiredParameterException", f"The request must contain the parameter {path}.")
 
