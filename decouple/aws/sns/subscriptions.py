@@ -22,7 +22,7 @@ from decouple.aws.sns.subscription_attributes import (
 from decouple.aws.sns.targets import known_as, shown_endpoint, shown_protocol, target_of
 from decouple.aws.sns.topics import same
 from decouple.aws.world import Call
-from decouple.errors import DecoupleError, SubscriptionNotFound
+from decouple.errors import DecoupleError, SubscriptionNotFound, TopicClosed
 
 if TYPE_CHECKING:
     from decouple.subscription import Subscription
@@ -43,7 +43,7 @@ def subscribe(call: Call, given: Given) -> Answer:
     """Subscribe an endpoint; the same again is the one there is. The attributes are compared where they are given."""
     found = find_topic(call, given["TopicArn"], "Subscribe")
     protocol, endpoint = given["Protocol"], given.get("Endpoint") or ""
-    attributes = given.get("Attributes") or {}
+    attributes: dict[str, str] = given.get("Attributes") or {}
     target = target_of(call, found.topic, protocol, endpoint)
     asked = Asked(call, found.topic, protocol, endpoint, REASON)
     check_attributes(asked, attributes, {})
@@ -79,7 +79,9 @@ def made(asked: Asked, found: FoundTopic, target: Any, attributes: dict[str, str
 
 def compare(found: FoundSubscription, attributes: dict[str, str]) -> None:
     """Raises ServiceError where a subscription that is there has other attributes than those given."""
-    shown = {"FilterPolicyScope": "MessageAttributes", **shown_attributes(found), **found.record.attributes}
+    record = found.record.attributes
+    shown = {"FilterPolicyScope": "MessageAttributes", **shown_attributes(found)}
+    shown |= {name: record[name] for name in ("DeliveryPolicy", "FilterPolicyScope") if name in record}
     for name, value in attributes.items():
         if not same(shown.get(name), value.lower() if name == "RawMessageDelivery" else value):
             raise invalid(f"{REASON}Subscription already exists with different attributes")
@@ -116,7 +118,7 @@ def confirmed(call: Call, parts: list[str], token: str) -> FoundSubscription:
         for topic in topics:
             try:
                 return FoundSubscription(topic.confirm(token), place)
-            except SubscriptionNotFound:
+            except (SubscriptionNotFound, TopicClosed):
                 continue
     raise invalid("Token")
 

@@ -27,7 +27,8 @@ REASON = "Attributes Reason: "
 @SNS.operation("CreateTopic")
 def create_topic(call: Call, given: Given) -> Answer:
     """Make a topic; the same again is the one there is. The attributes are compared where they are given."""
-    name, attributes = given["Name"], given.get("Attributes") or {}
+    name: str = given["Name"]
+    attributes: dict[str, str] = given.get("Attributes") or {}
     fifo = attributes.get("FifoTopic") == "true"
     bare = name.removesuffix(".fifo") if fifo else name
     if not NAME.fullmatch(bare) or len(name) > 256 or name.endswith(".fifo") != fifo:
