@@ -99,7 +99,7 @@ class Function:
         recursion: str = "stop",
         clock: Clock | None = None,
     ) -> None:
-        self.handler = check_handler(handler)
+        self.handler: Callable[..., Any] = check_handler(handler)
         self.name = check_function_name(getattr(handler, "__name__", "") if name is None else name)
         self.mark = mark_of(self.name)
         self.clock: Clock = clock or SystemClock()

@@ -118,6 +118,16 @@ def test_a_function_that_may_run_again_takes_its_events(broker: Broker) -> None:
     assert function.invoke(1) == 1
 
 
+def test_an_event_may_have_an_id_of_its_senders(broker: Broker) -> None:
+    seen: list[str] = []
+    function = broker.function(lambda event, context: seen.append(context.aws_request_id), name="f")
+
+    assert function.send(1, request_id="r-1") == "r-1"
+    broker.run_until_idle()
+
+    assert seen == ["r-1"]
+
+
 # -- attempt -----------------------------------------------------------------------------------------------------------
 
 

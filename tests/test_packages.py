@@ -129,6 +129,7 @@ def test_a_package_has_its_folder_its_path_and_its_environment(
     function = broker.function(Package(unpacked, "app.handler"), name="f", memory=512, timeout=60)
 
     answer, cwd, path, colour, profile, pid = function.invoke({"a": 1})
+    [child] = function._runtime._children  # type: ignore[attr-defined]
     assert (answer, cwd, path, colour, profile) == ({"a": 1}, os.fspath(unpacked), os.fspath(unpacked), "red", None)
 
     with pytest.raises(FunctionFailed) as caught:
@@ -139,6 +140,7 @@ def test_a_package_has_its_folder_its_path_and_its_environment(
 
     function.configure(Package(unpacked, "app.handler", environment={"COLOUR": "blue"}))
     again = function.invoke({"a": 1})
+    assert child.process.returncode is not None
     assert again[3] == "blue"
     assert again[5] != pid
 

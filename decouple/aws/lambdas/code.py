@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.aws.lambdas import LAMBDA
 from decouple.aws.lambdas.names import LATEST, invalid
-from decouple.aws.lambdas.records import sha_of
+from decouple.aws.lambdas.records import part, sha_of
 from decouple.errors import InvalidPackage
 from decouple.packages import Package, Unpacked
 
@@ -121,7 +121,7 @@ def runnable(place: Place, name: str, config: Mapping[str, Any], memory: int, co
 
 def environment_of(place: Place, name: str, config: Mapping[str, Any], memory: int, folder: Unpacked) -> dict[str, str]:
     """The variables of its processes. Its SDKs find the endpoint that serves this world, and never AWS."""
-    given: dict[str, str] = (config.get("Environment") or {}).get("Variables") or {}
+    given: dict[str, str] = part(part(config, "Environment"), "Variables")
     return {
         "AWS_ENDPOINT_URL": place.world.endpoint or NOWHERE,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -144,7 +144,7 @@ def environment_of(place: Place, name: str, config: Mapping[str, Any], memory: i
 
 def check_environment(config: Mapping[str, Any]) -> None:
     """AWS's rules for the variables. Raises ServiceError."""
-    variables: dict[str, str] = (config.get("Environment") or {}).get("Variables") or {}
+    variables: dict[str, str] = part(part(config, "Environment"), "Variables")
     reserved = [name for name in variables if name in RESERVED]
     if reserved:
         raise invalid(

@@ -10,6 +10,7 @@ from decouple.arns import arn_of
 from decouple.aws.lambdas import LAMBDA
 from decouple.aws.lambdas.code import check_environment
 from decouple.aws.lambdas.names import LATEST, invalid
+from decouple.aws.lambdas.records import part
 
 if TYPE_CHECKING:
     from decouple.aws.errors import ServiceError
@@ -50,7 +51,7 @@ RUNTIME_VERSION = "8eeff65f6809a3ce81507fe733fe09b835899b99481ba22fd75b5a7338290
 def shown(place: Place, function: Function, deployed: Deployed) -> dict[str, Any]:
     """The configuration of $LATEST."""
     settings, config = function.settings, deployed.config
-    answer = {
+    answer: dict[str, Any] = {
         "FunctionName": function.name,
         "FunctionArn": function.arn,
         "Timeout": max(1, ceil(function.timeout)),
@@ -71,10 +72,10 @@ def shown(place: Place, function: Function, deployed: Deployed) -> dict[str, Any
         "LoggingConfig": {
             "LogFormat": "Text",
             "LogGroup": f"/aws/lambda/{function.name}",
-            **(config.get("LoggingConfig") or {}),
+            **part(config, "LoggingConfig"),
         },
         "SnapStart": {
-            "ApplyOn": (config.get("SnapStart") or {}).get("ApplyOn", "None"),
+            "ApplyOn": part(config, "SnapStart").get("ApplyOn", "None"),
             "OptimizationStatus": "Off",
         },
     }
@@ -141,7 +142,7 @@ def out_of_range(name: str, value: object, rule: str) -> ServiceError:
 
 def dead_letter_of(place: Place, given: Mapping[str, Any]) -> Any:
     """The queue or topic of a DeadLetterConfig, None for none. Raises ServiceError."""
-    arn: str = (given.get("DeadLetterConfig") or {}).get("TargetArn") or ""
+    arn: str = part(given, "DeadLetterConfig").get("TargetArn") or ""
     if not arn:
         return None
     service, name = [*arn.split(":", 5), "", "", ""][2], arn.rpartition(":")[2]

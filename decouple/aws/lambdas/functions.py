@@ -19,7 +19,7 @@ from decouple.aws.lambdas.configuration import (
 from decouple.aws.lambdas.names import LATEST, Named, find, invalid, named
 from decouple.aws.lambdas.pages import page
 from decouple.aws.lambdas.publishing import publish
-from decouple.aws.lambdas.records import Deployed, Functions
+from decouple.aws.lambdas.records import Deployed, Functions, part
 from decouple.aws.lambdas.tagging import check_tags
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ CREATING = {
 
 @LAMBDA.operation(
     "CreateFunction",
-    note="registered Python callables, and zips with a Python runtime in processes; no S3, images or layers in zips",
+    note="registered Python callables, and zips with a Python runtime in processes, whose SDKs reach `decouple serve` alone; "
+    "no S3, images or layers",
 )
 def create_function(call: Call, given: Given) -> Answer:
     """Declare a function on the caller's broker."""
@@ -50,7 +51,7 @@ def create_function(call: Call, given: Given) -> Answer:
     if not given.get("Runtime") or not given.get("Handler"):
         raise invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
     check_limits(given)
-    tags = check_tags({}, given.get("Tags") or {})
+    tags = check_tags({}, part(given, "Tags"))
     config, place = config_of(call.place, given), call.place
     if asked.name in place.broker.functions:
         raise LAMBDA.error("ResourceConflictException", f"Function already exist: {asked.name}")

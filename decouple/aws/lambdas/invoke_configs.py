@@ -14,6 +14,7 @@ from decouple.aws.lambdas import LAMBDA
 from decouple.aws.lambdas.configuration import arn_of_target
 from decouple.aws.lambdas.names import LATEST, Found, find, invalid
 from decouple.aws.lambdas.pages import page
+from decouple.aws.lambdas.records import part
 from decouple.aws.lambdas.targets import Destination, check_destination
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def set_config(found: Found, before: Mapping[str, Any], given: Given) -> Answer:
     }
     if not any(given.get(name) is not None for name in (RETRIES, AGE, TARGETS)):
         raise invalid("You must specify at least one of error handling or destination setting.")
-    config[TARGETS] = targets_of(found, config.get(TARGETS) or {})
+    config[TARGETS] = targets_of(found, part(config, TARGETS))
     config["LastModified"] = found.place.now()
     if key == LATEST:
         apply(found, config)
@@ -95,7 +96,7 @@ def set_config(found: Found, before: Mapping[str, Any], given: Given) -> Answer:
 
 def targets_of(found: Found, given: Mapping[str, Any]) -> dict[str, Any]:
     """The destinations, those without an ARN left out. Raises ServiceError."""
-    arns = {name: (given.get(name) or {}).get("Destination") for name in ("OnSuccess", "OnFailure")}
+    arns = {name: part(given, name).get("Destination") for name in ("OnSuccess", "OnFailure")}
     return {
         name: {"Destination": check_destination(arn, found.function.arn, successes=name == "OnSuccess")} if arn else {}
         for name, arn in arns.items()

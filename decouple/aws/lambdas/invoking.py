@@ -74,8 +74,7 @@ async def invoke_waiting(call: Call, given: Given) -> Answer:
 def invoke_async(call: Call, given: Given) -> Answer:
     """Hand an event over."""
     found = find(call, given["FunctionName"], action="lambda:InvokeFunction")
-    content = given["InvokeArgs"]
-    payload: bytes = content.read() if hasattr(content, "read") else content
+    payload: bytes = given["InvokeArgs"]
     hand_over(Asked(found, found.version, read_event(payload, MOST_ASYNC, "Event"), None, call.request_id, False))
     return {"Status": 202}
 
@@ -85,8 +84,7 @@ def read(call: Call, given: Given) -> Asked:
     kind = given.get("InvocationType") or "RequestResponse"
     found = find(call, given["FunctionName"], given.get("Qualifier"), action="lambda:InvokeFunction")
     version = found.version
-    content = given.get("Payload") or b""
-    payload: bytes = content.read() if hasattr(content, "read") else content
+    payload: bytes = given.get("Payload") or b""
     event = read_event(payload, MOST_ASYNC if kind == "Event" else MOST_SYNC, kind)
     request_id = call.request_id or found.function.new_request_id()
     return Asked(
@@ -94,18 +92,17 @@ def read(call: Call, given: Given) -> Asked:
     )
 
 
-def read_event(payload: bytes | str, most: int, kind: str) -> Any:
+def read_event(payload: bytes, most: int, kind: str) -> Any:
     """The event of a payload, {} without one. Raises ServiceError."""
-    content = payload.encode(errors="surrogatepass") if isinstance(payload, str) else payload
-    if len(content) > most:
+    if len(payload) > most:
         text = f"Request must be smaller than {most} bytes for the InvokeFunction operation"
         if kind == "Event":
-            text = f"{len(content)} byte payload is too large for the Event invocation type (limit {most} bytes)"
+            text = f"{len(payload)} byte payload is too large for the Event invocation type (limit {most} bytes)"
         raise LAMBDA.error("RequestTooLargeException", text)
-    if not content:
+    if not payload:
         return {}
     try:
-        return json.loads(content.decode(), parse_constant=no_number)
+        return json.loads(payload.decode(), parse_constant=no_number)
     except (ValueError, RecursionError) as error:
         raise not_json(str(error)) from error
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from decouple.aws.lambdas.names import invalid
+from decouple.aws.lambdas.records import part
 
 if TYPE_CHECKING:
     from decouple.queue import Queue
@@ -119,11 +120,11 @@ def read_pollers(given: Mapping[str, Any]) -> dict[str, Any]:
 def settings_of(terms: Mapping[str, Any]) -> dict[str, Any]:
     """What `queue.trigger` takes."""
     pollers = terms.get("ProvisionedPollerConfig")
-    filters = (terms.get("FilterCriteria") or {}).get("Filters")
+    filters = part(terms, "FilterCriteria").get("Filters")
     return {
         "batch_size": terms["BatchSize"],
         "batch_window": terms["MaximumBatchingWindowInSeconds"],
-        "max_concurrency": (terms.get("ScalingConfig") or {}).get("MaximumConcurrency"),
+        "max_concurrency": part(terms, "ScalingConfig").get("MaximumConcurrency"),
         "filter": [read_pattern(one["Pattern"]) for one in filters] if filters else None,
         "partial_failures": REPORTS in terms["FunctionResponseTypes"],
         "scaling": "aws",

@@ -10,6 +10,7 @@ from decouple.aws.lambdas.mapping_records import Mapping, Mappings
 from decouple.aws.lambdas.mapping_terms import read_terms, settings_of
 from decouple.aws.lambdas.names import Found, find, invalid, named
 from decouple.aws.lambdas.pages import page
+from decouple.aws.lambdas.records import part
 from decouple.aws.lambdas.tagging import check_tags
 from decouple.errors import InvalidFilter, QueueClosed, TriggerExists
 
@@ -38,7 +39,7 @@ def create_event_source_mapping(call: Call, given: Given) -> Answer:
     """Let the messages of a queue invoke a function."""
     found, queue = function_of(call, given["FunctionName"]), queue_of(call, given.get("EventSourceArn"))
     terms = read_terms(queue, {}, given)
-    tags = check_tags({}, given.get("Tags") or {})
+    tags = check_tags({}, part(given, "Tags"))
     mappings = call.place.keep(Mappings)
     check_free(call, mappings, queue, found)
     check_times(queue, found)

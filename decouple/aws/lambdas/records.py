@@ -10,6 +10,7 @@ import base64
 import hashlib
 import platform
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -21,16 +22,23 @@ if TYPE_CHECKING:
     from decouple.function import Function
     from decouple.packages import Unpacked
 
-__all__ = ["Deployed", "Functions", "sha_of"]
+__all__ = ["Deployed", "Functions", "new_revision", "part", "sha_of"]
 
 
 def new_revision() -> str:
+    """The RevisionId of what was just changed."""
     return str(uuid.uuid4())
 
 
 def sha_of(code: bytes) -> str:
     """The CodeSha256 of an archive."""
     return base64.b64encode(hashlib.sha256(code).digest()).decode()
+
+
+def part(given: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A structure or a map among parameters; {} where it is not given."""
+    found: dict[str, Any] | None = given.get(name)
+    return found or {}
 
 
 @define(eq=False)
