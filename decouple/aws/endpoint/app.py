@@ -7,7 +7,6 @@ wire's, the doing that of the table of operations.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -38,6 +37,7 @@ from decouple.aws.service import find_service
 from decouple.aws.wire import Parsed, Reply, Request, Unreadable, encode, encode_error, read, scope_of
 from decouple.aws.world import Call, World
 from decouple.clock import VirtualClock
+from decouple.runner import elsewhere
 
 if TYPE_CHECKING:
     from decouple.broker import Broker
@@ -137,12 +137,12 @@ class Endpoint:
 
     async def _close(self) -> None:
         self.end_waits()
-        await asyncio.to_thread(self.world.close, PATIENCE)
+        await elsewhere(partial(self.world.close, PATIENCE))
         if self._mover is not None:
             self._mover.close()
 
     async def _anew(self) -> None:
-        await asyncio.to_thread(self.world.reset)
+        await elsewhere(self.world.reset)
         if self._declare is not None:
             self._declare(self.world)
 
@@ -180,7 +180,7 @@ class Endpoint:
     async def _certificate(self, request: Request) -> Reply:
         """The one that notifications are signed with. In a thread, because its key may be made just now."""
         signer = self.world.signer
-        if signer is None or request.path != await asyncio.to_thread(lambda: signer.path):
+        if signer is None or request.path != await elsewhere(lambda: signer.path):
             return json_reply(404, {"error": f"there is no certificate {request.path[:80]!r}"})
         return text_reply(200, signer.certificate, "application/x-pem-file")
 
@@ -211,6 +211,9 @@ class Endpoint:
             raise ServiceError("UnknownOperationException", f"decouple does not have the service {parsed.service}")
         place, principal = caller_of(self.world, scope_of(request))
         call = Call(place, principal, parsed.protocol, request.headers, exchange.id)
+        if self._mover is not None and parsed.operation == "Invoke":
+            # On a virtual clock a function runs where it is called, and may call this server: not on its loop.
+            return await elsewhere(partial(service.perform, call, parsed.operation, parsed.given))
         doing = service.aperform(call, parsed.operation, parsed.given)
         if parsed.service != "sqs":
             return await doing
