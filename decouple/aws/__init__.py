@@ -5,7 +5,6 @@ Everything stands above the public surface of Broker, Queue, Topic and Function:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
 from typing import TYPE_CHECKING
 
 from decouple.aws.errors import ServiceError
@@ -13,22 +12,15 @@ from decouple.aws.world import Call, Place, World
 
 if TYPE_CHECKING:
     from decouple.aws.endpoint import asgi
+    from decouple.aws.mocking import AWS, MockEnded, NotMocked, WhichMock, mock
 
 __all__ = ["AWS", "Call", "MockEnded", "NotMocked", "Place", "ServiceError", "WhichMock", "World", "asgi", "mock"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "asgi":
-        from decouple.aws.endpoint import asgi  # here, because what stays in the process needs no endpoint
-
-        return asgi
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from decouple.aws.mocking import AWS, MockEnded, NotMocked, WhichMock, mock
-
-__all__ = ["AWS", "Call", "MockEnded", "NotMocked", "Place", "ServiceError", "WhichMock", "World", "mock"]
-
-# What a server need not load, and where it is.
-LATER = dict.fromkeys(("AWS", "MockEnded", "NotMocked", "WhichMock", "mock"), "decouple.aws.mocking")
+# What is loaded when it is asked for, and where it is: a server needs no mock, and the other way round.
+LATER = {
+    **dict.fromkeys(("AWS", "MockEnded", "NotMocked", "WhichMock", "mock"), "decouple.aws.mocking"),
+    "asgi": "decouple.aws.endpoint",
+}
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
 
