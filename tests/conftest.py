@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from decouple import Broker, Queue
 from decouple.testing import Ledger, VirtualClock
+
+
+def pytest_configure() -> None:
+    """Let the processes that tests start keep what they compile, or each compiles all of decouple again."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -36,6 +36,7 @@ def run(tmp_path: Path) -> Any:
         (tmp_path / "test_it.py").write_text(textwrap.dedent(test))
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
         environment |= {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "false"}
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # what else is installed takes seconds to import
         command = [
             sys.executable,
             "-m",
@@ -93,7 +94,7 @@ def test_fixtures_give_each_test_a_world_and_clients(run: Any) -> None:
 def test_workers_of_xdist_do_not_see_each_other(run: Any) -> None:
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
 
-    done = run(FIXTURES, "-n", "2")
+    done = run(FIXTURES, "-p", "xdist", "-n", "2")
 
     assert "5 passed" in done.stdout, done.stdout + done.stderr
 
