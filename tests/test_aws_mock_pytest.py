@@ -6,14 +6,10 @@ import os
 import subprocess
 import sys
 import textwrap
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-
-from decouple.aws import mock
 
 ROOT = Path(__file__).parent.parent
 
@@ -176,27 +172,34 @@ def test_nothing_of_botocore_is_loaded_or_changed_before_a_mock_is_entered() -> 
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, check=True, timeout=60)
 
 
-def test_it_works_where_freezegun_has_frozen_time() -> None:
-    freezegun = pytest.importorskip("freezegun", reason="freezegun is not installed")
-    with freezegun.freeze_time("2020-02-29 12:00:00"), mock() as aws:
-        check_time(aws, datetime(2020, 2, 29, 12, tzinfo=UTC))
+FROZEN = """
+from datetime import UTC, datetime
+import boto3
+from decouple.aws import mock
 
-
-def test_it_works_where_time_machine_has_moved_time() -> None:
-    time_machine = pytest.importorskip("time_machine", reason="time-machine is not installed")
-    with time_machine.travel(datetime(2020, 2, 29, 12, tzinfo=UTC), tick=False), mock() as aws:
-        check_time(aws, datetime(2020, 2, 29, 12, tzinfo=UTC))
-
-
-def check_time(aws: Any, began: datetime) -> None:
-    """The world begins at the time that was set, and then goes its own way."""
+moment = datetime(2020, 2, 29, 12, tzinfo=UTC)
+with {freeze}, mock(region="us-east-1") as aws:
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName="orders")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="order 7", DelaySeconds=60)
-    assert aws.clock.time == began
+    assert aws.clock.time == moment
 
     assert "Messages" not in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)
     aws.clock.advance(40)
 
     [message] = sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["SentTimestamp"])["Messages"]
-    assert message["Attributes"]["SentTimestamp"] == str(int(began.timestamp()) * 1000)
+    assert message["Attributes"]["SentTimestamp"] == str(int(moment.timestamp()) * 1000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "freeze"),
+    [("freezegun", "freezegun.freeze_time(moment)"), ("time_machine", "time_machine.travel(moment, tick=False)")],
+    ids=["freezegun", "time-machine"],
+)
+def test_a_world_begins_at_the_time_that_is_frozen_and_goes_its_own_way(package: str, freeze: str) -> None:
+    """In a process of its own: they look into every module that is loaded, of which there are many here."""
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    script = f"import {package}\n{FROZEN.format(freeze=freeze)}"
+
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
