@@ -24,6 +24,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         session.config.add_cleanup(checks.kill)
 
 
+@pytest.fixture(scope="session")
+def models_kept() -> Iterator[None]:
+    """All sessions of botocore share what each would read and parse for itself, for 0.1 s: endpoints and models."""
+    from botocore.loaders import Loader
+
+    kept: dict[object, object] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loader, "_cache", property(lambda self: kept, lambda self, empty: None), raising=False)
+        yield
+
+
 @pytest.fixture
 def clock() -> VirtualClock:
     """Time that the test moves, from 2026-01-01 on."""
