@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -27,11 +28,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def models_kept() -> Iterator[None]:
     """All sessions of botocore share what each would read and parse for itself, for 0.1 s: endpoints and models."""
-    from botocore.loaders import Loader
+    from botocore import session
 
-    kept: dict[object, object] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Loader, "_cache", property(lambda self: kept, lambda self, empty: None), raising=False)
+        patch.setattr(session, "create_loader", cache(session.create_loader))
         yield
 
 
