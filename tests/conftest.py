@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -22,6 +23,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if wanted is not None and not session.config.option.collectonly:
         session.config.stash[wanted.CHECKING] = checks = wanted.begun()
         session.config.add_cleanup(checks.kill)
+
+
+@pytest.fixture(scope="session")
+def models_kept() -> Iterator[None]:
+    """All sessions of botocore share what each would read and parse for itself, for 0.1 s: endpoints and models."""
+    from botocore import session
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_loader", cache(session.create_loader))
+        yield
 
 
 @pytest.fixture
