@@ -2,11 +2,13 @@
 
 On a virtual clock nobody works by themselves, so each call first does what is due (a message that was published natively
 is to be there when it is asked for) and afterwards what follows from it, in the caller's thread. A call from the midst
-of such work, a handler's, leaves that to whoever is at it.
+of such work, a handler's, leaves that to whoever is at it. Errors of handlers are no concern of the call in which they
+come up: as with Lambda they are in the log.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from decouple.aws.service import Service, find_service
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from decouple.broker import Broker
 
 __all__ = ["AWS"]
+
+logger = logging.getLogger("decouple.aws")
 
 PATIENCE = 5.0
 """Real seconds that handlers have to end, when a mock on real time does."""
@@ -64,7 +68,7 @@ class AWS:
     def run(self) -> list[BaseException]:
         """Do all work that is due now, and what follows from it; on real time, wait until it is done. Errors of handlers.
 
-        Calls of clients do the same by themselves: this is for what was published or sent natively.
+        Calls of clients do the same by themselves, and log the errors: this is for what was published or sent natively.
         """
         errors: list[BaseException] = []
         while busy := [broker for broker in self._brokers() if not broker.idle]:
@@ -84,7 +88,8 @@ class AWS:
             if not busy:
                 return
             for broker in busy:
-                broker.run_until_idle(errors="collect")
+                for error in broker.run_until_idle(errors="collect").errors:
+                    logger.error("work that was due within a call failed", exc_info=error)
 
     def _brokers(self) -> list[Broker]:
         return [place.broker for place in self.world.places]
