@@ -239,7 +239,6 @@ FLOORS = {
     "aws.sqs.changes": 7.4,
     "aws.sqs.kept": 7.4,
     "aws.sqs.naming": 7.5,
-    "aws.sqs.pages": 7.5,
     "aws.sqs.contents": 7.5,
     "aws.sqs.batches": 7.5,
     "aws.sqs.urls": 7.5,
