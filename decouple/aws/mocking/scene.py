@@ -9,12 +9,14 @@ come up: as with Lambda they are in the log.
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 from decouple.aws.service import Service, find_service
 from decouple.clock import VirtualClock
 
 if TYPE_CHECKING:
+    from decouple.aws.mocking.loopback import Loopback
     from decouple.aws.world import World
     from decouple.broker import Broker
 
@@ -38,6 +40,9 @@ class AWS:
         self.outer = outer
         self.ended = False
         self._services: dict[str, Service | None] = {}
+        self._loopback: Loopback | None = None
+        self._lock = threading.Lock()
+        world.reach = self._reach
         self._virtual = world.clock if isinstance(world.clock, VirtualClock) else None
 
     def __repr__(self) -> str:
@@ -102,7 +107,18 @@ class AWS:
             self._services[name] = find_service(name)
         return self._services[name]
 
+    def _reach(self) -> str:
+        """Where the processes of uploaded functions find this world."""
+        from decouple.aws.mocking.loopback import Loopback  # here, because few mocks run uploaded code
+
+        with self._lock:
+            if self._loopback is None:
+                self._loopback = Loopback(self.world)
+            return self._loopback.url
+
     def end(self) -> None:
         """From now on nothing is answered; waits end."""
         self.ended = True
         self.world.close(0 if self._virtual is not None else PATIENCE)
+        if self._loopback is not None:
+            self._loopback.close()
