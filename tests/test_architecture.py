@@ -211,6 +211,7 @@ FLOORS = {
     "aws.wire": 7.2,
     "aws.service": 7.2,
     "aws.catalogue": 7.3,
+    "aws.callers": 7.4,
     "aws.mocking.errors": 7,
     "aws.mocking.environment": 7,
     "aws.mocking.decorating": 7,
