@@ -321,6 +321,18 @@ def test_run_does_natively_put_work_and_tells_the_errors(aws: AWS) -> None:
     assert aws.run() == []
 
 
+def test_the_error_of_a_handler_is_in_the_log_and_not_the_callers(aws: AWS, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(event: object, context: object) -> None:
+        raise ValueError("not today")
+
+    aws.broker.function(fail, name="fail")
+    boto3.client("lambda").invoke(FunctionName="fail", InvocationType="Event")
+
+    [record] = caplog.records
+    assert (record.name, record.levelname) == ("decouple.aws", "ERROR")
+    assert "not today" in str(record.exc_info)
+
+
 @pytest.mark.parametrize("how", ["RequestResponse", "Event"])
 @pytest.mark.parametrize("awaits", [False, True], ids=["def", "async-def"])
 def test_a_handler_calls_clients_of_its_own(aws: AWS, how: str, awaits: bool) -> None:

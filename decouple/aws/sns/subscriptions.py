@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from decouple.aws.service import Answer, Given
@@ -21,7 +22,7 @@ from decouple.aws.sns.subscription_attributes import (
 )
 from decouple.aws.sns.targets import known_as, shown_endpoint, shown_protocol, target_of
 from decouple.aws.sns.topics import same
-from decouple.aws.world import Call
+from decouple.aws.world import Call, Place
 from decouple.errors import DecoupleError, SubscriptionNotFound, TopicClosed
 
 if TYPE_CHECKING:
@@ -163,16 +164,20 @@ def check_owner(call: Call, found: FoundSubscription, arn: str) -> None:
 @SNS.operation("ListSubscriptions")
 def list_subscriptions(call: Call, given: Given) -> Answer:
     """The subscriptions to the account's topics in the region, in pages of 100."""
-    every = [one for topic in call.place.broker.topics.values() for one in topic.subscriptions]
-    return page(every, given.get("NextToken"), "Subscriptions", lambda one: shown(FoundSubscription(one, call.place)))
+    every = [one for topic in list(call.place.broker.topics.values()) for one in topic.subscriptions]
+    return page_of(every, call.place, given)
 
 
 @SNS.operation("ListSubscriptionsByTopic")
 def list_by_topic(call: Call, given: Given) -> Answer:
     """The subscriptions to a topic, in pages of 100."""
     found = find_topic(call, given["TopicArn"], "ListSubscriptionsByTopic")
-    every = found.topic.subscriptions
-    return page(every, given.get("NextToken"), "Subscriptions", lambda one: shown(FoundSubscription(one, found.place)))
+    return page_of(found.topic.subscriptions, found.place, given)
+
+
+def page_of(every: Iterable[Subscription], place: Place, given: Given) -> Answer:
+    by_arn = {one.arn: one for one in every}
+    return page(by_arn, given.get("NextToken"), "Subscriptions", lambda one: shown(FoundSubscription(one, place)))
 
 
 def shown(found: FoundSubscription) -> dict[str, str]:

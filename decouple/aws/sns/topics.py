@@ -103,7 +103,7 @@ def delete_topic(call: Call, given: Given) -> Answer:
 @SNS.operation("ListTopics")
 def list_topics(call: Call, given: Given) -> Answer:
     """The topics of the account in the region, in pages of 100."""
-    every = list(call.place.broker.topics.values())
+    every = {topic.arn: topic for topic in list(call.place.broker.topics.values())}
     return page(every, given.get("NextToken"), "Topics", lambda topic: {"TopicArn": topic.arn})
 
 
