@@ -36,7 +36,7 @@ def caller_of(world: World, scope: Scope | None) -> tuple[Place, str]:
         holder = holder_of(world, key)
         if holder is not None:
             return world.place(holder.account, region), holder.arn
-    place = world.place(key if ACCOUNT_KEY.fullmatch(key) else None, region)
+    place = world.place(account_of(key), region)
     return place, root_of(place.account)
 
 
@@ -49,5 +49,11 @@ def region_of(name: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=256)
+def account_of(key: str) -> str | None:
+    return key if ACCOUNT_KEY.fullmatch(key) else None
+
+
+@lru_cache(maxsize=256)
 def root_of(account: str) -> str:
     return f"arn:aws:iam::{account}:root"
