@@ -29,6 +29,7 @@ from measure import median
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = 8
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+CLOSED = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0"
 WAITING = 1_000
 BACKLOG = 1_000_000
@@ -128,11 +129,23 @@ def request(operation: str, parameters: dict[str, Any]) -> bytes:
 
 
 class Connection:
-    """One kept connection: a request at a time."""
+    """A request at a time, on a connection that is kept as long as the server keeps it: moto's closes each."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.port = port
+        self.connect()
+
+    def connect(self) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", self.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.kept = True
+
+    def begin(self, one: bytes) -> None:
+        """Send a request."""
+        if not self.kept:
+            self.socket.close()
+            self.connect()
+        self.socket.sendall(one)
 
     def read(self) -> bytes:
         """The body of the next answer. Raises RuntimeError if it is no 200."""
@@ -142,6 +155,7 @@ class Connection:
         head, body = data[:end], data[end + 4 :]
         if not head.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(f"an answer other than 200: {data[:300]!r}")
+        self.kept = CLOSED.search(head) is None
         found = LENGTH.search(head)
         if found is None:  # chunked
             while not body.endswith(b"0\r\n\r\n"):
@@ -159,8 +173,8 @@ class Connection:
         return data
 
     def ask(self, operation: str, **parameters: Any) -> Any:
-        self.socket.sendall(request(operation, parameters))
-        return json.loads(self.read())
+        self.begin(request(operation, parameters))
+        return json.loads(strip(self.read()))
 
 
 class Client:
@@ -175,7 +189,7 @@ class Client:
 
     def at_once(self, requests: list[bytes]) -> list[bytes]:
         for connection, one in zip(self.connections, requests, strict=True):
-            connection.socket.sendall(one)
+            connection.begin(one)
         return [connection.read() for connection in self.connections]
 
     def cycles(self, count: int) -> float:
@@ -190,6 +204,8 @@ class Client:
 
     def rate(self, seconds: float) -> float:
         """Requests a second over about that time."""
+        for connection in self.connections:  # some servers close what was idle for a while
+            connection.kept = False
         return self.cycles(max(CONNECTIONS, int(self.cycles(CONNECTIONS * 4) / 3 * seconds)))
 
 

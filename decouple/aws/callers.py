@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from decouple.arns import TWELVE_DIGITS
@@ -26,6 +27,7 @@ def holder(world: World, access_key: str) -> tuple[str, str]:
     return account, root_of(account)
 
 
+@lru_cache(maxsize=256)
 def root_of(account: str) -> str:
     """The ARN of an account's root user."""
     return f"arn:aws:iam::{account}:root"

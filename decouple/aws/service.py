@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -34,6 +34,7 @@ class Operation(NamedTuple):
     note: str
     run: Callable[[Call, Given], Answer]
     arun: Callable[[Call, Given], Awaitable[Answer]] | None = None
+    now: Callable[[Call, Given], Answer | None] | None = None
 
 
 class Service:
@@ -98,6 +99,15 @@ class Service:
 
         return add
 
+    def unless_waiting(self, name: str) -> Callable[[Callable[[Call, Given], Any]], Callable[[Call, Given], Any]]:
+        """Add the form that answers at once, or None with nothing done, to an operation that may wait."""
+
+        def add(function: Callable[[Call, Given], Any]) -> Callable[[Call, Given], Any]:
+            self._table[name] = self._table[name]._replace(now=function)
+            return function
+
+        return add
+
     def error(self, shape: str, message: str, **more: Any) -> ServiceError:
         """The service's error of that shape, with its code and status."""
         code, status = self._errors.get(shape) or self.model.error_of(shape)
@@ -112,6 +122,13 @@ class Service:
         """The same on an event loop: what waits lets other tasks run."""
         operation = self._admit(name, given)
         return operation.run(call, given) if operation.arun is None else await operation.arun(call, given)
+
+    def at_once(self, call: Call, name: str, given: Given) -> Answer | None:
+        """The same where nobody may wait: None if it has to be waited for, and nothing was done."""
+        operation = self._admit(name, given)
+        if operation.arun is None:
+            return operation.run(call, given)
+        return None if operation.now is None else operation.now(call, given)
 
     def _admit(self, name: str, given: Given) -> Operation:
         operation = self.operations.get(name)
@@ -155,6 +172,7 @@ def services() -> tuple[str, ...]:
     return tuple(TABLE)
 
 
+@cache
 def find_service(name: str) -> Service | None:
     """The service of that name in botocore, loaded when first asked for."""
     where = TABLE.get(name)

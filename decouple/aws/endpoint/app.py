@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from itertools import count
 from random import getrandbits
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
+from uuid import uuid4
 
 from decouple.aws.endpoint.addressing import led_back
 from decouple.aws.endpoint.callers import caller_of
@@ -33,7 +35,7 @@ from decouple.aws.endpoint.exchange import (
 from decouple.aws.endpoint.mover import Mover
 from decouple.aws.endpoint.waits import Waits
 from decouple.aws.errors import ServiceError
-from decouple.aws.service import find_service
+from decouple.aws.service import Service, find_service
 from decouple.aws.wire import Parsed, Reply, Request, Unreadable, encode, encode_error, read, scope_of
 from decouple.aws.world import Call, World
 from decouple.clock import VirtualClock
@@ -48,6 +50,8 @@ logger = logging.getLogger("decouple.aws")
 
 UNSIGNED = {("sns", "ConfirmSubscription"), ("sns", "Unsubscribe")}
 """What links do, which nobody signs."""
+ANONYMOUS = "anonymous"
+STEM, NUMBERS = str(uuid4())[:24], count(getrandbits(40))
 PATIENCE = 10.0
 """Seconds that work under way has to end when the server does."""
 
@@ -165,12 +169,13 @@ class Endpoint:
 
     async def _answer(self, exchange: Exchange) -> Reply:
         request = exchange.request
-        if (why := stranger(request, self._hosts)) is not None:
+        ours = is_ours(request)
+        if (ours or "origin" in request.headers) and (why := stranger(request, self._hosts)) is not None:
             return json_reply(403, {"error": why})
         try:
-            if is_ours(request):
+            if ours:
                 return await self._control.answer(request)
-            if request.path.endswith(".pem") and request.method in ("GET", "HEAD"):
+            if is_certificate(request):
                 return await self._certificate(request)
             return await self._aws(exchange)
         finally:
@@ -184,42 +189,66 @@ class Endpoint:
             return json_reply(404, {"error": f"there is no certificate {request.path[:80]!r}"})
         return text_reply(200, signer.certificate, "application/x-pem-file")
 
+    def at_once(self, request: Request, scheme: str) -> Reply | None:
+        """The answer to a request of AWS's, if nothing has to be waited for; else None, and nothing was done.
+
+        For servers that can write it without a turn of the loop: see protocol.py. Whoever gets None calls the application.
+        """
+        if self._mover is not None or is_ours(request) or is_certificate(request):
+            return None
+        if "origin" in request.headers and stranger(request, self._hosts) is not None:
+            return None
+        return self._now(request, new_id(), scheme)
+
     async def _aws(self, exchange: Exchange) -> Reply:
         """AWS's answer, and whatever happens no other."""
-        request, request_id, parsed = exchange.request, exchange.id, None
+        request, parsed = exchange.request, None
+        reply = self._now(request, exchange.id, exchange.scheme)
+        if reply is not None:
+            return reply
         try:
             parsed = read(request)
-            answer = await self._perform(parsed, exchange)
-            return encode(parsed.service, parsed.operation, parsed.protocol, answer, request_id)
-        except Unreadable as error:
-            return encode_error(error.service, error.operation, error.protocol, error, request_id)
-        except ServiceError as error:
-            service, operation, protocol = dialect_of(parsed, request)
-            return encode_error(service, operation, protocol, error, request_id)
+            return said(parsed, await self._wait(parsed, exchange), exchange.id)
         except ClientGone:
             raise
-        except Exception:
-            logger.exception("request %s failed: %s %s", request_id, request.method, parsed and parsed[:2])
-            service, operation, protocol = dialect_of(parsed, request)
-            return encode_error(service, operation, protocol, internal_failure(), request_id)
+        except Exception as error:
+            return failed(error, parsed, request, exchange.id)
 
-    async def _perform(self, parsed: Parsed, exchange: Exchange) -> dict[str, Any]:
-        request = exchange.request
-        self._authenticate(parsed, request)
-        service = find_service(parsed.service)
-        if service is None:
-            raise ServiceError("UnknownOperationException", f"decouple does not have the service {parsed.service}")
-        place, principal = caller_of(self.world, scope_of(request))
-        call = Call(place, principal, parsed.protocol, request.headers, exchange.id)
+    def _now(self, request: Request, request_id: str, scheme: str) -> Reply | None:
+        parsed = None
+        try:
+            parsed = read(request)
+            service, call = self._admit(parsed, request, request_id)
+            answer = service.at_once(call, parsed.operation, parsed.given)
+            if answer is None:
+                return None
+            if parsed.service == "sqs":
+                answer = led_back(parsed.operation, answer, scheme, request.headers.get("host", ""))
+            return said(parsed, answer, request_id)
+        except Exception as error:
+            return failed(error, parsed, request, request_id)
+
+    async def _wait(self, parsed: Parsed, exchange: Exchange) -> dict[str, Any]:
+        service, call = self._admit(parsed, exchange.request, exchange.id)
         if self._mover is not None and parsed.operation == "Invoke":
             # On a virtual clock a function runs where it is called, and may call this server: not on its loop.
             return await elsewhere(partial(service.perform, call, parsed.operation, parsed.given))
         doing = service.aperform(call, parsed.operation, parsed.given)
-        if parsed.service != "sqs":
-            return await doing
-        if parsed.operation == "ReceiveMessage":
+        if parsed.service == "sqs":
             return await self._waits.watched(doing, exchange.receive)
-        return led_back(parsed.operation, await doing, exchange.scheme, request.headers.get("host", ""))
+        return await doing
+
+    def _admit(self, parsed: Parsed, request: Request, request_id: str) -> tuple[Service, Call]:
+        """Whom it is for and from. Raises ServiceError."""
+        self._authenticate(parsed, request)
+        service = find_service(parsed.service)
+        if service is None:
+            raise ServiceError("UnknownOperationException", f"decouple does not have the service {parsed.service}")
+        scope = scope_of(request)
+        place, principal = caller_of(self.world, scope)
+        if scope is None and (parsed.service, parsed.operation) in UNSIGNED:
+            principal = ANONYMOUS
+        return service, Call(place, principal, parsed.protocol, request.headers, request_id)
 
     def _authenticate(self, parsed: Parsed, request: Request) -> None:
         if self._signatures is None:
@@ -237,9 +266,27 @@ def head_of(scope: Scope) -> tuple[str, str, str, dict[str, str]]:
 
 
 def new_id() -> str:
-    """A request's id, in a UUID's shape. uuid4() costs ten times as much."""
-    text = f"{getrandbits(128):032x}"
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+    """A request's id, in a UUID's shape. uuid4() costs twenty times as much."""
+    return f"{STEM}{next(NUMBERS):012x}"
+
+
+def is_certificate(request: Request) -> bool:
+    return request.path.endswith(".pem") and request.method in ("GET", "HEAD")
+
+
+def said(parsed: Parsed, answer: dict[str, Any], request_id: str) -> Reply:
+    return encode(parsed.service, parsed.operation, parsed.protocol, answer, request_id)
+
+
+def failed(error: Exception, parsed: Parsed | None, request: Request, request_id: str) -> Reply:
+    """The answer to a request that came to nothing: AWS's error, or its InternalFailure for what nobody expected."""
+    if isinstance(error, Unreadable):
+        return encode_error(error.service, error.operation, error.protocol, error, request_id)
+    if not isinstance(error, ServiceError):
+        logger.error("request %s failed: %s %s", request_id, request.method, parsed and parsed[:2], exc_info=error)
+        error = internal_failure()
+    service, operation, protocol = dialect_of(parsed, request)
+    return encode_error(service, operation, protocol, error, request_id)
 
 
 def dialect_of(parsed: Parsed | None, request: Request) -> tuple[str, str, str]:

@@ -102,6 +102,28 @@ async def areceive_message(call: Call, given: Given) -> Answer:
     return answer_for(queue, messages, asked)
 
 
+@SQS.unless_waiting("ReceiveMessage")
+def receive_at_once(call: Call, given: Given) -> Answer | None:
+    """What is here now; None where a long poll would have to wait, or an attempt might be one of before."""
+    queue = find_queue(call, given["QueueUrl"], "ReceiveMessage")
+    asked = read_receive(call, queue, given)
+    if asked.attempt is not None:
+        return None
+    try:
+        messages = queue.receive(max_messages=asked.most, wait=0, visibility_timeout=asked.lease)
+    except QueueClosed as error:
+        raise refusal(call, error) from error
+    except TooManyInFlight as error:
+        if waits(queue, asked):
+            return None
+        raise refusal(call, error) from error
+    return answer_for(queue, messages, asked) if messages or not waits(queue, asked) else None
+
+
+def waits(queue: Queue[Any], asked: Asked) -> bool:
+    return bool(queue.settings["wait"] if asked.wait is None else asked.wait)
+
+
 def refusal(call: Call, error: Exception) -> Exception:
     """A queue that was deleted meanwhile, or one with too many messages in flight."""
     if isinstance(error, QueueClosed):

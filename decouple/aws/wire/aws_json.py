@@ -27,6 +27,7 @@ def refuse_constant(name: str) -> float:
 
 
 READER = json.JSONDecoder(parse_constant=refuse_constant)
+SCAN = READER.raw_decode
 WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -36,7 +37,11 @@ def read_object(body: bytes) -> dict[str, Any]:
     Raises ServiceError.
     """
     try:
-        found: Any = READER.decode(body.decode())
+        found: Any
+        text = body.decode()
+        found, end = SCAN(text) if text.startswith("{") else (None, -1)
+        if end != len(text):  # blanks, or it is no JSON
+            found = READER.decode(text)
     except UnicodeDecodeError:
         raise malformed("The request body is not valid UTF-8") from None
     except (ValueError, RecursionError):

@@ -7,6 +7,7 @@ path. Where that leaves two answers, the scope that the request was signed for d
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
 from decouple.aws.errors import ServiceError
@@ -56,8 +57,13 @@ def scope_of(request: Request) -> Scope | None:
             text = unescape(said[1])
         except ServiceError:
             return None
+    return scope_in(text)
+
+
+@lru_cache(maxsize=256)  # one client has the same one all day
+def scope_in(credential: str) -> Scope | None:
     # From the right: an access key may hold a slash, the rest cannot.
-    parts = text.rsplit("/", 4)
+    parts = credential.rsplit("/", 4)
     return Scope(*parts[:4]) if len(parts) == 5 else None
 
 
@@ -65,19 +71,20 @@ def find(request: Request) -> Found:
     """What the request means. Raises Unreadable."""
     target = request.headers.get("x-amz-target")
     if target is not None:
-        return by_target(request, target)
+        return by_target(request.method, target, request.headers.get("content-type", ""))
     scope = scope_of(request)
     signed_for = "" if scope is None else scope.service
     rest = rest_service(request, signed_for)
     return by_path(request, rest) if rest else by_action(request, signed_for)
 
 
-def by_target(request: Request, target: str) -> Found:
+@lru_cache(maxsize=256)
+def by_target(method: str, target: str, content_type: str) -> Found:
     """Of a JSON request. Raises Unreadable."""
     prefix, _, operation = target.partition(".")
     service = TARGETS.get(prefix)
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if request.method != "POST" or media not in JSON:
+    media = content_type.partition(";")[0].strip().lower()
+    if method != "POST" or media not in JSON:
         refuse_unknown(service or "sqs")
     if service is None or operation not in load_model(service).operations:
         # SQS is known to say what the action was; EventBridge says nothing, and this helps more.
