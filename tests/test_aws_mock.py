@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -288,6 +289,35 @@ def test_an_empty_long_poll_moves_time_and_takes_none(aws: AWS) -> None:
     assert bodies(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)) == []
 
     assert aws.clock.time - began == timedelta(seconds=20)
+
+
+def test_a_long_poll_gives_other_threads_that_poll_the_time_to_answer(
+    aws: AWS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a consumer in a thread does, whose answers a test waits for."""
+    monkeypatch.setattr("decouple.aws.sqs.receiving.PATIENCE", 10)
+    sqs = boto3.client("sqs")
+    requests, replies = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("requests", "replies"))
+    began = aws.clock.time
+
+    def consume() -> None:
+        for _ in range(2):
+            [message] = sqs.receive_message(QueueUrl=requests, WaitTimeSeconds=20)["Messages"]
+            sqs.send_message(QueueUrl=replies, MessageBody=message["Body"].upper())
+            sqs.delete_message(QueueUrl=requests, ReceiptHandle=message["ReceiptHandle"])
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
+    sqs.send_message(QueueUrl=requests, MessageBody="one")
+    while not aws.broker.queues["replies"].stats().visible:
+        pass
+    assert bodies(sqs.receive_message(QueueUrl=replies)) == ["ONE"]
+
+    sqs.send_message(QueueUrl=requests, MessageBody="two")
+    assert bodies(sqs.receive_message(QueueUrl=replies, WaitTimeSeconds=20)) == ["TWO"]
+
+    consumer.join()
+    assert aws.clock.time == began
 
 
 def test_a_published_message_has_been_pushed_when_the_call_returns(aws: AWS) -> None:
