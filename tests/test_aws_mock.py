@@ -19,6 +19,7 @@ from botocore.stub import Stubber
 from decouple import SystemClock, VirtualClock
 from decouple.aws import AWS, MockEnded, NotMocked, mock
 from decouple.aws.service import Service
+from decouple.errors import DeliveryRefused
 
 KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 
@@ -358,7 +359,22 @@ def test_the_error_of_a_handler_is_in_the_log_and_not_the_callers(aws: AWS, capl
 
     [record] = caplog.records
     assert (record.name, record.levelname) == ("decouple.aws", "ERROR")
-    assert "not today" in str(record.exc_info)
+    assert record.exc_info is not None
+    assert "not today" in str(record.exc_info[1])
+
+
+def test_a_target_that_takes_nothing_is_one_line_in_the_log(aws: AWS, caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(notification: object) -> None:
+        raise DeliveryRefused("nowhere", why="it is closed")
+
+    aws.broker.topic("events").subscribe(refuse)
+    boto3.client("sns").publish(TopicArn=aws.broker.topics["events"].arn, Message="one")
+
+    [record] = [one for one in caplog.records if one.name == "decouple.aws"]
+    assert record.exc_info is None
+    assert record.getMessage() == (
+        "work that was due within a call failed: nowhere did not take the notification: it is closed"
+    )
 
 
 @pytest.mark.parametrize("how", ["RequestResponse", "Event"])
