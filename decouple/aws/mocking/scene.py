@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from decouple.aws.service import Service, find_service
 from decouple.clock import VirtualClock
+from decouple.errors import DecoupleError
 
 if TYPE_CHECKING:
     from decouple.aws.mocking.loopback import Loopback
@@ -94,7 +95,9 @@ class AWS:
                 return
             for broker in busy:
                 for error in broker.run_until_idle(errors="collect").errors:
-                    logger.error("work that was due within a call failed", exc_info=error)
+                    # Our own errors say all in their sentence; of a handler's the traceback is wanted.
+                    known = isinstance(error, DecoupleError)
+                    logger.error("work that was due within a call failed: %s", error, exc_info=None if known else error)
 
     def _brokers(self) -> list[Broker]:
         return [place.broker for place in self.world.places]
