@@ -256,6 +256,37 @@ def test_a_name_that_was_made_to_lead_here_is_not_answered(client: Client, metho
     assert ask(client, method, target, host="evil.example:4566").status == 403
 
 
+LIST = "/?Action=ListQueues&Version=2012-11-05"
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("mode", ["no-cors", "navigate"])
+def test_an_image_or_a_form_of_another_site_does_nothing(client: Client, world: World, site: str, mode: str) -> None:
+    """A GET has no Origin, but browsers say in Sec-Fetch-Site whence it is."""
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": mode}
+    create = "/?Action=CreateQueue&QueueName=theirs&Version=2012-11-05"
+
+    assert ask(client, "GET", create, **headers).status == 403
+    assert not world.broker().queues
+
+
+@pytest.mark.parametrize("target", ["/", "/_decouple/queues", "/?Action=Unsubscribe&SubscriptionArn=x"])
+def test_people_may_follow_a_link_from_anywhere(client: Client, target: str) -> None:
+    headers = {"host": "localhost:4566", "sec-fetch-site": "cross-site", "accept-language": "en"}
+
+    assert ask(client, "GET", target, **headers, **{"sec-fetch-mode": "navigate"}).status != 403
+    assert ask(client, "GET", target, **headers, **{"sec-fetch-mode": "no-cors"}).status == 403
+
+
+def test_what_a_browser_asks_of_a_name_that_was_made_to_lead_here_is_not_answered(client: Client) -> None:
+    """A GET of the page's own origin has neither Origin nor, where it is not secure, Sec-Fetch-Site."""
+    host = "evil.example:4566"
+
+    assert ask(client, "GET", LIST, **{"host": host, "accept-language": "en-GB"}).status == 403
+    assert ask(client, "GET", LIST, **{"host": host, "accept-language": "*"}).status == 200
+    assert ask(client, "GET", LIST, host=host).status == 200
+
+
 @pytest.mark.parametrize(
     "host", ["localhost:4566", "127.0.0.1", "[::1]:4566", "LOCALHOST.", "sqs.us-east-1.localhost.localstack.cloud:4566"]
 )

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,19 @@ def test_clients_that_wait_are_answered_before_it_ends() -> None:
 
         assert (code, said, time.monotonic() - began < 5) == (0, "", True)
         assert [b"<ReceiveMessageResult" in answer for answer in answers] == [True] * 5
+
+
+def test_requests_that_stopped_half_way_do_not_keep_it_from_ending() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n"
+    with served() as server, ExitStack() as clients:
+        for part in (b"", b"POST / HT", head, head + b"{", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            client.sendall(part)
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+
+        assert server.stop() == (0, "")
+        assert time.monotonic() - began < 8
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:

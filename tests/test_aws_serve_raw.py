@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import urllib.request
@@ -40,6 +41,13 @@ def exchange(server: Served, *parts: bytes, more: bool = False) -> bytes:
             while part := client.recv(65_536):
                 received += part
     return bytes(received)
+
+
+def asked(operation: str, *, close: bool = False, **given: object) -> bytes:
+    body = json.dumps(given).encode()
+    head = LAST if close else LIST
+    head = head.replace(b"ListQueues", operation.encode()).replace(b"Length: 2", b"Length: %d" % len(body))
+    return head.removesuffix(b"{}") + body
 
 
 def alive(server: Served) -> bool:
@@ -151,6 +159,24 @@ def test_a_client_that_asks_first_is_told_before_it_sends(server: Served) -> Non
 
 def test_requests_may_come_one_behind_the_other(server: Served) -> None:
     assert exchange(server, LIST * 9 + LAST, more=True).count(b"HTTP/1.1 200 ") == 10
+
+
+def test_garbage_behind_a_good_request_ends_the_connection_and_leaves_no_word_in_the_log(server: Served) -> None:
+    assert refused(exchange(server, LIST * 3 + b"GARBAGE\r\n\r\n"))
+    assert exchange(server, LIST, b"GARBAGE\r\n\r\n").count(b"HTTP/1.1 400") == 1
+    assert alive(server)
+
+
+def test_a_long_poll_with_a_request_behind_it_ends_with_its_client(server: Served) -> None:
+    """It takes no message that comes later."""
+    exchange(server, asked("CreateQueue", QueueName="orders", close=True))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(asked("ReceiveMessage", QueueUrl="orders", WaitTimeSeconds=20) + LIST)
+        exchange(server, LAST)
+    exchange(server, LAST)
+
+    exchange(server, asked("SendMessage", QueueUrl="orders", MessageBody="order 7", close=True))
+    assert b"order 7" in exchange(server, asked("ReceiveMessage", QueueUrl="orders", WaitTimeSeconds=2, close=True))
 
 
 def test_an_offer_to_speak_another_protocol_is_not_taken_up(server: Served) -> None:

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from decouple.aws.endpoint.addressing import led_back
 from decouple.aws.endpoint.callers import caller_of
-from decouple.aws.endpoint.control import Control, is_ours, stranger
+from decouple.aws.endpoint.control import Control, from_browser, is_ours, stranger
 from decouple.aws.endpoint.exchange import (
     ClientGone,
     Receive,
@@ -170,7 +170,7 @@ class Endpoint:
     async def _answer(self, exchange: Exchange) -> Reply:
         request = exchange.request
         ours = is_ours(request)
-        if (ours or "origin" in request.headers) and (why := stranger(request, self._hosts)) is not None:
+        if (ours or from_browser(request)) and (why := stranger(request, self._hosts)) is not None:
             return json_reply(403, {"error": why})
         try:
             if ours:
@@ -196,7 +196,7 @@ class Endpoint:
         """
         if self._mover is not None or is_ours(request) or is_certificate(request):
             return None
-        if "origin" in request.headers and stranger(request, self._hosts) is not None:
+        if from_browser(request) and stranger(request, self._hosts) is not None:
             return None
         return self._now(request, new_id(), scheme)
 

@@ -13,6 +13,7 @@ They are for tests and people on this machine: a web page from elsewhere must ne
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
     from decouple.aws.wire import Reply, Request
     from decouple.aws.world import World
 
-__all__ = ["LOCAL_NAMES", "Control", "is_ours", "stranger"]
+__all__ = ["LOCAL_NAMES", "Control", "from_browser", "is_ours", "stranger"]
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "host.docker.internal"})
 LOCAL_ENDINGS = (".localhost", ".localhost.localstack.cloud", ".amazonaws.com")
+LINK = re.compile("(?:^|&)Action=(ConfirmSubscription|Unsubscribe)(?:&|$)")
 PEEKED, MOST_PEEKED = 10, 1_000
 
 Page: TypeAlias = Callable[["Request"], Awaitable["Reply"]]
@@ -45,22 +47,37 @@ def is_ours(request: Request) -> bool:
     return path in ("/", "/favicon.ico") and not request.query and request.method in ("GET", "HEAD")
 
 
+def from_browser(request: Request) -> bool:
+    """Whether it has what browsers send, and pages cannot keep them from sending. Node's fetch has any language."""
+    headers = request.headers
+    return "origin" in headers or "sec-fetch-site" in headers or headers.get("accept-language", "*") != "*"
+
+
 def stranger(request: Request, names: Collection[str] | None) -> str | None:
     """Why this request must be from a web page elsewhere, None if nothing speaks for it.
 
-    A page of another origin may post here without asking (CSRF), but its browser says whose it is; one whose name was
-    made to lead here (DNS rebinding) has a name that is none of ours. names: ours, None for any.
+    A page of another origin may post here without asking, or name an image here (CSRF), but its browser says so; one whose
+    name was made to lead here (DNS rebinding) has a name that is none of ours. names: ours, None for any.
     """
     host = request.headers.get("host", "")
     origin = request.headers.get("origin")
     if origin is not None and urlsplit_netloc(origin) != host.lower():
         return f"a page of {origin[:80]!r} must not use this endpoint"
-    if names is None or not (origin is not None or is_ours(request)):
+    if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not is_link(request):
+        return "a page of another site must not use this endpoint"
+    if names is None or not (from_browser(request) or is_ours(request)):
         return None
     name = name_of(host)
     if name in names or name.endswith(LOCAL_ENDINGS):
         return None
     return f"{name[:80]!r} is no name of this endpoint: serve with --host to have it answer to others than localhost"
+
+
+def is_link(request: Request) -> bool:
+    """Whether it is something that people may follow from anywhere: our pages, and what SNS puts into e-mails."""
+    if request.method != "GET" or request.headers.get("sec-fetch-mode") != "navigate":
+        return False
+    return is_ours(request) or LINK.search(request.query) is not None
 
 
 def urlsplit_netloc(origin: str) -> str:

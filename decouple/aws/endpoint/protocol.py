@@ -15,7 +15,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from decouple.aws.wire import Request
 
@@ -28,6 +28,8 @@ __all__ = ["Guarded"]
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
+LAST_SECONDS = 2.0
+"""How long a request that is still coming has when the server is to end."""
 TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: 30\r\nconnection: close\r\n\r\nThe request's head is too long"
@@ -47,6 +49,7 @@ class Guarded(HttpToolsProtocol):
         self._unread = 0
         self._in_head = True
         self._patience: asyncio.TimerHandle | None = None
+        self._under_way: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,6 +57,7 @@ class Guarded(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._calm()
+        self._abandon()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -106,6 +110,30 @@ class Guarded(HttpToolsProtocol):
         self._unread, self._in_head = 0, True
         super().on_message_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        self._abandon()
+        super().send_400_response(msg)
+
+    def shutdown(self) -> None:
+        if not self._in_head:
+            self.loop.call_later(LAST_SECONDS, self._give_up_unless_whole)
+        super().shutdown()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._under_way = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _abandon(self) -> None:
+        """Nobody will read an answer. uvicorn tells so only the last of the requests that came one behind the other."""
+        if self._under_way is not None:
+            self._under_way.disconnected = True
+            self._under_way.message_event.set()
+        self.pipeline.clear()
+
+    def _give_up_unless_whole(self) -> None:
+        if not self._in_head:
+            self._give_up()
+
     def _calm(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
@@ -113,12 +141,14 @@ class Guarded(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._patience = None
+        self._abandon()
         if not self.transport.is_closing():
             self.transport.close()
 
     def _refuse(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(TOO_LONG)
+        self._abandon()
         self.transport.close()
 
 
