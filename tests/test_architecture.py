@@ -233,7 +233,7 @@ FLOORS = {
     "aws.endpoint.waits": 7.6,
     "aws.endpoint.control": 7.6,
     "aws.endpoint.app": 7.7,
-    "aws.endpoint.protocol": 7.5,
+    "aws.endpoint.protocol": 7.6,
     "aws.endpoint.server": 7.8,
     "aws.endpoint": 7.8,
     "aws.sqs.errors": 7.3,
@@ -321,7 +321,7 @@ THIRD_PARTY = {"attrs", "sortedcontainers", "typing_extensions"}
 # What rooms above the core may need besides, each from its own extra.
 EXTRAS = {
     "aws.mocking": {"botocore", "aiobotocore", "boto3", "pytest"},
-    "aws.endpoint": {"uvicorn", "botocore"},
+    "aws.endpoint": {"uvicorn", "httptools", "botocore"},
     "aws.signing": {"cryptography"},
     "pytest_plugin": {"pytest"},
 }

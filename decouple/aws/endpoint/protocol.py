@@ -3,9 +3,9 @@
 A head is bounded in length and time; a body is bounded by the application, which sees it come. What never becomes a body
 or a request is seen only here.
 
-The short way: an ordinary POST whose bytes are all here, on a connection with nothing under way, is shown to the endpoint
-before anybody makes a scope, a task and events of it. What can be answered at once is, for half the cost; everything else
-goes on to uvicorn as if nobody had looked.
+The short way: a request that the parser has read to its end at one go, on a connection with nothing under way, is shown to
+the endpoint before anybody makes a scope, a task and events of it. What can be answered at once is, for half the cost;
+everything else goes on to uvicorn as if nobody had looked.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from httptools import parse_url
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from decouple.aws.endpoint.exchange import headers_of
 from decouple.aws.wire import Request
 
 if TYPE_CHECKING:
@@ -34,10 +36,6 @@ TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: 30\r\nconnection: close\r\n\r\nThe request's head is too long"
 )
-ORDINARY = re.compile(rb"POST (/[!-~]*) HTTP/1\.1\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: ?[!-~][ -~]*\r\n)+)\r\n")
-# What these ask for, or how long a body without a length is, uvicorn and its parser know.
-SPECIAL = frozenset({"expect", "te", "trailer", "transfer-encoding", "upgrade"})
-KEPT = "keep-alive"
 OFFER = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
@@ -48,6 +46,9 @@ class Guarded(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._unread = 0
         self._in_head = True
+        self._path = self._query = ""
+        self._held: list[bytes] | None = None
+        """The body so far of a request that may go the short way; uvicorn has not been told of it."""
         self._patience: asyncio.TimerHandle | None = None
         self._under_way: RequestResponseCycle | None = None
 
@@ -61,12 +62,12 @@ class Guarded(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._at_leisure() and (request := ordinary(data)) is not None and self._answered(request):
-            return
         if self._in_head and b"pgrade:" in data:
             data = without_offer(data)
         self._unread += len(data)
         super().data_received(data)
+        if not self.transport.is_closing():
+            self._let_go()
         if not self._unread or self.transport.is_closing():
             return
         if self._unread > HEAD_BYTES:
@@ -74,24 +75,39 @@ class Guarded(HttpToolsProtocol):
         elif self._in_head and self._patience is None:
             self._patience = self.loop.call_later(HEAD_SECONDS, self._give_up)
 
+    # -- the short way -------------------------------------------------------------------------------------------
+
     def _at_leisure(self) -> bool:
-        """Whether all requests so far were read to the end, answered, and the answers taken."""
+        """Whether all requests before this one were answered, the answers were taken, and more may come."""
         return (
-            self._in_head
-            and not self._unread
-            and (self.cycle is None or self.cycle.response_complete)
-            and not (self.flow.write_paused or self.transport.is_closing())
+            (self.cycle is None or self.cycle.response_complete)
+            and self.parser.should_keep_alive()  # pyright: ignore[reportOptionalMemberAccess]
+            and not (self.expect_100_continue or self.flow.write_paused or self.transport.is_closing())
         )
 
-    def _answered(self, request: Request) -> bool:
-        """Whether the endpoint had an answer; it is sent."""
-        reply = self.config.app.at_once(request, self.scheme)  # type: ignore[union-attr]
+    def _answered(self, body: bytes) -> bool:
+        """Whether the endpoint had an answer to the request that was held; it is sent."""
+        method = self.parser.get_method().decode()  # pyright: ignore[reportOptionalMemberAccess]
+        request = Request(method, self._path, self._query, headers_of(self.headers), body)
+        endpoint: Any = self.config.app
+        reply: Reply | None = endpoint.at_once(request, self.scheme)
         if reply is None:
             return False
-        self._calm()
+        self._held = None
         self.transport.write(written(reply, self.server_state.default_headers))
         self.on_response_complete()
         return True
+
+    def _let_go(self) -> None:
+        """Tell uvicorn what was held."""
+        if self._held is None:
+            return
+        body, self._held = b"".join(self._held), None
+        super().on_headers_complete()
+        if body:
+            super().on_body(body)
+
+    # -- what the parser says ------------------------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # what comes after a chunked body is nobody's
@@ -100,14 +116,25 @@ class Guarded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._calm()
         self._unread, self._in_head = 0, False
-        super().on_headers_complete()
+        if self._at_leisure():
+            url = parse_url(self.url)  # what is no URL is refused here, by the parser
+            self._path, self._query = url.path.decode("ascii"), (url.query or b"").decode("latin-1")
+            self._held = []
+        else:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
-        super().on_body(body)
+        if self._held is None:
+            super().on_body(body)
+        else:
+            self._held.append(body)
 
     def on_message_complete(self) -> None:
         self._unread, self._in_head = 0, True
+        if self._held is not None and self._answered(b"".join(self._held)):
+            return
+        self._let_go()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -150,21 +177,6 @@ class Guarded(HttpToolsProtocol):
             self.transport.write(TOO_LONG)
         self._abandon()
         self.transport.close()
-
-
-def ordinary(data: bytes) -> Request | None:
-    """The one request that these bytes are, if there is nothing special about it; else None."""
-    head = ORDINARY.match(data)
-    if head is None:
-        return None
-    lines = head[2].decode().split("\r\n")[:-1]
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    if len(headers) != len(lines) or headers.get("content-length") != str(len(data) - head.end()):
-        return None
-    if headers.get("connection", KEPT) != KEPT or not SPECIAL.isdisjoint(headers):
-        return None
-    path, _, query = head[1].decode().partition("?")
-    return None if "#" in query else Request("POST", path, query, headers, data[head.end() :])
 
 
 def written(reply: Reply, more: list[tuple[bytes, bytes]]) -> bytes:
