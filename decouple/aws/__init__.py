@@ -5,21 +5,27 @@ Everything stands above the public surface of Broker, Queue, Topic and Function:
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from decouple.aws.errors import ServiceError
-from decouple.aws.mocking import AWS, MockEnded, NotMocked, WhichMock, mock
 from decouple.aws.world import Call, Place, World
 
 if TYPE_CHECKING:
     from decouple.aws.endpoint import asgi
+    from decouple.aws.mocking import AWS, MockEnded, NotMocked, WhichMock, mock
 
 __all__ = ["AWS", "Call", "MockEnded", "NotMocked", "Place", "ServiceError", "WhichMock", "World", "asgi", "mock"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "asgi":
-        from decouple.aws.endpoint import asgi  # here, because what stays in the process needs no endpoint
+# A server needs no mock, which would be a fifth of the time in which it starts, and a mock no server.
+LATER = {"asgi": "decouple.aws.endpoint"} | dict.fromkeys(
+    ("AWS", "MockEnded", "NotMocked", "WhichMock", "mock"), "decouple.aws.mocking"
+)
 
-        return asgi
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(LATER[name]), name)
+    return found
