@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -22,6 +22,7 @@ from decouple.aws.wire import Request
 if TYPE_CHECKING:
     import asyncio
 
+    from decouple.aws.endpoint.app import Endpoint
     from decouple.aws.wire import Reply
 
 __all__ = ["Guarded"]
@@ -85,7 +86,8 @@ class Guarded(HttpToolsProtocol):
 
     def _answered(self, request: Request) -> bool:
         """Whether the endpoint had an answer; it is sent."""
-        reply = self.config.app.at_once(request, self.scheme)  # type: ignore[union-attr]
+        endpoint = cast("Endpoint", self.config.app)
+        reply = endpoint.at_once(request, self.scheme or "http")
         if reply is None:
             return False
         self._calm()
