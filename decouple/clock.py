@@ -194,6 +194,11 @@ class VirtualClock:
         """Whether something would happen now, with time as it is: `advance(0)` lets it. Cost: O(queues on the clock)."""
         return self._soonest()[0] <= self._now
 
+    @property
+    def mine(self) -> bool:
+        """Whether the calling thread's synchronous waits jump: it is the clock's own, or moves it just now."""
+        return threading.get_ident() in (self._owner, self._mover)
+
     def adopt(self) -> None:
         """Make the calling thread the clock's own: its synchronous waits jump."""
         self._owner = threading.get_ident()
@@ -223,9 +228,8 @@ class VirtualClock:
             attached[number] = weakref.ref(timed, lambda _: attached.pop(number, None))
 
     def sleep(self, waiter: Waiter, until: int) -> None:
-        me = threading.get_ident()
-        if me in (self._owner, self._mover):
-            move = self._move if self._mover == me else self._run
+        if self.mine:
+            move = self._move if self._mover == threading.get_ident() else self._run
             move(until, lambda: waiter.done)
             if until >= FAR and not waiter.done:
                 raise ClockStuck(waiter.describe(), seconds=0)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
 from decouple import Broker, Queue
 from decouple.testing import Ledger, VirtualClock
+
+
+def pytest_configure() -> None:
+    """Let the processes that tests start keep what they compile, or each compiles all of decouple again."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -16,6 +23,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if wanted is not None and not session.config.option.collectonly:
         session.config.stash[wanted.CHECKING] = checks = wanted.begun()
         session.config.add_cleanup(checks.kill)
+
+
+@pytest.fixture(scope="session")
+def models_kept() -> Iterator[None]:
+    """All sessions of botocore share what each would read and parse for itself, for 0.1 s: endpoints and models."""
+    from botocore import session
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "create_loader", cache(session.create_loader))
+        yield
 
 
 @pytest.fixture

@@ -183,6 +183,29 @@ def test_an_archive_given_up_is_forgotten(broker):
     assert topic.stats().archived == 0
 
 
+def test_an_archive_kept_for_less_time_lets_go(broker, clock):
+    topic = broker.topic("events.fifo", content_based_deduplication=True, archive=86_400)
+    topic.publish("a", group="g")
+    clock.advance(60)
+
+    topic.configure(archive=60)
+
+    assert topic.stats().archived == 0
+
+
+def test_what_a_queue_does_not_take_of_a_replay_is_a_dead_letter(broker, clock):
+    topic = broker.topic("events.fifo", content_based_deduplication=True, archive=86_400)
+    queue, dead = broker.queue("orders.fifo", max_message_size=1_024), broker.queue("dead.fifo")
+    subscription = topic.subscribe(queue, dead_letter=dead)
+    start = datetime_at(clock, clock.now())
+    topic.publish("x" * 2_000, group="g")
+
+    subscription.replay_from(start)
+
+    assert bodies(dead) == ["x" * 2_000]  # the second one is a duplicate of the first
+    assert subscription.stats().dead_lettered == 2
+
+
 # -- what stands in envelopes, and messages without a topic ----------------------------------------------------------
 
 

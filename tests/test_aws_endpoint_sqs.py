@@ -172,7 +172,7 @@ FIELDS = st.sampled_from(["QueueUrl", "QueueName", "MessageBody", "Entries", "At
 VALUES = st.sampled_from(["orders", "http://localhost/000000000000/orders", 1]) | JSON
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(operation=NAMES, asked=st.dictionaries(FIELDS, VALUES, max_size=4) | JSON)
 def test_any_json_is_an_answer_or_a_4xx(operation: str, asked: object) -> None:
     client = Client(asgi(World(clock=VirtualClock())))
@@ -183,7 +183,7 @@ def test_any_json_is_an_answer_or_a_4xx(operation: str, asked: object) -> None:
     assert answer.status in (200, 400, 403, 404)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "FROB"]),
     path=st.sampled_from(["/", "/000000000000/orders", "/_decouple/clock", "/_decouple/queues/x", "/tags/a", "/%ff"])

@@ -63,7 +63,9 @@ def values(shape: Shape, depth: int = 0) -> st.SearchStrategy[Any]:
     }[shape.type]
 
 
+@cache
 def requests(service: Service) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    @cache
     def given_to(name: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
         shape = service.model.operations[name].input
         return st.tuples(st.just(name), st.just({}) if shape is None else values(shape))
@@ -73,7 +75,7 @@ def requests(service: Service) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("service", [EVENTS, SCHEDULER], ids=lambda service: service.name)
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_requests_are_answered_or_refused(service: Service, data: st.DataObject) -> None:
     clock = VirtualClock()

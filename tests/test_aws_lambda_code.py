@@ -190,5 +190,5 @@ def test_uploaded_code_finds_the_endpoint_that_serves_its_world(clock: VirtualCl
 
     package = aws.function().handler
     assert isinstance(package, Package)
-    assert package.environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
+    assert package.variables["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
     world.close()

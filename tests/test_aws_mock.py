@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,9 @@ from botocore.stub import Stubber
 from decouple import SystemClock, VirtualClock
 from decouple.aws import AWS, MockEnded, NotMocked, mock
 from decouple.aws.service import Service
+from decouple.errors import DeliveryRefused
+
+pytestmark = pytest.mark.usefixtures("models_kept")
 
 KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 
@@ -290,6 +294,35 @@ def test_an_empty_long_poll_moves_time_and_takes_none(aws: AWS) -> None:
     assert aws.clock.time - began == timedelta(seconds=20)
 
 
+def test_a_long_poll_gives_other_threads_that_poll_the_time_to_answer(
+    aws: AWS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a consumer in a thread does, whose answers a test waits for."""
+    monkeypatch.setattr("decouple.aws.sqs.receiving.PATIENCE", 10)
+    sqs = boto3.client("sqs")
+    requests, replies = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("requests", "replies"))
+    began = aws.clock.time
+
+    def consume() -> None:
+        for _ in range(2):
+            [message] = sqs.receive_message(QueueUrl=requests, WaitTimeSeconds=20)["Messages"]
+            sqs.send_message(QueueUrl=replies, MessageBody=message["Body"].upper())
+            sqs.delete_message(QueueUrl=requests, ReceiptHandle=message["ReceiptHandle"])
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
+    sqs.send_message(QueueUrl=requests, MessageBody="one")
+    while not aws.broker.queues["replies"].stats().visible:
+        pass
+    assert bodies(sqs.receive_message(QueueUrl=replies)) == ["ONE"]
+
+    sqs.send_message(QueueUrl=requests, MessageBody="two")
+    assert bodies(sqs.receive_message(QueueUrl=replies, WaitTimeSeconds=20)) == ["TWO"]
+
+    consumer.join()
+    assert aws.clock.time == began
+
+
 def test_a_published_message_has_been_pushed_when_the_call_returns(aws: AWS) -> None:
     heard: list[str] = []
     aws.broker.topic("events").subscribe(lambda notification: heard.append(notification.body))
@@ -317,6 +350,33 @@ def test_run_does_natively_put_work_and_tells_the_errors(aws: AWS) -> None:
 
     assert {str(error) for error in aws.run()} == {"not today"}
     assert aws.run() == []
+
+
+def test_the_error_of_a_handler_is_in_the_log_and_not_the_callers(aws: AWS, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(event: object, context: object) -> None:
+        raise ValueError("not today")
+
+    aws.broker.function(fail, name="fail")
+    boto3.client("lambda").invoke(FunctionName="fail", InvocationType="Event")
+
+    [record] = caplog.records
+    assert (record.name, record.levelname) == ("decouple.aws", "ERROR")
+    assert record.exc_info is not None
+    assert "not today" in str(record.exc_info[1])
+
+
+def test_a_target_that_takes_nothing_is_one_line_in_the_log(aws: AWS, caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(notification: object) -> None:
+        raise DeliveryRefused("nowhere", why="it is closed")
+
+    aws.broker.topic("events").subscribe(refuse)
+    boto3.client("sns").publish(TopicArn=aws.broker.topics["events"].arn, Message="one")
+
+    [record] = [one for one in caplog.records if one.name == "decouple.aws"]
+    assert record.exc_info is None
+    assert record.getMessage() == (
+        "work that was due within a call failed: nowhere did not take the notification: it is closed"
+    )
 
 
 @pytest.mark.parametrize("how", ["RequestResponse", "Event"])

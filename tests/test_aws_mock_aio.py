@@ -17,6 +17,8 @@ from botocore.exceptions import ClientError
 from decouple.aws import MockEnded, NotMocked, mock
 from decouple.aws.service import Service
 
+pytestmark = pytest.mark.usefixtures("models_kept")
+
 KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 
 

@@ -18,7 +18,10 @@ from decouple import AccessDenied
 from decouple.aws import AWS, NotMocked, mock
 
 moto = pytest.importorskip("moto", reason="moto is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:moto", "ignore::DeprecationWarning:botocore")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:moto", "ignore::DeprecationWarning:botocore"),
+    pytest.mark.usefixtures("models_kept"),
+]
 
 KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 

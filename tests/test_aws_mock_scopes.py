@@ -18,6 +18,8 @@ import pytest
 from decouple.aws import AWS, MockEnded, WhichMock, mock
 from decouple.aws.mocking.stage import innermost
 
+pytestmark = pytest.mark.usefixtures("models_kept")
+
 KEYS = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 
 

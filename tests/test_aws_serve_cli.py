@@ -23,9 +23,18 @@ pytestmark = [
 ]
 
 
+NEWS = {
+    "version": 1,
+    "queues": {"news": {}},
+    "topics": {"news": {"subscriptions": [{"target": {"queue": "news"}, "envelope": True}]}},
+}
+
+
 @pytest.fixture(scope="module")
-def server() -> Iterator[Served]:
-    with served() as server:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    config = tmp_path_factory.mktemp("server") / "news.json"
+    config.write_text(json.dumps(NEWS))
+    with served("--config", str(config)) as server:
         yield server
         assert server.stop() == (0, "")
 
@@ -65,10 +74,8 @@ def test_a_queue_takes_and_gives_a_message(aws: Cli) -> None:
     aws("sqs", "send-message", "--queue-url", url, "--message-body", "order 7")
 
     [message] = aws("sqs", "receive-message", "--queue-url", url)["Messages"]
-    aws("sqs", "delete-message", "--queue-url", url, "--receipt-handle", message["ReceiptHandle"])
-
     assert message["Body"] == "order 7"
-    assert url in aws("sqs", "list-queues")["QueueUrls"]
+    assert aws("sqs", "delete-message", "--queue-url", url, "--receipt-handle", message["ReceiptHandle"]) is None
 
 
 def test_an_error_is_told_with_its_code(aws: Cli) -> None:
@@ -79,11 +86,9 @@ def test_an_error_is_told_with_its_code(aws: Cli) -> None:
 
 
 def test_a_topic_delivers_to_a_queue(aws: Cli) -> None:
-    url = aws("sqs", "create-queue", "--queue-name", "news")["QueueUrl"]
-    topic = aws("sns", "create-topic", "--name", "news")["TopicArn"]
-    queue = "arn:aws:sqs:us-east-1:000000000000:news"
-    aws("sns", "subscribe", "--topic-arn", topic, "--protocol", "sqs", "--notification-endpoint", queue)
-    aws("sns", "publish", "--topic-arn", topic, "--message", "rain")
+    url = f"{aws.server.url}/000000000000/news"
+
+    aws("sns", "publish", "--topic-arn", "arn:aws:sns:us-east-1:000000000000:news", "--message", "rain")
 
     [message] = aws("sqs", "receive-message", "--queue-url", url, "--wait-time-seconds", "10")["Messages"]
 

@@ -57,11 +57,18 @@ def receiver() -> Iterator[Receiver]:
         thread.join()
 
 
-@pytest.fixture(params=["real", "virtual"])
-def server(request: pytest.FixtureRequest) -> Iterator[Served]:
+@pytest.fixture(scope="module", params=["real", "virtual"])
+def process(request: pytest.FixtureRequest) -> Iterator[Served]:
     with served(*(["--virtual-clock"] if request.param == "virtual" else [])) as server:
         yield server
         assert server.stop() == (0, "")
+
+
+@pytest.fixture
+def server(process: Served) -> Served:
+    """Emptied of what another test has left there."""
+    urllib.request.urlopen(urllib.request.Request(f"{process.url}/_decouple/reset", data=b""), timeout=10).close()
+    return process
 
 
 @pytest.fixture

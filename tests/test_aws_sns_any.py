@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import pytest
@@ -103,6 +104,7 @@ def values(shape: Any, name: str = "") -> st.SearchStrategy[Any]:
 
 
 def requests() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    @cache
     def of(name: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
         shape = SNS.model.operations[name].input
         return st.tuples(st.just(name), st.just({}) if shape is None else values(shape))
@@ -110,7 +112,7 @@ def requests() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
     return st.sampled_from(sorted(SNS.operations)).flatmap(of)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(requests(), min_size=1, max_size=8), st.sampled_from([ACCOUNT, OTHER]))
 def test_any_requests_have_answers_or_errors_of_the_service(asked, account):
     world = World(clock=VirtualClock(), account=ACCOUNT)

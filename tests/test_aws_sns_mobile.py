@@ -242,3 +242,58 @@ def test_the_sandbox_lists_in_pages(sns):
 def test_an_account_is_in_the_sandbox_and_has_no_numbers_to_send_from(sns):
     assert sns("GetSMSSandboxAccountStatus") == {"IsInSandbox": True}
     assert sns("ListOriginationNumbers") == {"PhoneNumbers": []}
+
+
+# -- the rest of what is refused -------------------------------------------------------------------------------------
+
+
+def test_the_same_application_again_is_the_one_there_is_if_its_attributes_are(sns, app):
+    given = {"Name": "shop", "Platform": "GCM"}
+
+    assert sns("CreatePlatformApplication", Attributes={}, **given) == {"PlatformApplicationArn": app}
+    assert sns.error("CreatePlatformApplication", Attributes={"Enabled": "false"}, **given)[0] == "InvalidParameter"
+    assert (
+        sns.error("CreatePlatformApplication", Name="a" * 257, Platform="GCM", Attributes={})[0] == "InvalidParameter"
+    )
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"Colour": "red"}, {"Enabled": "perhaps"}, {"CustomUserData": "x" * 2_049}],
+    ids=["unknown", "enabled", "data"],
+)
+def test_an_endpoints_attribute_that_cannot_be_is_refused(sns, device, attributes):
+    assert sns.error("SetEndpointAttributes", EndpointArn=device, Attributes=attributes)[0] == "InvalidParameter"
+
+
+def test_an_endpoint_has_a_token(sns, app):
+    assert sns.error("CreatePlatformEndpoint", PlatformApplicationArn=app, Token="")[0] == "InvalidParameter"
+
+
+def test_a_topic_delivers_nothing_to_an_endpoint_that_is_gone(sns, device):
+    topic = sns.topic()
+    sns.subscribe(topic, device, "application")
+    sns("DeleteEndpoint", EndpointArn=device)
+
+    sns("Publish", TopicArn=topic, Message="x")
+
+    assert sent(sns) == []
+
+
+def test_nothing_is_deduplicated_on_the_way_to_a_telephone(sns):
+    refused = sns.error("Publish", PhoneNumber=NUMBER, Message="x", MessageDeduplicationId="1")
+
+    assert refused[0] == "InvalidParameter"
+
+
+def test_the_sandbox_takes_ten_numbers_and_none_that_opted_out_or_is_verified(sns):
+    opt_out(sns.place, NUMBER)
+    assert sns.error("CreateSMSSandboxPhoneNumber", PhoneNumber=NUMBER)[0] == "OptedOut"
+
+    for number in range(10):
+        sns("CreateSMSSandboxPhoneNumber", PhoneNumber=f"+1555020{number}")
+    assert sns.error("CreateSMSSandboxPhoneNumber", PhoneNumber="+15550300")[0] == "UserError"
+
+    code = sent(sns)[0][2].rpartition(" ")[2]
+    sns("VerifySMSSandboxPhoneNumber", PhoneNumber="+15550200", OneTimePassword=code)
+    assert sns.error("CreateSMSSandboxPhoneNumber", PhoneNumber="+15550200")[0] == "UserError"

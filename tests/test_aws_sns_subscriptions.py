@@ -631,3 +631,82 @@ def test_a_topic_without_an_archive_replays_nothing(sns, topic):
     given = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": QUEUE, "Attributes": {"ReplayPolicy": policy}}
 
     assert sns.error("Subscribe", **given)[0] == "InvalidParameter"
+
+
+# -- the rest of what is refused -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [f"arn:aws:sqs:eu-central-1:{ACCOUNT}:dead", f"arn:aws:sqs:us-east-1:{OTHER}:dead", f"{QUEUE}.fifo"],
+    ids=["region", "account", "FIFO"],
+)
+def test_dead_letters_stay_in_the_account_and_region_and_in_queues_of_the_kind(sns, topic, arn):
+    attributes = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn})}
+    given = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": QUEUE, "Attributes": attributes}
+
+    code, text = sns.error("Subscribe", **given)
+
+    assert code == "InvalidParameter"
+    assert (
+        text.startswith("Invalid parameter: Attributes Reason: RedrivePolicy: must use a standard") or "account" in text
+    )
+
+
+def test_a_role_is_for_firehose(sns, topic):
+    attributes = {"SubscriptionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/r"}
+    given = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": QUEUE, "Attributes": attributes}
+
+    assert sns.error("Subscribe", **given)[0] == "InvalidParameter"
+
+
+@pytest.mark.parametrize("operation", ["Unsubscribe", "GetSubscriptionAttributes"])
+def test_a_subscription_of_another_region_is_called_there(sns, topic, operation):
+    arn = sns.subscribe(topic, QUEUE).replace("us-east-1", "eu-central-1")
+
+    refused = sns.error(operation, SubscriptionArn=arn)
+
+    assert refused == ("InvalidParameter", "Invalid parameter: SubscriptionArn")
+
+
+def test_a_subscription_to_no_topic_is_not_found(sns, topic):
+    arn = f"{topic}-missing:00000000-0000-0000-0000-000000000000"
+
+    assert sns.error("GetSubscriptionAttributes", SubscriptionArn=arn) == ("NotFound", "Subscription does not exist")
+
+
+def test_a_topic_closed_natively_takes_no_subscriptions_and_publishes_nothing(sns, topic):
+    sns.broker.topics["events"].close()
+
+    assert sns.error("Subscribe", TopicArn=topic, Protocol="sqs", Endpoint=QUEUE)[0] == "InvalidParameter"
+    assert sns.error("Publish", TopicArn=topic, Message="x") == ("NotFound", "Topic does not exist")
+
+
+def test_functions_and_streams_by_the_same_arn_are_the_same_subscription(sns, topic):
+    for protocol, arn in (
+        ("lambda", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:resize"),
+        ("firehose", f"arn:aws:firehose:us-east-1:{ACCOUNT}:deliverystream/logs"),
+    ):
+        assert sns.subscribe(topic, arn, protocol) == sns.subscribe(topic, arn, protocol)
+
+
+def test_a_delivery_policy_can_be_changed(sns, topic):
+    arn = sns.subscribe(topic, "https://example.com/hook", "https")
+
+    change(sns, arn, "DeliveryPolicy", {"healthyRetryPolicy": {"numRetries": 9}})
+
+    [subscription] = sns.broker.topics["events"].subscriptions
+    assert subscription.terms.schedule.retries == 9
+    change(sns, arn, "DeliveryPolicy", "")
+    assert subscription.terms.schedule.retries == 3
+
+
+def test_a_link_from_mail_confirms_and_ends_a_subscription(sns, topic):
+    arn, _ = asked(sns, topic)
+    sns.broker.open_link(json.loads(sns.broker.outbox[-1].body)["SubscribeURL"])
+    assert sns.attributes(arn)["PendingConfirmation"] == "false"
+
+    published(sns, topic, "x")
+    sns.broker.open_link(json.loads(sns.broker.outbox[-1].body)["UnsubscribeURL"])
+
+    assert sns.error("GetSubscriptionAttributes", SubscriptionArn=arn)[0] == "NotFound"

@@ -419,3 +419,99 @@ def test_a_denial_holds_for_the_owners_account_too(sns):
     sns("SetTopicAttributes", TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy))
 
     assert sns.error("Publish", TopicArn=topic, Message="x")[0] == "AuthorizationError"
+
+
+# -- the rest of what is refused -------------------------------------------------------------------------------------
+
+
+def test_an_unknown_attribute_makes_no_topic(sns):
+    refused = sns.error("CreateTopic", Name="events", Attributes={"Colour": "red"})
+
+    assert refused == ("InvalidParameter", "Invalid parameter: Attributes Reason: Unknown attribute: Colour")
+
+
+ARCHIVES = {
+    "no JSON": "{",
+    "a list": "[1]",
+    "no days": '{"MessageRetentionPeriod":"0"}',
+    "text": '{"MessageRetentionPeriod":"x"}',
+}
+
+
+@pytest.mark.parametrize("policy", ARCHIVES.values(), ids=ARCHIVES)
+def test_an_archive_is_kept_for_1_to_365_days(sns, policy):
+    given = {"TopicArn": sns.topic("events.fifo"), "AttributeName": "ArchivePolicy", "AttributeValue": policy}
+
+    assert sns.error("SetTopicAttributes", **given)[0] == "InvalidParameter"
+
+
+def test_an_archive_has_begun_before_anything_is_in_it(sns):
+    topic = sns.topic("events.fifo", ArchivePolicy='{"MessageRetentionPeriod":"1"}')
+    sns.clock.advance(60)
+
+    sns(
+        "SetTopicAttributes",
+        TopicArn=topic,
+        AttributeName="ArchivePolicy",
+        AttributeValue='{"MessageRetentionPeriod":"2"}',
+    )
+
+    shown = sns.attributes(topic)
+    assert shown["BeginningArchiveTime"] == "2026-01-01T00:00:00.000Z"
+    assert shown["ArchivePolicy"] == '{"MessageRetentionPeriod":"2"}'
+    assert sns.broker.topics["events.fifo"].settings["archive"] == 2 * 86_400
+
+
+def test_fifo_topics_are_not_traced(sns):
+    given = {"AttributeName": "TracingConfig", "AttributeValue": "Active"}
+
+    assert sns.error("SetTopicAttributes", TopicArn=sns.topic("events.fifo"), **given)[0] == "InvalidParameter"
+
+
+def test_an_attribute_without_a_value_has_its_default_again(sns):
+    topic = sns.topic("events", DeliveryPolicy='{"http":{"defaultThrottlePolicy":{"maxReceivesPerSecond":1}}}')
+    shown = json.loads(sns.attributes(topic)["EffectiveDeliveryPolicy"])
+    assert shown["http"]["defaultThrottlePolicy"] == {"maxReceivesPerSecond": 1}
+
+    sns("SetTopicAttributes", TopicArn=topic, AttributeName="DeliveryPolicy")
+
+    assert "DeliveryPolicy" not in sns.attributes(topic)
+
+
+def test_a_policy_of_nobody_is_refused(sns):
+    given = {"TopicArn": sns.topic(), "Label": "l", "AWSAccountId": ["me"], "ActionName": ["Publish"]}
+
+    assert sns.error("AddPermission", **given) == (
+        "InvalidParameter",
+        "Invalid parameter: Policy Error: PrincipalNotFound",
+    )
+
+
+def test_without_any_statement_the_default_policy_holds(sns):
+    topic = sns.topic()
+    before = sns.attributes(topic)["Policy"]
+
+    sns("RemovePermission", TopicArn=topic, Label="__default_statement_ID")
+
+    assert sns.attributes(topic)["Policy"] == before
+
+
+def test_nobody_known_does_nothing_in_another_account(sns, world):
+    topic = sns.topic()
+
+    code, text = Caller(world, OTHER, principal="anonymous").error("Publish", TopicArn=topic, Message="x")
+
+    assert (code, text[:15]) == ("AuthorizationError", "User: anonymous")
+
+
+@pytest.mark.parametrize("operation", ["DeleteTopic", "Publish"])
+def test_a_queue_is_no_topic(sns, operation):
+    arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:orders"
+
+    assert sns.error(operation, TopicArn=arn, Message="x") == ("InvalidParameter", "Invalid parameter: TopicArn")
+
+
+def test_data_protection_is_written_in_json(sns):
+    given = {"ResourceArn": sns.topic(), "DataProtectionPolicy": "{"}
+
+    assert sns.error("PutDataProtectionPolicy", **given)[0] == "InvalidParameter"

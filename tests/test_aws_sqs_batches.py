@@ -155,6 +155,7 @@ def test_entries_fail_by_themselves(sqs: Caller) -> None:
     assert failed["id2"]["Message"] == (
         "One or more parameters cannot be validated. Reason: Message must be shorter than 1024 bytes."
     )
+    assert list(failed) == ["id2", "id1", "id3"]  # in the order of the request
     assert sqs.bodies(url) == ["good"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import attrs
@@ -88,6 +89,7 @@ def noise_of(shape: Shape) -> st.SearchStrategy[Any]:
 def requests() -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
     """An operation and its parameters."""
 
+    @cache
     def of_one(name: str) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
         shape = SQS.model.operations[name].input
         assert shape is not None
@@ -142,7 +144,7 @@ def outcome(caller: Caller, operation: str, parameters: dict[str, Any]) -> dict[
         return error
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(st.tuples(st.integers(0, 2), requests()), min_size=1, max_size=8))
 def test_anything_well_typed_is_answered_or_refused(calls: list[tuple[int, tuple[str, dict[str, Any]]]]) -> None:
     them = callers()

@@ -215,7 +215,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @over(data=st.data())
 def test_any_parameters_pass_or_are_refused_and_the_quick_test_agrees_with_the_words(data: st.DataObject) -> None:
     service = data.draw(st.sampled_from(SERVICES))

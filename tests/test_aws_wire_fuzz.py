@@ -44,7 +44,7 @@ def assert_answer(reply: Reply) -> None:
     assert all("\n" not in value for value in reply.headers.values())
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]) | st.text(max_size=8),
     path=st.text(max_size=40) | st.sampled_from(["/", "/1/q", "/2015-03-31/functions", "/schedules/x"]),
@@ -60,7 +60,7 @@ def test_any_request_at_all(method: str, path: str, query: str, headers: dict[st
     answered(Request(method, path, query, headers, body))
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_any_json_for_any_operation(data: st.DataObject) -> None:
     service = data.draw(st.sampled_from(["sqs", "events"]))
@@ -72,7 +72,7 @@ def test_any_json_for_any_operation(data: st.DataObject) -> None:
     answered(Request("POST", "/", "", headers, json.dumps(body).encode()))
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_any_form_for_any_action(data: st.DataObject) -> None:
     service = data.draw(st.sampled_from(["sqs", "sns", "sts"]))
@@ -86,7 +86,7 @@ def test_any_form_for_any_action(data: st.DataObject) -> None:
     answered(Request("POST", "/", "", {"host": "h"}, body))
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_any_parts_for_any_path(data: st.DataObject) -> None:
     service = data.draw(st.sampled_from(["lambda", "scheduler"]))

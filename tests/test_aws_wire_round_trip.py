@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,6 +58,7 @@ def values(shape: Shape, text: st.SearchStrategy[str], least: int) -> st.SearchS
     return NUMBERS.get(shape.type_name, text)
 
 
+@cache
 def structures(shape: Shape, text: st.SearchStrategy[str], least: int) -> st.SearchStrategy[dict[str, Any]]:
     """Structures with any of their members, all that are required, and at least one."""
     members = {name: member_values(member, text, least) for name, member in shape.members.items()}
@@ -88,7 +90,7 @@ def sent(model: OperationModel, parameters: dict[str, Any]) -> Request:
     return Request(prepared.method, url.path, url.query, headers, body.encode() if isinstance(body, str) else body)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @pytest.mark.parametrize(("service", "name"), OPERATIONS, ids=lambda part: part)
 @over(data=st.data())
 def test_what_botocore_sends_is_read_as_it_was_meant(service: str, name: str, data: st.DataObject) -> None:
@@ -123,7 +125,7 @@ def heard(model: OperationModel, reply: Any) -> dict[str, Any]:
 ANSWERS = [each for each in OPERATIONS if each != ("lambda", "InvokeWithResponseStream")]
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @pytest.mark.parametrize(("service", "name"), ANSWERS, ids=lambda part: part)
 @over(data=st.data())
 def test_botocore_reads_an_answer_as_it_was_meant(service: str, name: str, data: st.DataObject) -> None:
@@ -155,7 +157,7 @@ ERRORS = [
 ]
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @pytest.mark.parametrize(("service", "name"), ERRORS, ids=lambda part: part)
 @over(data=st.data())
 def test_botocore_reads_every_error_with_its_members(service: str, name: str, data: st.DataObject) -> None:

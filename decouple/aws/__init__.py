@@ -5,8 +5,7 @@ Everything stands above the public surface of Broker, Queue, Topic and Function:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from decouple.aws.errors import ServiceError
 from decouple.aws.world import Call, Place, World
@@ -17,15 +16,21 @@ if TYPE_CHECKING:
 
 __all__ = ["AWS", "Call", "MockEnded", "NotMocked", "Place", "ServiceError", "WhichMock", "World", "asgi", "mock"]
 
+# What is loaded when it is asked for, and where it is: a server needs no mock, and the other way round.
+LATER = {
+    **dict.fromkeys(("AWS", "MockEnded", "NotMocked", "WhichMock", "mock"), "decouple.aws.mocking"),
+    "asgi": "decouple.aws.endpoint",
+}
 
-# A server needs no mock, which would be a fifth of the time in which it starts, and a mock no server.
-LATER = {"asgi": "decouple.aws.endpoint"} | dict.fromkeys(
-    ("AWS", "MockEnded", "NotMocked", "WhichMock", "mock"), "decouple.aws.mocking"
-)
+if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
 
+    def __getattr__(name):
+        if name in LATER:
+            from importlib import import_module
 
-def __getattr__(name: str) -> Any:
-    if name not in LATER:
+            globals()[name] = found = getattr(import_module(LATER[name]), name)
+            return found
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(LATER[name]), name)
-    return found
+
+    def __dir__():
+        return [*globals(), *LATER]

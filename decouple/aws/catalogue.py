@@ -1,7 +1,6 @@
 """The table of operations as people read it: `python -m decouple.aws.catalogue README.md` writes it there.
 
-One line for all operations of a service of which the same is to be said; what the model has and the table does not is
-listed too, so nothing is passed over in silence.
+One line for all operations of a service of which the same is to be said.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ __all__ = ["BEGIN", "END", "table", "written"]
 BEGIN = "<!-- operations: python -m decouple.aws.catalogue README.md -->"
 END = "<!-- end of operations -->"
 LEVELS = {"works": "works", "stored": "stored only", "refused": "refused"}
-MISSING = "not part of decouple"
 
 
 def table() -> str:
@@ -35,9 +33,6 @@ def rows(service: Service) -> Iterator[str]:
     groups: dict[tuple[str, str], list[str]] = {}
     for operation in sorted(service.operations.values()):
         groups.setdefault((operation.level, operation.note), []).append(operation.name)
-    missing = sorted(set(service.model.operations) - set(service.operations))
-    if missing:
-        groups.setdefault(("refused", MISSING), []).extend(missing)
     for level, word in LEVELS.items():
         for (its, note), names in groups.items():
             if its == level:

@@ -39,6 +39,7 @@ class World:
     endpoint: where queue URLs and links lead ("http://127.0.0.1:4566"), None for AWS's own host names; observers: told of
     every Change in any of the brokers; seed: as for Broker.
 
+    reach: what gives other processes of this machine an address where they find the world, if no endpoint serves it.
     handlers: Python callables by the Handler of Lambda functions: after `world.handlers["app.handler"] = handle` a
     CreateFunction with Handler="app.handler" runs `handle(event, context)`, whatever its Code is.
     """
@@ -59,6 +60,7 @@ class World:
         self.region = check_region(region)
         self.strict = strict
         self.endpoint = endpoint
+        self.reach: Callable[[], str] | None = None
         self._observers = tuple(observers)
         self._seed = seed
         self.handlers: dict[str, Callable[..., Any]] = {}

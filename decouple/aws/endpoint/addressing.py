@@ -27,7 +27,11 @@ def led_back(operation: str, answer: dict[str, Any], scheme: str, host: str) -> 
     member = WITH_URLS.get(operation)
     if member is None or member not in answer or not HOST.fullmatch(host):
         return answer
-    found = answer[member]
-    here = f"{scheme}://{host}"
-    urls: Any = here + urlsplit(found).path if isinstance(found, str) else [here + urlsplit(url).path for url in found]
-    return answer | {member: urls}
+    here, found = f"{scheme}://{host}", answer[member]
+    if isinstance(found, str):
+        return answer | {member: here + path_of(found)}
+    return answer | {member: [here + path_of(url) for url in found]}
+
+
+def path_of(url: str) -> str:
+    return urlsplit(url).path

@@ -7,7 +7,6 @@ wire's, the doing that of the table of operations.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -40,6 +39,7 @@ from decouple.aws.service import Service, find_service
 from decouple.aws.wire import Parsed, Reply, Request, Unreadable, encode, encode_error, read, scope_of
 from decouple.aws.world import Call, World
 from decouple.clock import VirtualClock
+from decouple.runner import elsewhere
 
 if TYPE_CHECKING:
     from decouple.broker import Broker
@@ -50,6 +50,7 @@ logger = logging.getLogger("decouple.aws")
 
 UNSIGNED = {("sns", "ConfirmSubscription"), ("sns", "Unsubscribe")}
 """What links do, which nobody signs."""
+ANONYMOUS = "anonymous"
 STEM, NUMBERS = str(uuid4())[:24], count(getrandbits(40))
 PATIENCE = 10.0
 """Seconds that work under way has to end when the server does."""
@@ -140,12 +141,12 @@ class Endpoint:
 
     async def _close(self) -> None:
         self.end_waits()
-        await asyncio.to_thread(self.world.close, PATIENCE)
+        await elsewhere(partial(self.world.close, PATIENCE))
         if self._mover is not None:
             self._mover.close()
 
     async def _anew(self) -> None:
-        await asyncio.to_thread(self.world.reset)
+        await elsewhere(self.world.reset)
         if self._declare is not None:
             self._declare(self.world)
 
@@ -184,7 +185,7 @@ class Endpoint:
     async def _certificate(self, request: Request) -> Reply:
         """The one that notifications are signed with. In a thread, because its key may be made just now."""
         signer = self.world.signer
-        if signer is None or request.path != await asyncio.to_thread(lambda: signer.path):
+        if signer is None or request.path != await elsewhere(lambda: signer.path):
             return json_reply(404, {"error": f"there is no certificate {request.path[:80]!r}"})
         return text_reply(200, signer.certificate, "application/x-pem-file")
 
@@ -229,6 +230,9 @@ class Endpoint:
 
     async def _wait(self, parsed: Parsed, exchange: Exchange) -> dict[str, Any]:
         service, call = self._admit(parsed, exchange.request, exchange.id)
+        if self._mover is not None and parsed.operation == "Invoke":
+            # On a virtual clock a function runs where it is called, and may call this server: not on its loop.
+            return await elsewhere(partial(service.perform, call, parsed.operation, parsed.given))
         doing = service.aperform(call, parsed.operation, parsed.given)
         if parsed.service == "sqs":
             return await self._waits.watched(doing, exchange.receive)
@@ -240,7 +244,10 @@ class Endpoint:
         service = find_service(parsed.service)
         if service is None:
             raise ServiceError("UnknownOperationException", f"decouple does not have the service {parsed.service}")
-        place, principal = caller_of(self.world, scope_of(request))
+        scope = scope_of(request)
+        place, principal = caller_of(self.world, scope)
+        if scope is None and (parsed.service, parsed.operation) in UNSIGNED:
+            principal = ANONYMOUS
         return service, Call(place, principal, parsed.protocol, request.headers, request_id)
 
     def _authenticate(self, parsed: Parsed, request: Request) -> None:

@@ -9,7 +9,7 @@ from decouple.aws.events.bus import DEFAULT, Bus, buses_of, now_of
 from decouple.aws.events.naming import bus_of, known_bus, name_of_bus
 from decouple.aws.events.rules import forget
 from decouple.aws.events.tagging import tags_given
-from decouple.aws.paging import page
+from decouple.aws.paging import page_by_name
 
 if TYPE_CHECKING:
     from decouple.aws.service import Answer, Given
@@ -70,8 +70,8 @@ def describe_event_bus(call: Call, given: Given) -> Answer:
 def list_event_buses(call: Call, given: Given) -> Answer:
     prefix = given.get("NamePrefix") or ""
     buses = {name: bus for name, bus in list(buses_of(call.place).items()) if name.startswith(prefix)}
-    some = page(EVENTS, buses, limit=given.get("Limit"), token=given.get("NextToken"))
-    return {"EventBuses": [summary(bus) for bus in some.items], **some.token}
+    some = page_by_name(EVENTS, buses, limit=given.get("Limit"), token=given.get("NextToken"))
+    return {"EventBuses": [summary(bus) for bus in some.items], **some.more}
 
 
 def summary(bus: Bus) -> Answer:

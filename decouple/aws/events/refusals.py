@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from decouple.aws.events import EVENTS
-from decouple.aws.service import Given
-from decouple.aws.world import Call
+from decouple.aws.refusals import refuse
 
-__all__ = ["REFUSED"]
+__all__: list[str] = []
 
 ARCHIVES = "events are not archived, and so not replayed"
 DESTINATIONS = "no event leaves for an API elsewhere: subscribe an HTTP endpoint to a topic"
@@ -39,14 +36,4 @@ REFUSED = {
 """By operation."""
 
 
-def refuse(name: str, reason: str) -> None:
-    """Put an operation into the table that only says why it is not there."""
-
-    @EVENTS.operation(name, "refused", reason)
-    def _(call: Call, given: Given) -> NoReturn:
-        text = f"{EVENTS.title} operation {name} is not part of decouple: {reason}"
-        raise EVENTS.error("NotImplemented", text)
-
-
-for operation, why in REFUSED.items():
-    refuse(operation, why)
+refuse(EVENTS, REFUSED)

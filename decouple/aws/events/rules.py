@@ -12,7 +12,7 @@ from decouple.aws.events import EVENTS
 from decouple.aws.events.bus import DEFAULT, Rule, now_of
 from decouple.aws.events.naming import bus_of, known_bus, rule_of
 from decouple.aws.events.tagging import tags_given
-from decouple.aws.paging import page
+from decouple.aws.paging import page_by_name
 from decouple.core.event_patterns import read_rule_pattern
 from decouple.core.fields import refused
 from decouple.core.schedule import At, Rate, parse
@@ -179,8 +179,8 @@ def list_rules(call: Call, given: Given) -> Answer:
     prefix = given.get("NamePrefix") or ""
     bus = bus_of(call, given.get("EventBusName"))
     rules = {name: rule for name, rule in list(bus.rules.items()) if name.startswith(prefix)}
-    some = page(EVENTS, rules, limit=given.get("Limit"), token=given.get("NextToken"))
-    return {"Rules": [shown(rule) for rule in some.items], **some.token}
+    some = page_by_name(EVENTS, rules, limit=given.get("Limit"), token=given.get("NextToken"))
+    return {"Rules": [shown(rule) for rule in some.items], **some.more}
 
 
 @EVENTS.operation("ListRuleNamesByTarget")
@@ -192,8 +192,8 @@ def list_rule_names_by_target(call: Call, given: Given) -> Answer:
         for name, rule in list(bus.rules.items())
         if any(target["Arn"] == arn for target in list(rule.targets.values()))
     }
-    some = page(EVENTS, names, limit=given.get("Limit"), token=given.get("NextToken"))
-    return {"RuleNames": some.items, **some.token}
+    some = page_by_name(EVENTS, names, limit=given.get("Limit"), token=given.get("NextToken"))
+    return {"RuleNames": some.items, **some.more}
 
 
 # -- a pattern alone -------------------------------------------------------------------------------------------------

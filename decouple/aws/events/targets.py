@@ -10,7 +10,7 @@ from decouple.aws.errands import TARGETS, has_form_of_arn, service_of
 from decouple.aws.events import EVENTS
 from decouple.aws.events.inputs import placeholders, read_path
 from decouple.aws.events.naming import rule_of
-from decouple.aws.paging import page
+from decouple.aws.paging import page_by_name
 from decouple.core.fields import refused
 
 if TYPE_CHECKING:
@@ -108,5 +108,5 @@ def remove_targets(call: Call, given: Given) -> Answer:
 @EVENTS.operation("ListTargetsByRule")
 def list_targets_by_rule(call: Call, given: Given) -> Answer:
     rule = rule_of(call, given, given["Rule"])
-    some = page(EVENTS, dict(rule.targets), limit=given.get("Limit"), token=given.get("NextToken"))
-    return {"Targets": [dict(target) for target in some.items], **some.token}
+    some = page_by_name(EVENTS, dict(rule.targets), limit=given.get("Limit"), token=given.get("NextToken"))
+    return {"Targets": [dict(target) for target in some.items], **some.more}

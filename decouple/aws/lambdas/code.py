@@ -116,14 +116,28 @@ def runnable(place: Place, name: str, config: Mapping[str, Any], memory: int, co
     if code.unpacked is None:
         raise invalid(f"There is no code for handler {handler}: upload a zip, or register world.handlers[{handler!r}]")
     check_runtime(config["Runtime"])
-    return Package(code.unpacked, handler, environment=environment_of(place, name, config, memory, code.unpacked))
+    return Uploaded(place, code.unpacked, handler, environment_of(place, name, config, memory, code.unpacked))
+
+
+class Uploaded(Package):
+    """Code whose SDKs find the endpoint that serves this world, or what its processes can reach it by, and never AWS."""
+
+    def __init__(self, place: Place, folder: Unpacked, handler: str, environment: dict[str, str]) -> None:
+        super().__init__(folder, handler, environment=environment)
+        self._world = place.world
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The address is asked for when a process begins: most uploaded code never runs."""
+        reach = self._world.reach
+        address = self._world.endpoint or (NOWHERE if reach is None else reach())
+        return {"AWS_ENDPOINT_URL": address, **super().variables}
 
 
 def environment_of(place: Place, name: str, config: Mapping[str, Any], memory: int, folder: Unpacked) -> dict[str, str]:
-    """The variables of its processes. Its SDKs find the endpoint that serves this world, and never AWS."""
+    """The variables of its processes."""
     given: dict[str, str] = part(part(config, "Environment"), "Variables")
     return {
-        "AWS_ENDPOINT_URL": place.world.endpoint or NOWHERE,
         "AWS_EC2_METADATA_DISABLED": "true",
         **given,
         "_HANDLER": config["Handler"],

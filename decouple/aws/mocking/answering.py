@@ -15,14 +15,14 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from decouple.arns import REGIONS, TWELVE_DIGITS
+from decouple.arns import REGIONS
+from decouple.aws.callers import holder
 from decouple.aws.errors import ServiceError
 from decouple.aws.mocking.errors import MockEnded
 from decouple.aws.mocking.scene import AWS
 from decouple.aws.service import Service
-from decouple.aws.sts import holder_of
 from decouple.aws.wire import Reply, Request, decode, decode_form, encode, encode_error
-from decouple.aws.world import Call, World
+from decouple.aws.world import Call
 from decouple.errors import DecoupleError
 
 __all__ = ["Exchange", "access_key_of"]
@@ -138,19 +138,11 @@ def bytes_of(body: Any) -> bytes:
 def call_of(aws: AWS, client: Any, protocol: str, request: Request) -> Call:
     """Who calls: as the client's access key says, in the client's own region."""
     world = aws.world
-    account, principal = caller(world, access_key_of(client) or "")
+    account, principal = holder(world, access_key_of(client) or "")
     region = client.meta.region_name
     # Names of no place, such as "aws-global", mean the region of whoever calls.
     place = world.place(account, region if region and REGIONS.fullmatch(region) else world.region)
     return Call(place, principal, protocol, request.headers, str(uuid4()))
-
-
-def caller(world: World, key: str) -> tuple[str, str]:
-    """The account and the principal's ARN: of 12 digits that account, of a role's key the role, else the world's own."""
-    if key.startswith("ASIA") and (holder := holder_of(world, key)) is not None:
-        return holder.account, holder.arn
-    account = key if TWELVE_DIGITS.fullmatch(key) else world.account
-    return account, f"arn:aws:iam::{account}:root"
 
 
 def access_key_of(client: Any) -> str | None:

@@ -7,7 +7,7 @@ classes each method whose name begins with "test" is. The signature stays: pytes
 from __future__ import annotations
 
 import inspect
-import unittest
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -51,7 +51,7 @@ def decorated_coroutine(function: Callable[..., Any], another: Callable[[], Any]
 
 
 def decorated_class(kind: type[Any], another: Callable[[], Any]) -> type[Any]:
-    if issubclass(kind, unittest.TestCase):
+    if is_test_case(kind):
         names = ["run", "debug"]
     else:
         names = [name for name in dir(kind) if name.startswith("test") and inspect.isfunction(getattr(kind, name))]
@@ -59,3 +59,9 @@ def decorated_class(kind: type[Any], another: Callable[[], Any]) -> type[Any]:
     for name in names:
         setattr(kind, name, decorated(getattr(kind, name), another))
     return kind
+
+
+def is_test_case(kind: type[Any]) -> bool:
+    """Whether it is one of unittest's, which is loaded then."""
+    unittest: Any = sys.modules.get("unittest")
+    return unittest is not None and issubclass(kind, unittest.TestCase)

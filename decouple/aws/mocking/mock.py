@@ -5,7 +5,6 @@ Each entry is a fresh world; nothing is left of it afterwards but what its own o
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -111,6 +110,8 @@ class Mock:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        import asyncio  # here, because whoever mocks boto3 alone never needs it
+
         scene = self._leave()
         await asyncio.to_thread(scene.end)
 

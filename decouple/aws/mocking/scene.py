@@ -2,21 +2,28 @@
 
 On a virtual clock nobody works by themselves, so each call first does what is due (a message that was published natively
 is to be there when it is asked for) and afterwards what follows from it, in the caller's thread. A call from the midst
-of such work, a handler's, leaves that to whoever is at it.
+of such work, a handler's, leaves that to whoever is at it. Errors of handlers are no concern of the call in which they
+come up: as with Lambda they are in the log.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
 from typing import TYPE_CHECKING
 
 from decouple.aws.service import Service, find_service
 from decouple.clock import VirtualClock
+from decouple.errors import DecoupleError
 
 if TYPE_CHECKING:
+    from decouple.aws.mocking.loopback import Loopback
     from decouple.aws.world import World
     from decouple.broker import Broker
 
 __all__ = ["AWS"]
+
+logger = logging.getLogger("decouple.aws")
 
 PATIENCE = 5.0
 """Real seconds that handlers have to end, when a mock on real time does."""
@@ -34,6 +41,9 @@ class AWS:
         self.outer = outer
         self.ended = False
         self._services: dict[str, Service | None] = {}
+        self._loopback: Loopback | None = None
+        self._lock = threading.Lock()
+        world.reach = self._reach
         self._virtual = world.clock if isinstance(world.clock, VirtualClock) else None
 
     def __repr__(self) -> str:
@@ -64,7 +74,7 @@ class AWS:
     def run(self) -> list[BaseException]:
         """Do all work that is due now, and what follows from it; on real time, wait until it is done. Errors of handlers.
 
-        Calls of clients do the same by themselves: this is for what was published or sent natively.
+        Calls of clients do the same by themselves, and log the errors: this is for what was published or sent natively.
         """
         errors: list[BaseException] = []
         while busy := [broker for broker in self._brokers() if not broker.idle]:
@@ -84,7 +94,10 @@ class AWS:
             if not busy:
                 return
             for broker in busy:
-                broker.run_until_idle(errors="collect")
+                for error in broker.run_until_idle(errors="collect").errors:
+                    # Our own errors say all in their sentence; of a handler's the traceback is wanted.
+                    known = isinstance(error, DecoupleError)
+                    logger.error("work that was due within a call failed: %s", error, exc_info=None if known else error)
 
     def _brokers(self) -> list[Broker]:
         return [place.broker for place in self.world.places]
@@ -97,7 +110,18 @@ class AWS:
             self._services[name] = find_service(name)
         return self._services[name]
 
+    def _reach(self) -> str:
+        """Where the processes of uploaded functions find this world."""
+        from decouple.aws.mocking.loopback import Loopback  # here, because few mocks run uploaded code
+
+        with self._lock:
+            if self._loopback is None:
+                self._loopback = Loopback(self.world)
+            return self._loopback.url
+
     def end(self) -> None:
         """From now on nothing is answered; waits end."""
         self.ended = True
         self.world.close(0 if self._virtual is not None else PATIENCE)
+        if self._loopback is not None:
+            self._loopback.close()

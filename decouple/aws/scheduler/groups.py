@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from decouple.aws.paging import page
+from decouple.aws.paging import page_by_name
 from decouple.aws.scheduler import SCHEDULER
 from decouple.aws.scheduler.book import DEFAULT, RESERVED, book_of
 
@@ -79,8 +79,8 @@ def summary(book: Book, group: Group) -> Answer:
 def list_schedule_groups(call: Call, given: Given) -> Answer:
     prefix, book = given.get("NamePrefix") or "", looked_at(call)
     groups = {name: group for name, group in list(book.groups.items()) if name.startswith(prefix)}
-    some = page(SCHEDULER, groups, limit=given.get("MaxResults"), token=given.get("NextToken"))
-    return {"ScheduleGroups": [summary(book, group) for group in some.items], **some.token}
+    some = page_by_name(SCHEDULER, groups, limit=given.get("MaxResults"), token=given.get("NextToken"))
+    return {"ScheduleGroups": [summary(book, group) for group in some.items], **some.more}
 
 
 # -- tags ------------------------------------------------------------------------------------------------------------

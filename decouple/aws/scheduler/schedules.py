@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from decouple.aws.paging import page
+from decouple.aws.paging import page_by_name
 from decouple.aws.scheduler import SCHEDULER
 from decouple.aws.scheduler.book import DEFAULT, book_of
 from decouple.aws.scheduler.reading import declare, read
@@ -115,8 +115,8 @@ def list_schedules(call: Call, given: Given) -> Answer:
             for entry in book.entries.values()
             if group in (None, entry.group) and entry.name.startswith(prefix) and state in (None, entry.state)
         }
-        some = page(SCHEDULER, wanted, limit=given.get("MaxResults"), token=given.get("NextToken"))
-        return {"Schedules": [summary(book, entry) for entry in some.items], **some.token}
+        some = page_by_name(SCHEDULER, wanted, limit=given.get("MaxResults"), token=given.get("NextToken"))
+        return {"Schedules": [summary(book, entry) for entry in some.items], **some.more}
 
 
 def summary(book: Book, entry: Entry) -> Answer:

@@ -66,7 +66,8 @@ def read_policy(text: str, prefix: str, *, of_topic: bool) -> dict[str, Any]:
 def check_keys(given: Any, known: tuple[str, ...], prefix: str) -> None:
     if not isinstance(given, dict):
         raise invalid(f"{prefix}DeliveryPolicy: it must be a JSON object")
-    unknown = [key for key in given if key not in known]
+    policy: dict[str, Any] = given  # pyright: ignore[reportUnknownVariableType]  # JSON
+    unknown = [key for key in policy if key not in known]
     if unknown:
         raise invalid(f"{prefix}DeliveryPolicy: unexpected JSON member: {unknown[0]}")
 
@@ -118,12 +119,13 @@ def shown_subscription_policy(policy: Mapping[str, Any]) -> str:
 
 def effective_of(policy: Mapping[str, Any] | None, of_topic: Mapping[str, Any] | None) -> tuple[str, Effective]:
     """EffectiveDeliveryPolicy of a subscription, and what it means."""
-    default, own = of_topic or {}, policy or {}
+    default: Mapping[str, Any] = of_topic or {}
+    own: Mapping[str, Any] = policy or {}
     if default.get("disableSubscriptionOverrides"):
         own = {}
     healthy = filled(own.get("healthyRetryPolicy") or default.get("defaultHealthyRetryPolicy"))
     throttle = own.get("throttlePolicy") or default.get("defaultThrottlePolicy")
-    request = {
+    request: dict[str, Any] = {
         "headerContentType": PLAIN,
         **(default.get("defaultRequestPolicy") or {}),
         **(own.get("requestPolicy") or {}),

@@ -12,7 +12,7 @@ from json import loads
 from typing import Any
 
 from decouple.aws.sns.service import invalid
-from decouple.core.filters import Filter, Scope, compile
+from decouple.core.filters import Scope, compile
 from decouple.errors import InvalidFilter
 
 __all__ = ["SCOPES", "read_filter"]
@@ -30,25 +30,23 @@ NESTED = WITHOUT_PLACE[2]
 
 def read_filter(text: str, scope: Scope, prefix: str) -> dict[str, Any] | None:
     """The policy; None for one that lets everything pass. prefix: "Attributes Reason: " on Subscribe. Raises ServiceError."""
+    policy: Any
     try:
         policy = loads(text or "{}", parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         raise invalid(f"{prefix}FilterPolicy: failed to parse JSON.") from None
     if not isinstance(policy, dict):
         raise invalid(f"{prefix}FilterPolicy: Filter is not an object{place_in(text, '')}")
+    wanted: dict[str, Any] = policy  # pyright: ignore[reportUnknownVariableType]  # JSON
     try:
-        compiled(policy, scope)
+        compile(wanted, scope)
     except InvalidFilter as error:
         if error.reason == NESTED:
             raise invalid(NESTED) from error
         placed = not error.reason.startswith(WITHOUT_PLACE)
         where = place_in(text, error.path) if placed else ""
         raise invalid(f"{prefix}FilterPolicy: {error.reason}{where}") from error
-    return policy or None  # pyright: ignore[reportUnknownVariableType]  # JSON
-
-
-def compiled(policy: dict[str, Any], scope: Scope) -> Filter:
-    return compile(policy, scope)
+    return wanted or None
 
 
 def refuse_constant(constant: str) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from decouple.attributes import Attribute, is_number
@@ -61,6 +62,7 @@ def wrong(name: str, words: str) -> Exception:
     return invalid_value(f"The message attribute '{name}' {words}")
 
 
+@lru_cache(maxsize=1_024)  # a program has few names, and uses them for each message
 def check_name(name: str) -> None:
     """Raises ServiceError."""
     if len(name) > LONGEST_NAME:

@@ -125,8 +125,7 @@ def delete_application(call: Call, given: Given) -> Answer:
 @SNS.operation("ListPlatformApplications")
 def list_applications(call: Call, given: Given) -> Answer:
     """The applications, in pages of 100."""
-    every = list(kept(call.place).applications.values())
-    return page(every, given.get("NextToken"), "PlatformApplications", shown_application)
+    return page(kept(call.place).applications, given.get("NextToken"), "PlatformApplications", shown_application)
 
 
 def shown_application(one: Application) -> Answer:
@@ -217,9 +216,8 @@ def delete_device(call: Call, given: Given) -> Answer:
 @SNS.operation("ListEndpointsByPlatformApplication")
 def list_devices(call: Call, given: Given) -> Answer:
     """The endpoints of an application, in pages of 100."""
-    every = list(find_application(call, given["PlatformApplicationArn"]).devices.values())
     return page(
-        every,
+        find_application(call, given["PlatformApplicationArn"]).devices,
         given.get("NextToken"),
         "Endpoints",
         lambda one: {"EndpointArn": one.arn, "Attributes": dict(one.attributes)},

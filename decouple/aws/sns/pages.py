@@ -1,11 +1,11 @@
-"""Lists in pages, with a NextToken only where there is more."""
+"""Lists in pages of 100, with a NextToken only where there is more."""
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from decouple.aws.paging import page as page_of
 from decouple.aws.sns.service import invalid
 
 __all__ = ["page"]
@@ -16,7 +16,7 @@ PAGE = 100
 
 
 def page(
-    every: Sequence[T],
+    every: Mapping[str, T],
     token: str | None,
     name: str,
     shown: Callable[[T], Any],
@@ -24,19 +24,10 @@ def page(
     most: int = PAGE,
     next: str = "NextToken",
 ) -> dict[str, Any]:
-    """The answer of a list operation: a page of `every` under `name`. Cost: O(page)."""
-    start = 0 if token is None else read_token(token, next)
-    answer: dict[str, Any] = {name: [shown(one) for one in every[start : start + most]]}
-    if start + most < len(every):
-        answer[next] = urlsafe_b64encode(f"after:{start + most}".encode()).decode()
-    return answer
-
-
-def read_token(token: str, name: str) -> int:
+    """The answer of a list operation: a page of `every` under `name`. Raises ServiceError."""
     try:
-        word, _, number = urlsafe_b64decode(token.encode()).decode().partition(":")
-        if word == "after" and number.isascii() and number.isdigit() and len(number) < 10:
-            return int(number)
-    except ValueError:
-        pass
-    raise invalid(f"{name} Reason: it is not one that this list gave")
+        some = page_of(every, most=most, token=token)
+    except ValueError as error:
+        raise invalid(f"{next} Reason: it is not one that this list gave") from error
+    answer: dict[str, Any] = {name: [shown(one) for one in some.items]}
+    return answer | ({next: some.token} if some.token else {})

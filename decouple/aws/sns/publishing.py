@@ -140,7 +140,8 @@ def read_structure(given: Given) -> dict[str, str] | None:
         raise invalid(f"{STRUCTURE}JSON message body failed to parse") from None
     if not isinstance(bodies, dict):
         raise invalid(f"{STRUCTURE}JSON message body failed to parse")
-    texts = {protocol: text for protocol, text in bodies.items() if isinstance(text, str)}  # pyright: ignore[reportUnknownVariableType]
+    by_protocol: dict[str, Any] = bodies  # pyright: ignore[reportUnknownVariableType]  # JSON
+    texts = {protocol: text for protocol, text in by_protocol.items() if isinstance(text, str)}
     if "default" not in texts:
         raise invalid(f"{STRUCTURE}No default entry in JSON message body")
     return texts
@@ -181,7 +182,8 @@ def publish_batch(call: Call, given: Given) -> Answer:
     entries: list[Given] = given["PublishBatchRequestEntries"]
     check_batch(entries)
     found = find_topic(call, given["TopicArn"], "Publish")
-    ready, total = [], 0
+    ready: list[Publish] = []
+    total = 0
     for number, one in enumerate(entries, 1):
         check_text(one)
         entry, size = read_entry(call, found.topic, one, f"publishBatchRequestEntries.{number}.member.")

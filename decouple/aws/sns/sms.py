@@ -76,7 +76,7 @@ def is_opted_out(call: Call, given: Given) -> Answer:
 @SNS.operation("ListPhoneNumbersOptedOut")
 def list_opted_out(call: Call, given: Given) -> Answer:
     """The numbers that get nothing, in pages of 100."""
-    every = list(kept(call.place).opted_out)
+    every = {number: number for number in list(kept(call.place).opted_out)}
     return page(every, given.get("nextToken"), "phoneNumbers", str, next="nextToken")
 
 
@@ -142,7 +142,7 @@ def delete_number(call: Call, given: Given) -> Answer:
 def list_numbers(call: Call, given: Given) -> Answer:
     """The sandbox's numbers and whether they are verified."""
     return page(
-        list(kept(call.place).sandbox.items()),
+        {number: (number, one) for number, one in list(kept(call.place).sandbox.items())},
         given.get("NextToken"),
         "PhoneNumbers",
         lambda pair: {"PhoneNumber": pair[0], "Status": "Verified" if pair[1].verified else "Pending"},

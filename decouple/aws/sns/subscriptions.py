@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from decouple.aws.service import Answer, Given
@@ -21,8 +22,8 @@ from decouple.aws.sns.subscription_attributes import (
 )
 from decouple.aws.sns.targets import known_as, shown_endpoint, shown_protocol, target_of
 from decouple.aws.sns.topics import same
-from decouple.aws.world import Call
-from decouple.errors import DecoupleError, SubscriptionNotFound
+from decouple.aws.world import Call, Place
+from decouple.errors import DecoupleError, SubscriptionNotFound, TopicClosed
 
 if TYPE_CHECKING:
     from decouple.subscription import Subscription
@@ -43,7 +44,7 @@ def subscribe(call: Call, given: Given) -> Answer:
     """Subscribe an endpoint; the same again is the one there is. The attributes are compared where they are given."""
     found = find_topic(call, given["TopicArn"], "Subscribe")
     protocol, endpoint = given["Protocol"], given.get("Endpoint") or ""
-    attributes = given.get("Attributes") or {}
+    attributes: dict[str, str] = given.get("Attributes") or {}
     target = target_of(call, found.topic, protocol, endpoint)
     asked = Asked(call, found.topic, protocol, endpoint, REASON)
     check_attributes(asked, attributes, {})
@@ -79,7 +80,9 @@ def made(asked: Asked, found: FoundTopic, target: Any, attributes: dict[str, str
 
 def compare(found: FoundSubscription, attributes: dict[str, str]) -> None:
     """Raises ServiceError where a subscription that is there has other attributes than those given."""
-    shown = {"FilterPolicyScope": "MessageAttributes", **shown_attributes(found), **found.record.attributes}
+    record = found.record.attributes
+    shown = {"FilterPolicyScope": "MessageAttributes", **shown_attributes(found)}
+    shown |= {name: record[name] for name in ("DeliveryPolicy", "FilterPolicyScope") if name in record}
     for name, value in attributes.items():
         if not same(shown.get(name), value.lower() if name == "RawMessageDelivery" else value):
             raise invalid(f"{REASON}Subscription already exists with different attributes")
@@ -116,7 +119,7 @@ def confirmed(call: Call, parts: list[str], token: str) -> FoundSubscription:
         for topic in topics:
             try:
                 return FoundSubscription(topic.confirm(token), place)
-            except SubscriptionNotFound:
+            except (SubscriptionNotFound, TopicClosed):
                 continue
     raise invalid("Token")
 
@@ -161,16 +164,20 @@ def check_owner(call: Call, found: FoundSubscription, arn: str) -> None:
 @SNS.operation("ListSubscriptions")
 def list_subscriptions(call: Call, given: Given) -> Answer:
     """The subscriptions to the account's topics in the region, in pages of 100."""
-    every = [one for topic in call.place.broker.topics.values() for one in topic.subscriptions]
-    return page(every, given.get("NextToken"), "Subscriptions", lambda one: shown(FoundSubscription(one, call.place)))
+    every = [one for topic in list(call.place.broker.topics.values()) for one in topic.subscriptions]
+    return page_of(every, call.place, given)
 
 
 @SNS.operation("ListSubscriptionsByTopic")
 def list_by_topic(call: Call, given: Given) -> Answer:
     """The subscriptions to a topic, in pages of 100."""
     found = find_topic(call, given["TopicArn"], "ListSubscriptionsByTopic")
-    every = found.topic.subscriptions
-    return page(every, given.get("NextToken"), "Subscriptions", lambda one: shown(FoundSubscription(one, found.place)))
+    return page_of(found.topic.subscriptions, found.place, given)
+
+
+def page_of(every: Iterable[Subscription], place: Place, given: Given) -> Answer:
+    by_arn = {one.arn: one for one in every}
+    return page(by_arn, given.get("NextToken"), "Subscriptions", lambda one: shown(FoundSubscription(one, place)))
 
 
 def shown(found: FoundSubscription) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from json import loads
 from typing import Any
 
@@ -71,10 +72,9 @@ def put_protection(call: Call, given: Given) -> Answer:
     """Keep a data protection policy."""
     found = find_topic(call, given["ResourceArn"], "PutDataProtectionPolicy", "ResourceArn")
     text = given["DataProtectionPolicy"]
-    try:
-        policy = loads(text) if text else {}
-    except (ValueError, RecursionError):
-        policy = None
+    policy: Any = None
+    with suppress(ValueError, RecursionError):
+        policy = loads(text or "{}")
     if not isinstance(policy, dict):
         raise invalid("DataProtectionPolicy Reason: failed to parse JSON.")
     found.record.protection = text or None

@@ -65,9 +65,11 @@ def read_size(topic_arn: str, value: str, prefix: str) -> int:
 
 def read_archive(topic_arn: str, value: str, prefix: str) -> int | None:
     """Seconds; None: no archive."""
+    given: Any
+    days: Any
     try:
-        given = loads(value) if value else {}
-        days = given.get("MessageRetentionPeriod") if given else None
+        given = loads(value or "{}")
+        days = given.get("MessageRetentionPeriod")
     except (ValueError, AttributeError, RecursionError):
         raise invalid(f"{prefix}ArchivePolicy: failed to parse JSON.") from None
     if not given:

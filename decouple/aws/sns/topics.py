@@ -27,7 +27,8 @@ REASON = "Attributes Reason: "
 @SNS.operation("CreateTopic")
 def create_topic(call: Call, given: Given) -> Answer:
     """Make a topic; the same again is the one there is. The attributes are compared where they are given."""
-    name, attributes = given["Name"], given.get("Attributes") or {}
+    name: str = given["Name"]
+    attributes: dict[str, str] = given.get("Attributes") or {}
     fifo = attributes.get("FifoTopic") == "true"
     bare = name.removesuffix(".fifo") if fifo else name
     if not NAME.fullmatch(bare) or len(name) > 256 or name.endswith(".fifo") != fifo:
@@ -102,7 +103,7 @@ def delete_topic(call: Call, given: Given) -> Answer:
 @SNS.operation("ListTopics")
 def list_topics(call: Call, given: Given) -> Answer:
     """The topics of the account in the region, in pages of 100."""
-    every = list(call.place.broker.topics.values())
+    every = {topic.arn: topic for topic in list(call.place.broker.topics.values())}
     return page(every, given.get("NextToken"), "Topics", lambda topic: {"TopicArn": topic.arn})
 
 

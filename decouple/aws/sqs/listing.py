@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from decouple.aws.paging import page
 from decouple.aws.sqs import SQS
-from decouple.aws.sqs.pages import page_of
 from decouple.aws.sqs.urls import find_queue, url_of
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from decouple.queue import Queue
 
 __all__ = ["list_dead_letter_source_queues", "list_queues"]
+
+MOST = 1_000
 
 
 @SQS.operation("ListQueues")
@@ -34,7 +36,13 @@ def list_dead_letter_source_queues(call: Call, given: Given) -> Answer:
 
 
 def urls(key: str, queues: Iterable[Queue[Any]], call: Call, given: Given) -> Answer:
-    by_arn = {queue.arn: queue for queue in queues}
-    page, token = page_of(sorted(by_arn), given)
-    answer: Answer = {key: [url_of(by_arn[arn], call.world) for arn in page]} if page else {}
-    return answer | ({"NextToken": token} if token else {})
+    """Without MaxResults there are at most 1,000, and no token (SQS)."""
+    reason = f"MaxResults must be an integer between 1 and {MOST}."
+    asked = SQS.within(given.get("MaxResults"), "MaxResults", 1, MOST, reason)
+    by_arn = dict(sorted((queue.arn, queue) for queue in queues))
+    try:
+        some = page(by_arn, most=asked or MOST, token=given.get("NextToken"))
+    except ValueError as error:
+        raise SQS.wrong("Invalid or expired next token.") from error
+    answer: Answer = {key: [url_of(queue, call.world) for queue in some.items]} if some.items else {}
+    return answer | (some.more if asked else {})

@@ -2,12 +2,15 @@
 
 A long poll waits as the world's clock says: on real time for as long as it was asked to; on a virtual clock it jumps in the
 clock's own thread. Everybody else (other threads, tasks, HTTP) has nobody who would move time for them: they wait for
-PATIENCE of real time and are answered empty, with the clock where it was.
+PATIENCE of real time and are answered empty, with the clock where it was. While other threads poll, too, the clock's own
+gives them as long before it jumps: what it waits for may be their answer.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,6 +66,21 @@ class Asked(NamedTuple):
     names: tuple[str, ...]
 
 
+class Pollers:
+    """The threads that have polled in a world whose clock is another's; kept in its default place."""
+
+    def __init__(self) -> None:
+        self._threads: set[int] = set()
+
+    def note(self) -> None:
+        """The calling thread is one."""
+        self._threads.add(threading.get_ident())
+
+    def __bool__(self) -> bool:
+        """Whether one of them is alive."""
+        return any(one.ident in self._threads for one in threading.enumerate()) if self._threads else False
+
+
 # -- the operation ---------------------------------------------------------------------------------------------------
 
 
@@ -72,16 +90,35 @@ def receive_message(call: Call, given: Given) -> Answer:
     queue = find_queue(call, given["QueueUrl"], "ReceiveMessage")
     asked = read_receive(call, queue, given)
     try:
-        messages = queue.receive(
-            max_messages=asked.most,
-            wait=asked.wait,
-            visibility_timeout=asked.lease,
-            attempt_id=asked.attempt,
-            patience=asked.patience,
-        )
+        messages = receive_after_others(call, queue, asked)
     except (QueueClosed, TooManyInFlight) as error:
         raise refusal(call, error) from error
     return answer_for(queue, messages, asked)
+
+
+def receive_after_others(call: Call, queue: Queue[Any], asked: Asked) -> list[Message[Any]]:
+    """Where time would jump and other threads poll, too, as one of them first."""
+    clock = call.world.clock
+    if asked.wait and isinstance(clock, VirtualClock):
+        others = call.world.place().keep(Pollers)
+        if not clock.mine:
+            others.note()
+        elif others:
+            with ThreadPoolExecutor(1, "decouple-poll") as helper:
+                messages = helper.submit(receive, queue, asked).result()
+            if messages:
+                return messages
+    return receive(queue, asked)
+
+
+def receive(queue: Queue[Any], asked: Asked) -> list[Message[Any]]:
+    return queue.receive(
+        max_messages=asked.most,
+        wait=asked.wait,
+        visibility_timeout=asked.lease,
+        attempt_id=asked.attempt,
+        patience=asked.patience,
+    )
 
 
 @SQS.operation("ReceiveMessage")

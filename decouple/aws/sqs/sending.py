@@ -144,7 +144,9 @@ def send_message_batch(call: Call, given: Given) -> Answer:
             good.append((one, read_entry(queue, one)))
         except ServiceError as error:
             failed.append(failure(one, error))
-    return results(send_all(call, queue, good, failed), failed)
+    done = send_all(call, queue, good, failed)
+    order = [one["Id"] for one in entries]
+    return results(done, sorted(failed, key=lambda one: order.index(one["Id"])))
 
 
 def send_all(
