@@ -48,6 +48,22 @@ uvicorn.run(asgi(broker), port=int(sys.argv[1]), log_level="warning", access_log
 """
 
 
+BARE = """
+import sys
+import uvicorn
+ANSWER = b'{"QueueUrl":"http://127.0.0.1/0/q","Messages":[{"ReceiptHandle":"x"}]}'
+START = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(ANSWER))]}
+async def app(scope, receive, send):
+    while (await receive()).get("more_body"):
+        pass
+    await send(START)
+    await send({"type": "http.response.body", "body": ANSWER})
+uvicorn.run(
+    app, port=int(sys.argv[1]), lifespan="off", http="httptools", loop="uvloop", access_log=False, timeout_keep_alive=75
+)
+"""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -95,8 +111,8 @@ def decouple_peer() -> Peer:
 
 
 def peers() -> dict[str, Peer]:
-    """The emulators that are installed here, by the name of their figure."""
-    found: dict[str, Peer] = {}
+    """The emulators that are installed here, by the name of their figure; floor: an ASGI application that does nothing."""
+    found = {"floor": Peer(lambda port: [sys.executable, "-c", BARE, str(port)])}
     if find_spec("moto") is not None and find_spec("flask") is not None:
         found["moto"] = Peer(lambda port: [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)])
     node, folder = shutil.which("node"), os.environ.get("PEERBENCH_NPM")

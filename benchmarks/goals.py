@@ -70,6 +70,7 @@ GOALS = {
     "aws.send": Goal("aws: send through boto3", "x canned", 1.5),
     "aws.moto10": Goal("aws: a cycle with 10 queued", "x moto", 0.2),
     "aws.moto10000": Goal("aws: a cycle with 10,000 queued", "x moto", 0.01),
+    "endpoint.floor": Goal("endpoint: time of a request", "x bare ASGI app"),
     "endpoint.moto": Goal("endpoint: time of a request", "x moto server", 0.2),
     "endpoint.fauxqs": Goal("endpoint: time of a request", "x fauxqs", 0.5),
     "endpoint.localsqs": Goal("endpoint: time of a request", "x local-aws-sqs", 0.5),

@@ -53,3 +53,11 @@ print(orders.receive()[0].body.id, "attr" in sys.modules)
 """
 
     assert printed(program) == ["False", "False", "False", "7", "False"]
+
+
+def test_a_server_loads_no_mock_and_a_mock_no_server() -> None:
+    loaded = "; import sys; print(*(name for name in sys.modules if name.startswith('decouple.aws.')))"
+    served = printed("import decouple.aws.endpoint" + loaded)
+    mocked = printed("from decouple.aws import mock" + loaded)
+
+    assert [name for name in served if "mocking" in name] == [name for name in mocked if "endpoint" in name] == []

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from httptools import parse_url
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -24,6 +24,7 @@ from decouple.aws.wire import Request
 if TYPE_CHECKING:
     import asyncio
 
+    from decouple.aws.endpoint.app import Endpoint
     from decouple.aws.wire import Reply
 
 __all__ = ["Guarded"]
@@ -89,8 +90,7 @@ class Guarded(HttpToolsProtocol):
         """Whether the endpoint had an answer to the request that was held; it is sent."""
         method = self.parser.get_method().decode()  # pyright: ignore[reportOptionalMemberAccess]
         request = Request(method, self._path, self._query, headers_of(self.headers), body)
-        endpoint: Any = self.config.app
-        reply: Reply | None = endpoint.at_once(request, self.scheme)
+        reply = cast("Endpoint", self.config.app).at_once(request, self.scheme or "http")
         if reply is None:
             return False
         self._held = None
