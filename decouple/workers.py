@@ -162,7 +162,8 @@ class Workers:
         if self._timekeeper is not None:
             self._timekeeper.join()  # which is at nothing that takes time
         alive = [hand for hand in others if hand.thread.is_alive()]
-        return [job.describe() for hand in alive for at, _, job, _ in tuple(hand) if at >= 0]
+        # What awaits is in hand only on its way to the loop, which tells of it.
+        return [job.describe() for hand in alive for at, _, job, _ in tuple(hand) if at >= 0 and not job.awaits]
 
 
 def seconds_until(at: int, now: int) -> float:
