@@ -115,7 +115,8 @@ def read_target(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_dead_letter(book: Book, target: Mapping[str, Any]) -> None:
     """Here, because an update that is refused must leave the schedule that there is."""
-    queue = book.place.world.queue_at((target.get("DeadLetterConfig") or {}).get("Arn", ""))
+    given: Mapping[str, str] = target.get("DeadLetterConfig") or {}
+    queue = book.place.world.queue_at(given.get("Arn", ""))
     if queue is not None and queue.fifo:
         raise invalid(f"dead_letter must be a standard queue (EventBridge), and {queue.name!r} is FIFO.")
 
