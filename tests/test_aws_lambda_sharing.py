@@ -236,3 +236,27 @@ def test_two_questions_have_always_the_same_answer(aws: Caller) -> None:
 def test_another_account_and_another_region_have_functions_of_their_own(aws: Caller, world: World) -> None:
     assert Caller(world, OTHER)("ListFunctions") == {"Functions": []}
     assert Caller(world, OWNER, "eu-west-1")("ListFunctions") == {"Functions": []}
+
+
+# -- what is made again ------------------------------------------------------------------------------------------------
+
+
+def test_an_alias_made_again_has_nothing_of_the_old_ones_policy_and_configuration(aws: Caller) -> None:
+    alias = {"FunctionName": "resize", "Name": "live", "FunctionVersion": "$LATEST"}
+    aws("CreateAlias", **alias)
+    aws(
+        "AddPermission",
+        FunctionName="resize",
+        Qualifier="live",
+        StatementId="s",
+        Action="lambda:InvokeFunction",
+        Principal=OTHER,
+    )
+    aws("PutFunctionEventInvokeConfig", FunctionName="resize", Qualifier="live", MaximumRetryAttempts=0)
+
+    aws("DeleteAlias", FunctionName="resize", Name="live")
+    assert aws("ListFunctionEventInvokeConfigs", FunctionName="resize") == {"FunctionEventInvokeConfigs": []}
+
+    aws("CreateAlias", **alias)
+    assert aws.refused("GetPolicy", FunctionName="resize", Qualifier="live")[:2] == MISSING
+    assert aws.refused("GetFunctionEventInvokeConfig", FunctionName="resize", Qualifier="live")[:2] == MISSING

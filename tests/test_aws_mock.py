@@ -443,6 +443,15 @@ def test_a_clock_of_ones_own_is_the_worlds(make: Callable[[], Any]) -> None:
         assert boto3.client("sqs").create_queue(QueueName="orders")
 
 
+def test_on_a_real_clock_of_ones_own_workers_do_the_work() -> None:
+    heard = threading.Event()
+    with mock(clock=SystemClock()) as aws:
+        aws.broker.topic("events").subscribe(lambda notification: heard.set())
+        boto3.client("sns").publish(TopicArn=aws.broker.topics["events"].arn, Message="one")
+
+        assert heard.wait(5)
+
+
 # -- what stays inside -----------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 from decouple import Queue
 from decouple.aws import Call, ServiceError, World
 from decouple.aws.scheduler import SCHEDULER
+from decouple.aws.scheduler.book import FEW, book_of
 from decouple.testing import VirtualClock
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
@@ -493,3 +494,26 @@ def test_groups_have_tags(do: Do) -> None:
 
 def test_every_operation_of_the_service_is_in_the_table() -> None:
     assert SCHEDULER.operations.keys() == SCHEDULER.model.operations.keys()
+
+
+def test_an_update_that_is_refused_leaves_the_schedule_at_work(do: Do, world: World, orders: Queue) -> None:
+    world.broker().queue("dead.fifo", fifo=True)
+    do("CreateSchedule", Name="s", **terms("rate(1 minute)"))
+    fifo = {"DeadLetterConfig": {"Arn": f"{QUEUE.removesuffix('orders')}dead.fifo"}}
+
+    refusal(do, "UpdateSchedule", Name="s", **terms("rate(1 minute)", fifo))
+
+    assert [*world.broker().schedules] == ["s"]
+    assert do("GetSchedule", Name="s")["State"] == "ENABLED"
+
+
+def test_a_book_that_nobody_reads_does_not_grow_with_schedules_that_deleted_themselves(
+    do: Do, world: World, clock: VirtualClock, orders: Queue
+) -> None:
+    for number in range(600):
+        at = (clock.time + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S")
+        do("CreateSchedule", Name=f"once-{number}", **terms(f"at({at})", ActionAfterCompletion="DELETE"))
+        clock.advance(1)
+
+    assert len(book_of(world.place()).entries) <= FEW
+    assert do("ListSchedules") == {"Schedules": []}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from decouple.broker import Broker
     from decouple.queue import Queue
 
-__all__ = ["TARGETS", "Envoy", "compact", "hand_over", "has_form_of_arn", "send", "service_of"]
+__all__ = ["TARGETS", "Envoy", "compact", "hand_over", "has_form_of_arn", "is_json", "send", "service_of"]
 
 TARGETS = ("sqs", "sns", "lambda")
 
@@ -112,7 +112,8 @@ def missing(arn: str) -> DeliveryRefused:
 
 def broker_of(world: World, arn: str) -> Broker | None:
     parts = arn.split(":")
-    return world.brokers.get((parts[4], parts[3]))
+    place = world.known(parts[4], parts[3])
+    return None if place is None else place.broker
 
 
 def has_form_of_arn(arn: str) -> bool:
@@ -124,6 +125,15 @@ def has_form_of_arn(arn: str) -> bool:
 def service_of(arn: str) -> str:
     """Whose ARN it is: "sqs"."""
     return arn.split(":", 3)[2]
+
+
+def is_json(text: str) -> bool:
+    """Whether a target that reads JSON could read it."""
+    try:
+        json.loads(text, parse_constant=refused)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def compact(value: Any) -> str:

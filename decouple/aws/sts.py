@@ -56,7 +56,7 @@ def get_caller_identity(call: Call, given: Given) -> Answer:
 
 
 def user_id_of(call: Call) -> str:
-    for holder in call.world.place().keep(Keys).holders.values():
+    for holder in list(call.world.place().keep(Keys).holders.values()):  # others may assume roles meanwhile
         if holder.arn == call.principal:
             return holder.user_id
     return call.account if call.principal.endswith(":root") else f"AIDA{call.account}DECOUPLE"

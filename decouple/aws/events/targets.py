@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from decouple.aws.errands import TARGETS, has_form_of_arn, service_of
+from decouple.aws.errands import TARGETS, has_form_of_arn, is_json, service_of
 from decouple.aws.events import EVENTS
 from decouple.aws.events.inputs import placeholders, read_path
 from decouple.aws.events.naming import rule_of
 from decouple.aws.paging import page_by_name
-from decouple.core.fields import refused
 
 if TYPE_CHECKING:
     from decouple.aws.errors import ServiceError
@@ -76,14 +74,6 @@ def check_input(target: Mapping[str, Any], identity: str) -> None:
     } - paths.keys()
     if unknown:
         raise invalid(f"InputTemplate for target {identity} contains invalid placeholder {min(unknown)}.")
-
-
-def is_json(text: str) -> bool:
-    try:
-        json.loads(text, parse_constant=refused)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def invalid(text: str) -> ServiceError:

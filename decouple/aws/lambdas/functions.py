@@ -145,6 +145,7 @@ def delete_function(call: Call, given: Given) -> Answer:
             f"Function version {found.qualifier} is used by an alias: {', '.join(users)}",
         )
     found.deployed.versions.pop(found.qualifier, None)
+    found.deployed.forget(found.qualifier)
     return {"StatusCode": 204}
 
 

@@ -98,13 +98,8 @@ def named(call: Call, text: str, qualifier: str | None = None) -> Named:
         )
     if read["qualifier"] and qualifier and qualifier != read["qualifier"]:
         raise invalid("The derived qualifier from the function name does not match the specified qualifier.")
-    place = call.place if account == call.account else place_of(call, account)
+    place = call.place if account == call.account else call.world.known(account, call.region)
     return Named(place, account, region, read["name"], qualifier or read["qualifier"])
-
-
-def place_of(call: Call, account: str) -> Place | None:
-    """That account in the region of the call, if there is anything of it."""
-    return next((one for one in call.world.places if (one.account, one.region) == (account, call.region)), None)
 
 
 def find(call: Call, text: str, qualifier: str | None = None, *, action: str) -> Found:

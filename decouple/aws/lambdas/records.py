@@ -68,6 +68,12 @@ class Deployed:
         moment = datetime.fromtimestamp(self.modified, UTC)
         return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}+0000"
 
+    def forget(self, qualifier: str) -> None:
+        """That version or alias is gone: another one of the name begins without its policy and configuration."""
+        self.statements.pop(qualifier, None)
+        self.policy_revisions.pop(qualifier, None)
+        self.invoke_configs.pop(qualifier, None)
+
     def change(self, now: float) -> None:
         """It is another revision from now on."""
         self.modified = now

@@ -27,17 +27,15 @@ class Destination:
 
     def __call__(self, record: dict[str, Any]) -> None:
         """Deliver it. Raises LookupError where there is nothing by this ARN."""
-        _, _, service, region, account, rest = self.arn.split(":", 5)
+        service, world = self.arn.split(":", 3)[2], self._place.world
         if service == "events":
             put_event(self._place, self.arn, record)
-            return
-        broker = self._place.world.place(account, region).broker
-        if service == "sqs":
-            self._there(broker.queues.get(rest)).send(record)
+        elif service == "sqs":
+            self._there(world.queue_at(self.arn)).send(record)
         elif service == "sns":
-            self._there(broker.topics.get(rest)).publish(record)
+            self._there(world.topic_at(self.arn)).publish(record)
         else:
-            self._there(broker.functions.get(rest.split(":")[1])).send(record)
+            self._there(world.function_at(self.arn)).send(record)
 
     def _there(self, target: Any) -> Any:
         if target is None:

@@ -96,7 +96,8 @@ def update_alias(call: Call, given: Given) -> Answer:
 def delete_alias(call: Call, given: Given) -> Answer:
     """Forget an alias; one that is not there is no error."""
     found = find(call, given["FunctionName"], action="lambda:DeleteAlias")
-    found.deployed.aliases.pop(given["Name"], None)
+    if found.deployed.aliases.pop(given["Name"], None) is not None:
+        found.deployed.forget(given["Name"])
     return {}
 
 

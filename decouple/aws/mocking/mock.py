@@ -63,7 +63,7 @@ class Mock:
             clock=self._time(), account=self._account, region=region, strict=self._strict, seed=self._seed
         )  # fmt: skip
         scene = AWS(world, passthrough=self._passthrough, outer=innermost())
-        if self._clock == "real":
+        if not isinstance(world.clock, VirtualClock):
             world.start()
         set_what_is_missing(scene, region, asked=self._region is not None)
         enter(scene)

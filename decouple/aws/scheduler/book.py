@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from decouple.aws.world import Place
     from decouple.schedules import Schedule, Terms
 
-__all__ = ["DEFAULT", "RESERVED", "RETRIES", "Book", "Entry", "Group", "Key", "book_of"]
+__all__ = ["DEFAULT", "FEW", "RESERVED", "RETRIES", "Book", "Entry", "Group", "Key", "book_of"]
 
 DEFAULT = "default"
 RESERVED = "aws.events"
@@ -27,6 +27,9 @@ RESERVED = "aws.events"
 
 RETRIES = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
 """The RetryPolicy of whoever gives none."""
+
+FEW = 128
+"""How many schedules a book may have before it looks which are over."""
 
 Key: TypeAlias = tuple[str, str]
 """A group's name and a schedule's."""
@@ -84,6 +87,7 @@ class Book:
         self.groups: dict[str, Group] = {}
         self.entries: dict[Key, Entry] = {}
         self._numbers = 0
+        self._look_again_at = FEW
 
     def group(self, name: str) -> Group:
         """The group of that name. Raises ServiceError: ResourceNotFoundException."""
@@ -103,10 +107,17 @@ class Book:
 
     def enter(self, group: str, name: str, given: dict[str, Any], *, native: bool = False) -> Entry:
         """A new schedule."""
+        if len(self.entries) >= self._look_again_at:
+            self._let_go()
         now = self.now()
         self._numbers += 1
         entry = self.entries[group, name] = Entry(group, name, self._numbers, now, now, given, native=native)
         return entry
+
+    def _let_go(self) -> None:
+        """Of those that deleted themselves, so that a book that nobody reads does not grow with them."""
+        self.entries = {key: entry for key, entry in self.entries.items() if not entry.over}
+        self._look_again_at = max(FEW, 2 * len(self.entries))
 
     def strike_out(self, entry: Entry) -> None:
         """End it, here and on the broker."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
-from decouple.aws.errands import TARGETS, Envoy, compact, hand_over, has_form_of_arn, service_of
+from decouple.aws.errands import TARGETS, Envoy, compact, hand_over, has_form_of_arn, is_json, service_of
 from decouple.aws.scheduler import SCHEDULER
 from decouple.aws.scheduler.book import DEFAULT, RETRIES
 from decouple.core.backoff import exponential, until
-from decouple.core.fields import refused
 from decouple.core.schedule import At, parse
 from decouple.errors import InvalidSchedule, NotInstalled
 from decouple.zones import zone
@@ -53,6 +51,7 @@ def read(book: Book, given: Given) -> dict[str, Any]:
     if window["Mode"] == "FLEXIBLE" and not window.get("MaximumWindowInMinutes"):
         raise invalid("MaximumWindowInMinutes must be specified when the mode of FlexibleTimeWindow is FLEXIBLE.")
     kept["Target"] = read_target(kept["Target"])
+    check_dead_letter(book, kept["Target"])
     check_expression(kept["ScheduleExpression"])
     try:
         zone(kept["ScheduleExpressionTimezone"])
@@ -114,12 +113,12 @@ def read_target(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**given, "RetryPolicy": {**RETRIES, **(given.get("RetryPolicy") or {})}}
 
 
-def is_json(text: str) -> bool:
-    try:
-        json.loads(text, parse_constant=refused)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def check_dead_letter(book: Book, target: Mapping[str, Any]) -> None:
+    """Here, because an update that is refused must leave the schedule that there is."""
+    given: Mapping[str, str] = target.get("DeadLetterConfig") or {}
+    queue = book.place.world.queue_at(given.get("Arn", ""))
+    if queue is not None and queue.fifo:
+        raise invalid(f"dead_letter must be a standard queue (EventBridge), and {queue.name!r} is FIFO.")
 
 
 class Errand:
