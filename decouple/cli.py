@@ -139,7 +139,7 @@ def endpoint_of(
         strict=asked.strict,
         endpoint=url,
     )
-    hosts = None if asked.host else LOCAL_NAMES
+    hosts = LOCAL_NAMES if asked.host in (None, *LOCAL_NAMES) else None
     try:
         return Endpoint(world, verify=secrets, hosts=hosts, declare=declared if description else None)
     except (InvalidDescription, NotInstalled) as error:

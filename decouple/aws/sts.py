@@ -63,7 +63,8 @@ def user_id_of(call: Call) -> str:
 
 
 @STS.operation(
-    "AssumeRole", note="every role can be assumed, by everybody; policies and tags of sessions have no effect"
+    "AssumeRole",
+    note="every role can be assumed, by everybody; credentials do not expire; policies and tags have no effect",
 )
 def assume_role(call: Call, given: Given) -> Answer:
     """Credentials of the role's account."""

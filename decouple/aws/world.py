@@ -67,6 +67,8 @@ class World:
         self._places: dict[tuple[str, str], Place] = {}
         self._started = False
         self._lock = threading.Lock()
+        self.own = True
+        """Whether it made all of its brokers, and may close them to begin anew."""
 
     @classmethod
     def around(cls, broker: Broker, *, strict: bool = False, endpoint: str | None = None) -> World:
@@ -75,6 +77,7 @@ class World:
             clock=broker.clock, account=broker.account, region=broker.region, strict=strict, endpoint=endpoint
         )  # fmt: skip
         world._places[broker.account, broker.region] = Place(world, broker)
+        world.own = False
         return world
 
     def __repr__(self) -> str:
@@ -176,7 +179,9 @@ class World:
             place.close(timeout)
 
     def reset(self) -> None:
-        """Begin anew: all brokers are closed and forgotten. The clock stays as it is."""
+        """Begin anew: all brokers are closed and forgotten; clock and handlers stay. Raises RuntimeError around a broker."""
+        if not self.own:
+            raise RuntimeError("this world was made around a broker, which a reset would close for good")
         with self._lock:
             places, self._places = self.places, {}
         for place in places:

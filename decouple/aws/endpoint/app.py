@@ -8,7 +8,7 @@ wire's, the doing that of the table of operations.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import count
 from random import getrandbits
@@ -81,12 +81,13 @@ def asgi(
 
 
 class Exchange(NamedTuple):
-    """A request with all that is known of it. receive: tells when its client leaves."""
+    """A request with all that is known of it. receive: tells when its client leaves; near: it is on this machine."""
 
     request: Request
     id: str
     receive: Receive
     scheme: str
+    near: bool
 
 
 class Endpoint:
@@ -158,7 +159,8 @@ class Endpoint:
         try:
             body = await read_body(receive, headers, limits_of(path))
             request = Request(method, path, query, headers, body)
-            reply = await self._answer(Exchange(request, request_id, receive, scope.get("scheme", "http")))
+            near = is_near(scope.get("client"))
+            reply = await self._answer(Exchange(request, request_id, receive, scope.get("scheme", "http"), near))
         except ClientGone:
             return
         except Refused as refused:
@@ -173,6 +175,9 @@ class Endpoint:
         if (ours or from_browser(request)) and (why := stranger(request, self._hosts)) is not None:
             return json_reply(403, {"error": why})
         try:
+            if ours and self._signatures is not None and not exchange.near:
+                why = "where signatures are checked, these pages are for clients on the same machine: nobody signs for them"
+                return json_reply(403, {"error": why})
             if ours:
                 return await self._control.answer(request)
             if is_certificate(request):
@@ -263,6 +268,11 @@ def head_of(scope: Scope) -> tuple[str, str, str, dict[str, str]]:
     path = scope.get("raw_path") or quote(scope["path"]).encode()
     query = scope.get("query_string", b"")
     return scope["method"], path.decode("latin-1"), query.decode("latin-1"), headers_of(scope["headers"])
+
+
+def is_near(client: Sequence[Any] | None) -> bool:
+    """Whether a request comes from this machine, also by a socket without addresses."""
+    return client is None or str(client[0]).startswith("127.") or client[0] == "::1"
 
 
 def new_id() -> str:

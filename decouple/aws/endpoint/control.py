@@ -155,6 +155,8 @@ class Control:
         return json_reply(200, queue_data(queue) | {"messages": messages})
 
     async def _reset(self, request: Request) -> Reply:
+        if not self._world.own:
+            return wrong(409, "the broker is the application's own, and a reset would close it: give asgi() a World")
         await self._anew()
         return json_reply(200, {"status": "ok"})
 

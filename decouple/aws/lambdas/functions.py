@@ -40,7 +40,7 @@ CREATING = {
 
 @LAMBDA.operation(
     "CreateFunction",
-    note="registered Python callables, and zips with a Python runtime in processes, whose SDKs reach `decouple serve` alone; "
+    note="registered Python callables, and zips with a Python runtime in processes, whose SDKs reach the mock or the server; "
     "no S3, images or layers",
 )
 def create_function(call: Call, given: Given) -> Answer:

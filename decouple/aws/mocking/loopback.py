@@ -11,11 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from decouple.aws.endpoint.app import failed
 from decouple.aws.endpoint.callers import caller_of
 from decouple.aws.endpoint.control import stranger
+from decouple.aws.endpoint.exchange import limits_of
 from decouple.aws.errors import ServiceError
 from decouple.aws.service import find_service
-from decouple.aws.wire import Reply, Request, Unreadable, encode, encode_error, read, scope_of
+from decouple.aws.wire import Reply, Request, encode, read, scope_of
 from decouple.aws.world import Call
 
 if TYPE_CHECKING:
@@ -54,7 +56,11 @@ class Asked(BaseHTTPRequestHandler):
         """Answer a request, whatever its method."""
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", 0)))
+        length, most = headers.get("content-length", "0"), limits_of(path).most
+        if not length.isdecimal() or int(length) > most:
+            self.send_error(413, f"a body has a length of at most {most:,} bytes")
+            return
+        body = self.rfile.read(int(length))
         reply = reply_to(self.world, Request(self.command, path, query, headers, body))
         self.send_response(reply.status)
         for name, value in {**reply.headers, "content-length": str(len(reply.body))}.items():
@@ -73,17 +79,15 @@ def reply_to(world: World, request: Request) -> Reply:
     request_id = str(uuid4())
     if (why := stranger(request, {HOST})) is not None:
         return Reply(403, {}, why.encode())
+    parsed = None
     try:
         parsed = read(request)
-    except Unreadable as error:
-        return encode_error(error.service, error.operation, error.protocol, error, request_id)
-    told = (parsed.service, parsed.operation, parsed.protocol)
-    service = find_service(parsed.service)
-    try:
+        service = find_service(parsed.service)
         if service is None:
             raise ServiceError("UnknownOperationException", f"decouple does not have the service {parsed.service}")
         place, principal = caller_of(world, scope_of(request))
         call = Call(place, principal, parsed.protocol, request.headers, request_id)
-        return encode(*told, service.perform(call, parsed.operation, parsed.given), request_id)
-    except ServiceError as error:
-        return encode_error(*told, error, request_id)
+        answer = service.perform(call, parsed.operation, parsed.given)
+        return encode(parsed.service, parsed.operation, parsed.protocol, answer, request_id)
+    except Exception as error:  # AWS's InternalFailure, and a line in the log
+        return failed(error, parsed, request, request_id)

@@ -94,9 +94,13 @@ def awaited(send: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(send)
     async def _make_request(self: Any, operation_model: Any, request_dict: dict[str, Any], request_context: Any) -> Any:
         scene, service = route(self, operation_model)
-        if scene is None or service is None:
+        if scene is None:
             return await send(self, operation_model, request_dict, request_context)
         scene.settle()
+        if service is None:
+            answer = await send(self, operation_model, request_dict, request_context)
+            scene.settle()  # moto's S3 may have told us something
+            return answer
         exchange = Exchange(scene, service, self, operation_model, request_dict)
         reply = await exchange.aperform()
         scene.settle()
