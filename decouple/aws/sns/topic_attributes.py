@@ -113,7 +113,7 @@ def change_topic(found: FoundTopic, name: str, value: str, read: Any) -> None:
     elif name == "Policy":
         record.policy = read
     elif name == "SignatureVersion":
-        found.place.signature_versions[topic.arn] = value
+        found.place.signature_versions[topic] = value
     if name == "ArchivePolicy":
         record.archived_at = None if read is None else record.archived_at or found.place.now()
     if value or name in FREE:
