@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["change_topic", "check_attribute", "delivery_of", "settable", "shown_attributes", "time_text"]
 
 DAY = 86_400
-LARGE, MOST_AT_LARGE = 262_144, 100
+LARGE = 262_144
 RATE = re.compile(r"[0-9]{1,2}|100")
 FEEDBACK = re.compile(r"(HTTP|Firehose|Lambda|SQS|Application)(SuccessFeedbackRoleArn|FailureFeedbackRoleArn)")
 SAMPLE = re.compile(r"(HTTP|Firehose|Lambda|SQS|Application)SuccessFeedbackSampleRate")
