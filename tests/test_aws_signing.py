@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from decouple import Email
 from decouple.aws import World
+from decouple.aws.signing import key
 from decouple.testing import VirtualClock
 
 NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
@@ -43,7 +46,7 @@ def pem_of(world: World) -> str:
 def test_an_envelope_in_a_queue_verifies(world, version, subject):
     queue, topic = world.broker().queue("orders"), world.broker().topic("events")
     topic.subscribe(queue, envelope=True)
-    world.place().signature_versions[topic.arn] = version
+    world.place().signature_versions[topic] = version
 
     topic.publish("line 1\nline 2 \u00e9", subject=subject, attributes={"not": "signed"})
 
@@ -84,7 +87,7 @@ def test_a_function_gets_version_1_also_from_a_topic_that_signs_by_version_2(wor
     function = broker.function(lambda event, context: events.append(event), name="seen")
     topic = broker.topic("events")
     topic.subscribe(function)
-    world.place().signature_versions[topic.arn] = "2"
+    world.place().signature_versions[topic] = "2"
 
     topic.publish("x")
     broker.run_until_idle()
@@ -142,3 +145,31 @@ def test_without_cryptography_the_keys_are_left_out(world, monkeypatch):
 
     [message] = queue.receive()
     assert {"Signature", "SignatureVersion", "SigningCertURL"}.isdisjoint(message.json())
+
+
+def test_a_topic_made_again_does_not_sign_as_the_one_deleted_did(world):
+    broker = world.broker()
+    old = broker.topic("events")
+    world.place().signature_versions[old] = "2"
+    broker.delete(old)
+
+    topic, queue = broker.topic("events"), broker.queue("orders")
+    topic.subscribe(queue, envelope=True)
+    topic.publish("x")
+
+    [message] = queue.receive()
+    assert message.json()["SignatureVersion"] == "1"
+
+
+def test_threads_that_sign_for_the_first_time_have_one_key():
+    """A key takes long to make, and all that it signs is verified with one certificate."""
+    bits, together = 1_032, Barrier(4)  # a size that no other test has made
+
+    def first() -> Any:
+        together.wait()
+        return key(bits)
+
+    with ThreadPoolExecutor(4) as threads:
+        keys = [each.result() for each in [threads.submit(first) for _ in range(4)]]
+
+    assert len(set(map(id, keys))) == 1

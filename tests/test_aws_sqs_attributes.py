@@ -430,6 +430,31 @@ def test_a_dead_letter_queue_may_be_deleted_first(sqs: Caller) -> None:
     assert sqs.queue().dead_letter is sqs.queue("dead")
 
 
+def test_a_dead_letter_queue_made_again_that_sends_its_own_back_is_not_attached_to_its_source(sqs: Caller) -> None:
+    policy = redrive(ARN.replace("orders", "dead"), 1)
+    dead = sqs.create("dead")
+    url = sqs.create(RedrivePolicy=policy)
+    sqs("DeleteQueue", QueueUrl=dead)
+
+    sqs.create("dead", RedrivePolicy=redrive(ARN))
+
+    assert (sqs.queue().dead_letter, sqs.queue("dead").dead_letter) == (None, sqs.queue())
+    assert json.loads(sqs.attributes(url)["RedrivePolicy"]) == json.loads(policy)
+
+
+def test_a_dead_letter_queue_declared_since_is_shown_and_stays(sqs: Caller) -> None:
+    dead = sqs.create("dead")
+    url = sqs.create(RedrivePolicy=redrive(ARN.replace("orders", "dead"), 1))
+    sqs("DeleteQueue", QueueUrl=dead)
+    other = sqs.world.broker().queue("other")
+    sqs.queue().configure(dead_letter=other, max_receives=2)
+
+    sqs.create("dead")
+
+    assert sqs.queue().dead_letter is other
+    assert json.loads(sqs.attributes(url)["RedrivePolicy"]) == {"deadLetterTargetArn": other.arn, "maxReceiveCount": 2}
+
+
 def test_after_its_dead_letter_queue_was_deleted_a_queue_keeps_its_messages(sqs: Caller) -> None:
     dead = sqs.create("dead")
     url = sqs.create(RedrivePolicy=redrive(ARN.replace("orders", "dead"), 1), VisibilityTimeout="0")

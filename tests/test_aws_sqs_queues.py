@@ -9,6 +9,7 @@ from sqs_caller import INVALID, MISSING, NO_QUEUE, OTHER, OWNER, Caller, told, w
 
 from decouple.aws import World
 from decouple.aws.sqs import SQS
+from decouple.aws.sqs.kept import Shelf
 from decouple.testing import VirtualClock
 
 
@@ -242,6 +243,14 @@ def test_a_url_that_is_none_of_a_queue(sqs: Caller, url: str) -> None:
     )  # fmt: skip
 
 
+def test_a_url_too_long_to_be_one_is_quoted_in_part(sqs: Caller) -> None:
+    url = f"https://{'x' * 3_000}/{OWNER}/orders"
+
+    error = sqs.refused("PurgeQueue", QueueUrl=url)
+
+    assert error.message == f"The address {url[:2_048]} is not valid for this endpoint."
+
+
 def test_urls_lead_to_the_endpoint_that_the_world_has(clock: VirtualClock) -> None:
     world = World(clock=clock, account=OWNER, endpoint="http://127.0.0.1:4566/")
     sqs = Caller(world, region="eu-west-1")
@@ -298,6 +307,15 @@ def test_a_strict_world_blocks_the_name_for_60_seconds(clock: VirtualClock) -> N
 
     clock.advance(0.1)
     assert sqs.create() == url
+
+
+def test_a_strict_world_forgets_the_names_that_are_free_again(clock: VirtualClock) -> None:
+    sqs = strict(clock)
+    for number in range(3):
+        sqs("DeleteQueue", QueueUrl=sqs.create(f"orders-{number}"))
+        clock.advance(40)
+
+    assert list(sqs.call.place.keep(Shelf).deleted) == ["orders-1", "orders-2"]
 
 
 def test_a_purge_takes_what_is_visible_in_flight_and_delayed(sqs: Caller) -> None:

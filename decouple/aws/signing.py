@@ -10,6 +10,7 @@ from __future__ import annotations
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from decouple.envelopes import message_of, timestamp_of
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Signer", "string_to_sign"]
 
 MOST_KEPT = 1_024
+# Two threads that sign for the first time would make two keys, and the certificate fits one of them.
+ONE_KEY = RLock()
 
 
 class Signer:
@@ -94,15 +97,25 @@ def signed(text: str, version: str, bits: int) -> str:
     return b64encode(key(bits).sign(text.encode(), PKCS1v15(), digest)).decode()
 
 
-@cache
 def key(bits: int) -> Any:
+    with ONE_KEY:
+        return made_key(bits)
+
+
+@cache
+def made_key(bits: int) -> Any:
     from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
     return generate_private_key(65_537, bits)
 
 
-@cache
 def certificate(bits: int) -> str:
+    with ONE_KEY:
+        return made_certificate(bits)
+
+
+@cache
+def made_certificate(bits: int) -> str:
     from datetime import UTC, datetime, timedelta
 
     from cryptography import x509

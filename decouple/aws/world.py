@@ -13,6 +13,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
 from decouple.broker import Broker
@@ -81,7 +82,7 @@ class World:
         return world
 
     def __repr__(self) -> str:
-        places = ", ".join(f"{account} in {region}" for account, region in self._places)
+        places = ", ".join(f"{place.account} in {place.region}" for place in self.places)
         return f"<World: {places or 'empty'}>"
 
     def place(self, account: str | None = None, region: str | None = None) -> Place:
@@ -114,7 +115,7 @@ class World:
     @property
     def brokers(self) -> Mapping[tuple[str, str], Broker]:
         """The brokers there are by (account, region), read-only."""
-        return MappingProxyType({key: place.broker for key, place in self._places.items()})
+        return MappingProxyType({(place.account, place.region): place.broker for place in self.places})
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -192,7 +193,7 @@ class Place:
     """One account in one region: its broker, and what the wire keeps beside it.
 
     `keep(kind)` is the one record of that class, made when first asked for: each service's operations have one. What has a
-    `close()` is closed with the place. signature_versions: of topics by ARN, where it is not "1".
+    `close()` is closed with the place. signature_versions: of topics, where it is not "1".
     """
 
     def __init__(self, world: World, broker: Broker) -> None:
@@ -201,7 +202,7 @@ class Place:
         self.account = broker.account
         self.region = broker.region
         self._kept: dict[type[Any], Any] = {}
-        self.signature_versions: dict[str, str] = {}
+        self.signature_versions: WeakKeyDictionary[Topic, str] = WeakKeyDictionary()
         broker.write_as(world.endpoint, self.sign)
 
     def __repr__(self) -> str:
@@ -220,9 +221,11 @@ class Place:
         if signer is None:
             return {}
         way = notification.way
+        topic = self.world.topic_at(way.topic_arn)
         # Recorded: functions get version 1 also from a topic that signs by version 2.
-        version = "1" if way.protocol == "lambda" else self.signature_versions.get(way.topic_arn, "1")
-        return signer.sign(notification, version)
+        if topic is None or way.protocol == "lambda":
+            return signer.sign(notification, "1")
+        return signer.sign(notification, self.signature_versions.get(topic, "1"))
 
     def close(self, timeout: float | None = None) -> None:
         """Close the broker, then what is kept beside it."""

@@ -93,19 +93,19 @@ class Kept:
     def topic(self, topic: Topic) -> TopicRecord:
         """The record of a topic."""
         found = self.topics.get(topic)
-        if found is None:
-            found = self.topics[topic] = TopicRecord()
-        return found
+        # Whoever is first: two threads that see a topic for the first time keep one record.
+        return self.topics.setdefault(topic, TopicRecord()) if found is None else found
 
     def subscription(self, subscription: Subscription) -> SubscriptionRecord:
         """The record of a subscription; of one made natively the topic's owner is the subscriber."""
         found = self.subscriptions.get(subscription)
-        if found is None:
-            owner = subscription.way.topic_arn.split(":")[4]
-            found = self.subscriptions[subscription] = SubscriptionRecord(owner, f"arn:aws:iam::{owner}:root")
-            # Nobody has to confirm what is of the same account: it counts as authenticated.
-            found.authenticated = subscription.way.protocol in ("sqs", "lambda", "sms", "application", "firehose")
-        return found
+        if found is not None:
+            return found
+        owner = subscription.way.topic_arn.split(":")[4]
+        made = SubscriptionRecord(owner, f"arn:aws:iam::{owner}:root")
+        # Nobody has to confirm what is of the same account: it counts as authenticated.
+        made.authenticated = subscription.way.protocol in ("sqs", "lambda", "sms", "application", "firehose")
+        return self.subscriptions.setdefault(subscription, made)
 
 
 def kept(place: Place) -> Kept:

@@ -208,8 +208,8 @@ def delete_device(call: Call, given: Given) -> Answer:
     """Delete it; one that is not there is no error."""
     found = find_device(call, given["EndpointArn"])
     if found is not None:
-        del found.application.devices[found.arn]
-        del found.application.by_token[found.attributes["Token"]]
+        found.application.devices.pop(found.arn, None)
+        found.application.by_token.pop(found.attributes["Token"], None)
     return {}
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["change_topic", "check_attribute", "delivery_of", "settable", "shown_attributes", "time_text"]
 
 DAY = 86_400
-LARGE, MOST_AT_LARGE = 262_144, 100
+LARGE = 262_144
 RATE = re.compile(r"[0-9]{1,2}|100")
 FEEDBACK = re.compile(r"(HTTP|Firehose|Lambda|SQS|Application)(SuccessFeedbackRoleArn|FailureFeedbackRoleArn)")
 SAMPLE = re.compile(r"(HTTP|Firehose|Lambda|SQS|Application)SuccessFeedbackSampleRate")
@@ -113,7 +113,7 @@ def change_topic(found: FoundTopic, name: str, value: str, read: Any) -> None:
     elif name == "Policy":
         record.policy = read
     elif name == "SignatureVersion":
-        found.place.signature_versions[topic.arn] = value
+        found.place.signature_versions[topic] = value
     if name == "ArchivePolicy":
         record.archived_at = None if read is None else record.archived_at or found.place.now()
     if value or name in FREE:

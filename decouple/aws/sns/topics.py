@@ -9,7 +9,6 @@ from typing import Any
 from decouple.aws.service import Answer, Given
 from decouple.aws.sns.access import check_access, signed
 from decouple.aws.sns.arns import FoundTopic, elements, find_topic, topic_named
-from decouple.aws.sns.kept import kept
 from decouple.aws.sns.pages import page
 from decouple.aws.sns.service import SNS, invalid
 from decouple.aws.sns.subscription_attributes import apply_delivery
@@ -95,8 +94,6 @@ def delete_topic(call: Call, given: Given) -> Answer:
         found.place.broker.delete(found.topic)
     except TopicNotFound:  # another thread was faster
         return {}
-    found.place.signature_versions.pop(found.topic.arn, None)
-    kept(found.place).topics.pop(found.topic, None)
     return {}
 
 

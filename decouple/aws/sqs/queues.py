@@ -70,12 +70,21 @@ def wants_fifo(name: str, attributes: Mapping[str, str]) -> bool:
 
 
 def check_not_just_deleted(place: Place, name: str) -> None:
-    deleted = place.keep(Shelf).deleted.get(name)
-    if deleted is not None and place.now() < deleted + AGAIN_AFTER:
+    if name in just_deleted(place):
         raise SQS.error(
             "QueueDeletedRecently",
             "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
         )
+
+
+def just_deleted(place: Place) -> dict[str, float]:
+    """Names that are not free yet, and since when; the others are forgotten."""
+    deleted = place.keep(Shelf).deleted
+    for name, since in list(deleted.items()):  # the oldest first
+        if place.now() < since + AGAIN_AFTER:
+            break
+        deleted.pop(name, None)
+    return deleted
 
 
 def create(place: Place, name: str, fifo: bool, changes: Mapping[str, Change], tags: Mapping[str, str]) -> Queue[Any]:
@@ -117,7 +126,7 @@ def delete_queue(call: Call, given: Given) -> Answer:
     except QueueNotFound as error:  # somebody else deleted it meanwhile
         raise SQS.no_queue(call.protocol) from error
     if call.world.strict:
-        place.keep(Shelf).deleted[queue.name] = place.now()
+        just_deleted(place)[queue.name] = place.now()
     return {}
 
 

@@ -6,6 +6,7 @@ others lose it. So the wire keeps what they named, shows it, and attaches them a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from decouple.aws.sqs import SQS
@@ -106,27 +107,37 @@ def without_dead_letter(queue: Queue[Any] | None) -> dict[str, Any]:
 
 def show_redrive(settings: dict[str, Any], kept: Kept) -> str | None:
     """The policy as SQS shows it."""
-    arn, count = kept.lost or (getattr(settings["dead_letter"], "arn", None), settings["max_receives"])
+    arn, count = getattr(settings["dead_letter"], "arn", None), settings["max_receives"]
+    if arn is None and kept.lost is not None:
+        arn, count = kept.lost
     return None if arn is None or count is None else compact({"deadLetterTargetArn": arn, "maxReceiveCount": count})
 
 
 def detach_sources(queue: Queue[Any], place: Place) -> None:
     """The queue is about to be deleted: those that name it go on without."""
-    for source in list(place.broker.queues.values()):
-        if source.dead_letter is queue:
-            kept_of(source, place).lost = (queue.arn, source.settings["max_receives"])
-            source.configure(**without_dead_letter(source))
+    for source in queue.sources():
+        kept_of(source, place).lost = (queue.arn, source.settings["max_receives"])
+        source.configure(**without_dead_letter(source))
 
 
 def reattach_sources(queue: Queue[Any], place: Place) -> None:
     """The queue was created: those that name it have it again, if they may."""
-    for source, kept in list(place.keep(Shelf).queues.items()):
-        if kept.lost is None or kept.lost[0] != queue.arn or source.closed:
+    records, allowed = place.keep(Shelf).queues, queue.settings["redrive_allow"]
+    # Not over the records themselves: other threads add to them.
+    for source in list(place.broker.queues.values()):
+        kept = records.get(source)
+        if kept is None or kept.lost is None or kept.lost[0] != queue.arn or source.dead_letter is not None:
             continue
-        allowed = queue.settings["redrive_allow"]
         if allowed == "all" or source.name in allowed:
-            count, kept.lost = kept.lost[1], None
-            source.configure(dead_letter=queue, max_receives=count)
+            reattach(source, queue, kept)
+
+
+def reattach(source: Queue[Any], queue: Queue[Any], kept: Kept) -> None:
+    assert kept.lost is not None
+    # The new queue may send its own dead letters back to the source: the engine has no circles, so that one stays without.
+    with suppress(ValueError):
+        source.configure(dead_letter=queue, max_receives=kept.lost[1])
+        kept.lost = None
 
 
 # -- who may send dead letters here ----------------------------------------------------------------------------------

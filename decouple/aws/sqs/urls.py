@@ -27,6 +27,8 @@ REGION = r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}"
 PATH = re.compile(rf"/+(?:queue/(?P<region>{REGION})/)?(?P<account>[0-9]{{12}})/(?P<name>[^/]+)/?", re.ASCII)
 # sqs.eu-west-1.amazonaws.com, vpce-1.sqs.eu-west-1.vpce.amazonaws.com, eu-west-1.queue.amazonaws.com, ...
 HOST = re.compile(rf"(?:.*\.)?sqs(?:-fips)?\.({REGION})\..*|({REGION})\.queue\..*", re.ASCII)
+LONGEST = 2_048
+"""Characters of a URL that is looked at: what is remembered of them is bounded, too."""
 FIRST_HOST, FIRST_REGION = "queue.amazonaws.com", "us-east-1"
 
 
@@ -78,9 +80,9 @@ def place_of(queue: Queue[Any], world: World) -> Place:
 
 def find_queue(call: Call, url: str, operation: str) -> Queue[Any]:
     """The queue, if there is one and the caller may do this to it. Raises ServiceError."""
-    address = address_in(url, call.account, call.region)
+    address = address_in(url, call.account, call.region) if len(url) <= LONGEST else None
     if address is None:
-        raise SQS.error("InvalidAddress", f"The address {url} is not valid for this endpoint.")
+        raise SQS.error("InvalidAddress", f"The address {url[:LONGEST]} is not valid for this endpoint.")
     return queue_at(call, address, operation)
 
 
