@@ -23,10 +23,11 @@ class Answer(NamedTuple):
 class Client:
     """Of one application. region, key: of the credentials that it names, as an SDK would sign for them."""
 
-    def __init__(self, app: Any, *, region: str = "us-east-1", key: str = "test") -> None:
+    def __init__(self, app: Any, *, region: str = "us-east-1", key: str = "test", address: str = "127.0.0.1") -> None:
         self.app = app
         self.region = region
         self.key = key
+        self.address = address
 
     def authorization(self, service: str) -> str:
         scope = f"{self.key}/20260101/{self.region}/{service}/aws4_request"
@@ -68,7 +69,8 @@ class Client:
         async def send(event: dict[str, Any]) -> None:
             sent.append(event)
 
-        await self.app(scope_of(method, target, {"host": "localhost:4566"} | dict(headers or {})), receive, send)
+        scope = scope_of(method, target, {"host": "localhost:4566"} | dict(headers or {}))
+        await self.app(scope | {"client": (self.address, 50_000)}, receive, send)
         if not sent:
             return Answer(0, {}, b"")
         start, *rest = sent

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from asgi_client import Answer, Client, living
 
-from decouple import VirtualClock
+from decouple import Broker, VirtualClock
 from decouple.aws import World
 from decouple.aws.endpoint import asgi
 from decouple.aws.endpoint.control import LOCAL_NAMES
@@ -234,6 +234,18 @@ def test_after_a_reset_the_server_goes_on() -> None:
     asyncio.run(main())
 
 
+def test_a_reset_does_not_close_a_broker_of_the_applications_own() -> None:
+    broker = Broker()
+    orders = broker.queue("orders")
+
+    answer = ask(Client(asgi(broker)), "POST", "/_decouple/reset")
+
+    assert (answer.status, "the application's own" in answer.json()["error"]) == (409, True)
+    assert orders.send("order 7").id
+    with pytest.raises(RuntimeError, match="made around a broker"):
+        World.around(broker).reset()
+
+
 # -- who may not -----------------------------------------------------------------------------------------------------
 
 
@@ -296,3 +308,11 @@ def test_its_own_pages_may(client: Client, host: str) -> None:
 
 def test_a_server_that_was_told_its_address_answers_to_any_name() -> None:
     assert ask(Client(asgi()), "GET", "/_decouple/queues", host="decouple.test.svc:4566").status == 200
+
+
+@pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.7", 403)])
+def test_where_signatures_are_checked_the_pages_are_for_this_machine(address: str, status: int) -> None:
+    client = Client(asgi(World(), verify={"AKIDEXAMPLE": "secret"}), address=address)
+
+    assert ask(client, "GET", "/_decouple/queues").status == status
+    assert ask(client, "POST", "/_decouple/reset").status == status

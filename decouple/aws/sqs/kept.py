@@ -40,11 +40,14 @@ class Kept:
 
 
 class Shelf:
-    """What is kept in one place. deleted: when which name was; of the tasks, the ids by which the wire knows them."""
+    """What is kept in one place. deleted: when which name was; missed: ARNs of deleted queues that others sent their dead
+    letters to; of the tasks, the ids by which the wire knows them.
+    """
 
     def __init__(self) -> None:
         self.queues: WeakKeyDictionary[Queue[Any], Kept] = WeakKeyDictionary()
         self.deleted: dict[str, float] = {}
+        self.missed: set[str] = set()
         self._tasks: WeakKeyDictionary[MoveTask, str] = WeakKeyDictionary()
 
     def id_of(self, task: MoveTask) -> str:

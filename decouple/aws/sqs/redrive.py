@@ -117,12 +117,17 @@ def detach_sources(queue: Queue[Any], place: Place) -> None:
     """The queue is about to be deleted: those that name it go on without."""
     for source in queue.sources():
         kept_of(source, place).lost = (queue.arn, source.settings["max_receives"])
+        place.keep(Shelf).missed.add(queue.arn)
         source.configure(**without_dead_letter(source))
 
 
 def reattach_sources(queue: Queue[Any], place: Place) -> None:
     """The queue was created: those that name it have it again, if they may."""
-    records, allowed = place.keep(Shelf).queues, queue.settings["redrive_allow"]
+    shelf = place.keep(Shelf)
+    if queue.arn not in shelf.missed:
+        return
+    shelf.missed.discard(queue.arn)
+    records, allowed = shelf.queues, queue.settings["redrive_allow"]
     # Not over the records themselves: other threads add to them.
     for source in list(place.broker.queues.values()):
         kept = records.get(source)
