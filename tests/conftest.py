@@ -17,6 +17,12 @@ def pytest_configure() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What another core is busy with is asked for last, however the others are shuffled."""
+    items.sort(key=lambda item: item.name.startswith("test_nothing_to_complain"))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Begin what takes long on another core, if it is among what is to run."""
     wanted = next((item.module for item in session.items if item.name.startswith("test_nothing_to_complain")), None)
