@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sns_caller import ACCOUNT, OTHER, Caller, bodies
@@ -515,3 +517,22 @@ def test_data_protection_is_written_in_json(sns):
     given = {"ResourceArn": sns.topic(), "DataProtectionPolicy": "{"}
 
     assert sns.error("PutDataProtectionPolicy", **given)[0] == "InvalidParameter"
+
+
+def test_permissions_given_at_the_same_time_are_all_kept(sns: Caller) -> None:
+    topic = sns("CreateTopic", Name="shared")["TopicArn"]
+    labels = [f"friend-{number}" for number in range(40)]
+
+    def grant(label: str) -> None:
+        sns("AddPermission", TopicArn=topic, Label=label, AWSAccountId=[OTHER], ActionName=["Publish"])
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(grant, labels))
+    finally:
+        sys.setswitchinterval(before)
+
+    policy = json.loads(sns("GetTopicAttributes", TopicArn=topic)["Attributes"]["Policy"])
+    assert {statement["Sid"] for statement in policy["Statement"]} >= set(labels)

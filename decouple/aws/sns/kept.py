@@ -6,6 +6,7 @@ their objects.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -21,7 +22,8 @@ __all__ = ["Application", "Device", "Kept", "SandboxNumber", "SubscriptionRecord
 
 class TopicRecord:
     """attributes: those that were set, as they were given; protection: the data protection policy; deleted: how many
-    subscriptions were; policy: the one of the attribute, compiled; archived_at: when the archive was begun.
+    subscriptions were; policy: the one of the attribute, compiled; archived_at: when the archive was begun; lock: for who
+    changes what is there.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,7 @@ class TopicRecord:
         self.deleted = 0
         self.policy: Policy | None = None
         self.archived_at: float | None = None
+        self.lock = threading.Lock()
 
 
 class SubscriptionRecord:

@@ -22,11 +22,12 @@ ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 def add_permission(call: Call, given: Given) -> Answer:
     """Let accounts do actions with the topic."""
     found = find_topic(call, given["TopicArn"], "AddPermission")
-    document = document_of(found)
-    if any(one.get("Sid") == given["Label"] for one in document["Statement"]):
-        raise invalid("Statement already exists")
-    document["Statement"].append(statement(found, given))
-    put(found, document)
+    with found.record.lock:
+        document = document_of(found)
+        if any(one.get("Sid") == given["Label"] for one in document["Statement"]):
+            raise invalid("Statement already exists")
+        document["Statement"].append(statement(found, given))
+        put(found, document)
     return {}
 
 
@@ -53,16 +54,14 @@ def one_or_all(texts: list[str]) -> str | list[str]:
 def remove_permission(call: Call, given: Given) -> Answer:
     """Remove the statement of that label; an unknown one is no error."""
     found = find_topic(call, given["TopicArn"], "RemovePermission")
-    document = document_of(found)
-    rest = [one for one in document["Statement"] if one.get("Sid") != given["Label"]]
-    if len(rest) == len(document["Statement"]):
-        return {}
-    document["Statement"] = rest
-    if rest:
-        put(found, document)
-    else:
-        found.record.policy = None
-        found.record.attributes.pop("Policy", None)
+    with found.record.lock:
+        document = document_of(found)
+        rest = [one for one in document["Statement"] if one.get("Sid") != given["Label"]]
+        if rest and len(rest) < len(document["Statement"]):
+            put(found, document | {"Statement": rest})
+        elif document["Statement"] and not rest:
+            found.record.policy = None
+            found.record.attributes.pop("Policy", None)
     return {}
 
 

@@ -27,6 +27,7 @@ SETTINGS = (
     "UsageReportS3Bucket",
 )
 MOST_NUMBERS = 10
+ANSWERS_STOP = "a telephone opts out by `decouple.aws.sns.sms.opt_out(aws.world.place(), number)`"
 
 
 def opt_out(place: Place, number: str) -> None:
@@ -67,13 +68,13 @@ def get_sms_attributes(call: Call, given: Given) -> Answer:
 # -- opted out -------------------------------------------------------------------------------------------------------
 
 
-@SNS.operation("CheckIfPhoneNumberIsOptedOut")
+@SNS.operation("CheckIfPhoneNumberIsOptedOut", note=ANSWERS_STOP)
 def is_opted_out(call: Call, given: Given) -> Answer:
     """Whether the number gets nothing."""
     return {"isOptedOut": check_number(given["phoneNumber"]) in kept(call.place).opted_out}
 
 
-@SNS.operation("ListPhoneNumbersOptedOut")
+@SNS.operation("ListPhoneNumbersOptedOut", note=ANSWERS_STOP)
 def list_opted_out(call: Call, given: Given) -> Answer:
     """The numbers that get nothing, in pages of 100."""
     every = {number: number for number in list(kept(call.place).opted_out)}
