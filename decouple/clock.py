@@ -5,27 +5,48 @@ move no deadline. `epoch` says where that scale's zero lies in nanoseconds since
 made. Users give durations in seconds and are shown aware UTC datetimes.
 
 A clock is also what waits: only it knows whether waiting means sleeping (SystemClock) or moving time (VirtualClock).
-Nobody else in this library sleeps, and nothing here ticks.
+Nobody else in this library sleeps, and nothing here ticks. It also answers who does what there is to do: threads (real
+time), whoever moves it (a VirtualClock), or the loop of a simulation.
+
+One value is ambient: inside simulate() what is made without a clock takes the simulation's.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from decouple.core.deadlines import FAR
 from decouple.core.records import EPOCH
-from decouple.errors import ClockStuck
+from decouple.errors import BlockingCall, ClockStuck
 
 if TYPE_CHECKING:
     import asyncio
+    from random import Random
 
-__all__ = ["Clock", "Seconds", "SystemClock", "Timed", "VirtualClock", "Waiter", "nanoseconds"]
+    from decouple.core.changes import Change
+
+__all__ = [
+    "AMBIENCE",
+    "Ambience",
+    "Clock",
+    "Seconds",
+    "SystemClock",
+    "Timed",
+    "VirtualClock",
+    "Waiter",
+    "default_clock",
+    "nanoseconds",
+    "random_bytes",
+    "seed_or_ambient",
+]
 
 Seconds: TypeAlias = int | float | timedelta
 
@@ -83,6 +104,21 @@ class Clock(Protocol):
 
     epoch: int
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop of a simulation, whose tasks do all there is to do; None elsewhere."""
+        ...
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether time stands still until somebody moves it, who then does what is due: nobody else works or looks."""
+        ...
+
+    @property
+    def threaded(self) -> bool:
+        """Whether threads may work, wait and look: only on real time."""
+        ...
+
     def now(self) -> int:
         """The present instant."""
         ...
@@ -112,6 +148,10 @@ class SystemClock:
 
     __slots__ = ("epoch",)
 
+    loop = None
+    by_hand = False
+    threaded = True
+
     # The builtin itself, not a method around it: read on every send and receive (a method costs 60 ns more).
     now = staticmethod(time.monotonic_ns)
 
@@ -125,6 +165,7 @@ class SystemClock:
         """Nothing to do: nobody moves real time, and a waiting thread or task is its own timer."""
 
     def sleep(self, waiter: Waiter, until: int) -> None:
+        refuse_real_time(waiter.describe)
         seconds = (until - self.now()) / SECOND
         if seconds > 0:
             waiter.block(min(seconds, threading.TIMEOUT_MAX))
@@ -137,6 +178,7 @@ class SystemClock:
         fail: Callable[[Exception], None],
         who: Callable[[], str],
     ) -> Timer:
+        refuse_real_time(who)
         return loop.call_later(max(0.0, min((until - self.now()) / SECOND, 86_400.0)), wake)
 
 
@@ -154,6 +196,9 @@ class VirtualClock:
     >>> clock.time
     datetime.datetime(2026, 1, 1, 0, 0, 0, 100000, tzinfo=datetime.timezone.utc)
     """
+
+    loop: asyncio.AbstractEventLoop | None = None
+    threaded = False
 
     def __init__(self, start: datetime = NEW_YEAR) -> None:
         if not isinstance(start, datetime):
@@ -178,6 +223,11 @@ class VirtualClock:
     def time(self) -> datetime:
         """The present instant as an aware UTC datetime, to the microsecond."""
         return datetime_at(self, self._now)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether nothing happens until somebody moves it: but in a simulation, where its loop does."""
+        return self.loop is None
 
     @property
     def moving(self) -> bool:
@@ -295,6 +345,49 @@ class VirtualClock:
             if (at := timed.next_at()) < best:
                 best, whose = at, timed
         return best, whose
+
+
+class Ambience(NamedTuple):
+    """What holds inside a simulation for all that is made there and not told otherwise. Set by simulate() alone.
+
+    chance: where random bytes come from; observers: told of every Change of what is made there.
+    """
+
+    clock: Clock
+    seed: int
+    faults: Any
+    chance: Random
+    observers: tuple[Callable[[Change], object], ...]
+
+
+AMBIENCE: ContextVar[Ambience | None] = ContextVar("decouple", default=None)
+
+
+def default_clock() -> Clock:
+    """For what is made without a clock: that of the simulation it is made in, or else a new one of real time."""
+    ambience = AMBIENCE.get()
+    return SystemClock() if ambience is None else ambience.clock
+
+
+def seed_or_ambient(seed: int | None) -> int | None:
+    """The seed given; without one that of the simulation, or None where there is none."""
+    ambience = AMBIENCE.get() if seed is None else None
+    return seed if ambience is None else ambience.seed
+
+
+def random_bytes(count: int) -> bytes:
+    """For ids that nobody else has; in a simulation they follow from its seed, so that a run can be repeated."""
+    ambience = AMBIENCE.get()
+    return os.urandom(count) if ambience is None else ambience.chance.randbytes(count)
+
+
+def refuse_real_time(who: Callable[[], str]) -> None:
+    """Raises BlockingCall in a simulation: real time does not pass there."""
+    if AMBIENCE.get() is not None:
+        raise BlockingCall(
+            f"{who()} on real time",
+            "make it inside the simulation, where it takes the simulation's clock, or give it clock=",
+        )
 
 
 class Lookout:

@@ -103,6 +103,7 @@ FLOORS = {
     "lineage": 0,
     "packages": 1,
     "processes": 2.2,
+    "watching": 2.1,
     "invocation": 2.2,
     "runtimes": 2.25,
     "function_settings": 2,
@@ -121,6 +122,7 @@ FLOORS = {
     "post": 2.4,
     "backlog": 1,
     "workers": 1.5,
+    "loop_workers": 1.5,
     "tasks": 1.5,
     "runner": 2,
     "smtp": 2.5,
@@ -398,7 +400,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
 
 
 # The public surface with its docstrings, and the tree of errors: long, but one idea.
-LONGEST = {"queue": 500, "errors": 750}
+LONGEST = {"queue": 500, "errors": 800}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:
