@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from decouple.core.deadlines import FAR
 from decouple.core.records import EPOCH
 from decouple.errors import BlockingCall, ClockStuck
+from decouple.leap import Leap
 
 if TYPE_CHECKING:
     import asyncio
@@ -272,6 +273,10 @@ class VirtualClock:
             attached = self._attached
             attached[number] = weakref.ref(timed, lambda _: attached.pop(number, None))
 
+    def attached(self) -> list[Timed]:
+        """All to whom things happen on it, in the order they were made."""
+        return [timed for reference in list(self._attached.values()) if (timed := reference()) is not None]
+
     def sleep(self, waiter: Waiter, until: int) -> None:
         me = threading.get_ident()
         if me in (self._owner, self._mover):
@@ -323,6 +328,11 @@ class VirtualClock:
             if target < FAR:  # whoever waits for ever waits for work, and there is none: time stays
                 self._now = max(self._now, target)
             return True
+        self._let(at, timed)
+        return False
+
+    def _let(self, at: int, timed: Timed) -> None:
+        """It is that instant now: let happen what is due to it."""
         self._now = max(self._now, at)
         outer = self._settling
         try:
@@ -330,17 +340,16 @@ class VirtualClock:
             timed.settle()
         finally:
             self._settling = outer
-        return False
 
     def _soonest(self) -> tuple[int, Timed | None]:
         """What happens next, and to whom; of two at the same instant, who was made first.
 
         Not to those whose due work is waiting: they are in the middle of a settle.
         """
-        best, whose = FAR, None
+        best, whose, settling = FAR, None, self._settling
         for reference in list(self._attached.values()):
             timed = reference()
-            if timed is None or any(timed is one for one in self._settling):
+            if timed is None or (settling and any(timed is one for one in settling)):
                 continue
             if (at := timed.next_at()) < best:
                 best, whose = at, timed
@@ -415,28 +424,6 @@ class Lookout:
 
     def cancel(self) -> None:
         """Stop looking."""
-        self._handle.cancel()
-
-
-class Leap:
-    """For a task that due work awaits. Nobody else can move the clock meanwhile, so each turn of the task's loop is a step."""
-
-    __slots__ = ("_end", "_handle", "_loop", "_step")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, step: Callable[[], bool], end: Callable[[], object]) -> None:
-        self._loop = loop
-        self._step = step
-        self._end = end
-        self._handle = loop.call_soon(self._go)
-
-    def _go(self) -> None:
-        if self._step():
-            self._end()
-        else:
-            self._handle = self._loop.call_soon(self._go)
-
-    def cancel(self) -> None:
-        """Stay."""
         self._handle.cancel()
 
 
