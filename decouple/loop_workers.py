@@ -34,6 +34,11 @@ class Stage(Protocol):
         """Call it at that instant of the clock."""
         ...
 
+    @property
+    def ending(self) -> bool:
+        """Whether nothing more is to be begun."""
+        ...
+
 
 class LoopWorkers:
     """As many as there are jobs, in one thread. begin_task: begins a job that awaits, as a task of the loop."""
@@ -62,7 +67,7 @@ class LoopWorkers:
     def put(self, entry: Entry) -> None:
         """Have that job done when it is due."""
         backlog = self._backlog
-        if backlog.closed:
+        if backlog.closed or self._stage.ending:
             self._due[entry[1]] = entry  # for whoever abandons it
         elif entry[0] > backlog.now():
             heappush(backlog.later, entry)
@@ -86,8 +91,8 @@ class LoopWorkers:
     # -- at work -----------------------------------------------------------------------------------------------
 
     def _do(self, entry: Entry) -> None:
-        if self._due.pop(entry[1], None) is None:
-            return  # it was abandoned
+        if self._backlog.closed or self._stage.ending or self._due.pop(entry[1], None) is None:
+            return
         error: BaseException | None = None
         try:
             entry[3].run(entry[2].run)
@@ -107,7 +112,7 @@ class LoopWorkers:
     def _look(self) -> None:
         backlog = self._backlog
         self._wakes_at = FAR
-        while backlog.later and backlog.later[0][0] <= backlog.now():
+        while not backlog.closed and backlog.later and backlog.later[0][0] <= backlog.now():
             self.put(heappop(backlog.later))
         self._watch_time()
 

@@ -13,7 +13,7 @@ import pytest
 
 from decouple import BlockingCall, Broker, Queue, Retry
 from decouple.resilience import retry
-from decouple.testing import Ledger, simulate
+from decouple.testing import Ledger, Stopped, simulate
 
 
 def now() -> float:
@@ -391,3 +391,68 @@ def test_a_queue_of_real_time_cannot_be_waited_for() -> None:
 
     with pytest.raises(BlockingCall, match=r"queue 'outside' on real time.*give it clock="):
         simulate(main)
+
+
+# -- when it ends -------------------------------------------------------------------------------------------------------
+
+
+def test_a_broker_that_was_not_closed_ends_with_the_simulation() -> None:
+    held: list[Queue] = []
+
+    async def main() -> int:
+        broker = Broker().start()
+        held.append(orders := broker.queue("orders"))
+
+        @functools.partial(orders.consume, concurrency=2)
+        async def handle(message: Any) -> None:
+            await asyncio.sleep(3_600)
+
+        orders.send_batch(["a", "b", "c"])
+        await asyncio.sleep(1)
+        return orders.stats().in_flight
+
+    assert simulate(main) == 2
+    held[0].send("after the end")
+    stats = held[0].stats()
+    assert stats.visible + stats.in_flight == 4
+
+
+def test_stopped_in_the_midst_a_broker_is_closed_and_its_handlers_may_finish() -> None:
+    ended: list[float] = []
+
+    async def main() -> None:
+        async with Broker() as broker:
+            orders = broker.queue("orders")
+
+            @orders.consume
+            async def handle(message: Any) -> None:
+                await asyncio.sleep(60)
+                ended.append(now())
+
+            orders.send("a")
+            await asyncio.Event().wait()
+
+    assert isinstance(simulate(main, until=30), Stopped)
+    assert ended == [60]
+
+
+def test_handlers_that_wait_for_what_cannot_come_are_cancelled_at_the_end() -> None:
+    ended: list[str] = []
+
+    async def main() -> None:
+        async with Broker() as broker:
+            orders = broker.queue("orders")
+
+            @orders.consume
+            async def handle(message: Any) -> None:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    ended.append("handler")
+
+            orders.send("a")
+            await asyncio.sleep(1_000)
+            ended.append("main")
+
+    assert isinstance(simulate(main, until=30), Stopped)
+    assert ended == ["handler"]

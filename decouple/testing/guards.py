@@ -91,7 +91,7 @@ class Watchdog:
 
     def _guard(self) -> None:
         for call in CALLS:
-            here = vars(call.owner).get(call.name)
+            here: Any = call.owner.__dict__.get(call.name)
             self._originals.append((call, here))
             setattr(call.owner, call.name, looks_first(call, getattr(call.owner, call.name)))
 

@@ -141,11 +141,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     """The loop of one simulation, which lets the time of `clock` pass.
 
     stopping: set, it ends the run after the step under way; limit: an instant to which time may pass; steps: how many were
-    done; lost: errors that nobody awaited, as asyncio's exception handlers are told of them.
+    done; lost: errors that nobody awaited, as asyncio's exception handlers are told of them; ending: workers begin no more.
     """
 
     if TYPE_CHECKING:  # asyncio's own, which its stubs leave out
         _task_factory: Any
+        _thread_id: int | None
 
         def _check_closed(self) -> None: ...
 
@@ -157,6 +158,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.limited = False
         self.steps = 0
         self.lost: list[dict[str, Any]] = []
+        self.ending = False
         self._random = Random(seed).random
         self._ready: deque[Step | asyncio.Handle] = deque()
         self._turn: deque[Step | asyncio.Handle] = deque()
@@ -165,7 +167,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._numbers = 0
         self._tasks_made = 0
         self._too_many = LONGEST_INSTANT
-        self._owner = threading.get_ident()
         self._bare = Context()
         self._stopping = False
 
@@ -196,7 +197,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """As in asyncio, but from the simulation's own thread only."""
-        if threading.get_ident() != self._owner:
+        if self._thread_id not in (None, threading.get_ident()):
             raise BlockingCall("waiting for another thread", "do its work in a task")
         return self.call_soon(callback, *args, context=context)
 
@@ -327,6 +328,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def close(self) -> None:
         """Forget what there was to do."""
+        self.ending = True
         if not self.is_closed():
             self._turn.clear()
             self._timers.clear()

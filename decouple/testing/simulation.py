@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from contextvars import copy_context
 from datetime import datetime, timedelta
 from random import Random
@@ -26,6 +28,7 @@ from decouple.core.changes import Change
 from decouple.core.deadlines import FAR
 from decouple.core.records import EPOCH
 from decouple.errors import Deadlock
+from decouple.tasks import Begun
 from decouple.testing.guards import guarded
 from decouple.testing.loop import Nothing, SimulatedClock, SimulatedLoop
 from decouple.testing.waiting import tasks_of, who_waits
@@ -33,6 +36,8 @@ from decouple.testing.waiting import tasks_of, who_waits
 __all__ = ["Simulation", "Stopped", "simulate"]
 
 T = TypeVar("T")
+log = logging.getLogger("decouple")
+ROUNDS = 3
 
 
 class Stopped(NamedTuple):
@@ -147,16 +152,27 @@ class Simulation(Generic[T]):
         if self._failed is not None:
             failed, self._failed = self._failed, None
             raise failed
-        return self._result(task) if task.done() else Stopped(self.time, self._found)
+        if self._found is not None or not task.done():
+            return Stopped(self.time, self._found)
+        return self._result(task)
 
     def _begin(self) -> asyncio.Task[T]:
-        if self._task is None:
+        task = self._task
+        if task is None:
             coroutine = self._context.run(self._main)
             if not inspect.iscoroutine(coroutine):
                 raise TypeError(f"simulate takes an async function, and {self._main!r:.80} returned {coroutine!r:.80}")
-            self._task = self._loop.create_task(coroutine, name="main", context=self._context)
-            self._task.add_done_callback(lambda _: self._loop.stop())
-        return self._task
+            self._task = task = self._loop.create_task(coroutine, name="main", context=self._context)
+            task.add_done_callback(self._stop)
+        return task
+
+    def _stop(self, _: object) -> None:
+        self._loop.stop()
+
+    def _interrupt(self) -> None:
+        """From another thread: a Ctrl-C came there."""
+        self._failed = KeyboardInterrupt()
+        self._loop.stop()
 
     def _go(self) -> None:
         with guarded(self._loop):
@@ -205,13 +221,15 @@ class Simulation(Generic[T]):
     def _cancel(self) -> None:
         loop = self._loop
         loop.limit = FAR
-        ending = loop.create_task(end(loop), name="the end", context=self._context)
-        ending.add_done_callback(lambda _: loop.stop())
-        while not ending.done():
-            try:
-                self._go()
-            except Nothing:
-                raise Deadlock(self.waiting(), since=self.time) from None
+        ending: asyncio.Task[None] = loop.create_task(end(loop), name="the end", context=self._context)
+        ending.add_done_callback(self._stop)
+        for _ in range(ROUNDS):
+            with suppress(Nothing):  # they wait for each other: now the workers, too
+                while not ending.done():
+                    self._go()
+                return
+            cancel([task for task in tasks_of(loop) if task is not ending])
+        log.warning("some did not end when they were cancelled at the end of the simulation:\n%s", self.waiting())
 
     def __enter__(self) -> Self:
         return self
@@ -223,21 +241,35 @@ class Simulation(Generic[T]):
 
 
 async def end(loop: SimulatedLoop) -> None:
-    """Cancel all others and wait for them, in the order they were made; then async generators."""
+    """Cancel the program's tasks, while workers still work (for a broker that is closed now), then the workers'."""
     me = asyncio.current_task()
-    others = [task for task in tasks_of(loop) if task is not me]
-    for task in others:
-        task.cancel()
-    for task in others:
-        await asyncio.wait([task])
-        if not task.cancelled() and task.exception() is not None:
-            words = {
-                "message": "a task failed when it was cancelled at the end",
-                "exception": task.exception(),
-                "task": task,
-            }
-            loop.call_exception_handler(words)
+    while tasks := [task for task in tasks_of(loop) if task is not me and not is_workers(task)]:
+        await ended(loop, tasks)
+    loop.ending = True
+    while tasks := [task for task in tasks_of(loop) if task is not me]:
+        await ended(loop, tasks)
     await loop.shutdown_asyncgens()
+
+
+async def ended(loop: SimulatedLoop, tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel them, and wait for their ends."""
+    cancel(tasks)
+    for task in tasks:
+        await asyncio.wait([task])
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not is_workers(task):
+            words = "it failed when it was cancelled at the end"
+            loop.call_exception_handler({"message": words, "exception": error, "task": task})
+
+
+def cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+
+
+def is_workers(task: asyncio.Task[Any]) -> bool:
+    """Whether it is the job of a broker's worker, which deals with its errors itself."""
+    return getattr(task.get_coro(), "cr_code", None) is Begun.run.__code__
 
 
 def lost_error(context: dict[str, Any]) -> Exception:
@@ -291,17 +323,16 @@ def simulate(
     block the thread, or be on real time; RuntimeError inside a simulation.
     """
     record = 0 if stop_when is None else 1
+    simulation = Simulation(main, seed=seed, faults=faults, start=start, observers=observers, record=record)
 
     def work() -> T | Stopped:
-        with Simulation(main, seed=seed, faults=faults, start=start, observers=observers, record=record) as simulation:
+        with simulation:
             return simulation.run(until=until, stop_when=stop_when)
 
-    if AMBIENCE.get() is not None or asyncio._get_running_loop() is None:
-        return work()
-    return in_a_thread(work)
+    return work() if asyncio._get_running_loop() is None else in_a_thread(work, simulation._interrupt)
 
 
-def in_a_thread(work: Callable[[], T]) -> T:
+def in_a_thread(work: Callable[[], T], interrupt: Callable[[], object]) -> T:
     """Done in a thread of its own, for which this one waits: a loop runs here already, as in a notebook."""
     answers: list[T] = []
     errors: list[BaseException] = []
@@ -314,7 +345,12 @@ def in_a_thread(work: Callable[[], T]) -> T:
 
     thread = threading.Thread(target=copy_context().run, args=(run,), name="decouple-simulation", daemon=True)
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except BaseException:
+        interrupt()
+        thread.join()
+        raise
     for error in errors:
         raise error
     return answers[0]
