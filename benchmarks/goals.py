@@ -77,6 +77,11 @@ GOALS = {
     "endpoint.ministack": Goal("endpoint: time of a request", "x ministack", 0.5),
     "endpoint.flat": Goal("endpoint: a request with 1 M queued", "x empty queue", 1.2),
     "endpoint.polls": Goal("endpoint: with 1,000 waiting polls", "x none waiting", 1.2),
+    "simulate.event": Goal("simulate: a queue event, 4 x 4 tasks, tens", "us CPU", 5.0),
+    "simulate.tens": Goal("simulate: the same program", "x asyncio.run", None, 1.0),
+    "simulate.handoff": Goal("simulate: 4 x 4 tasks, one by one", "x asyncio.run", None, 1.0),
+    "simulate.day": Goal("simulate: a day, 100 at each second", "s CPU", 120),
+    "simulate.even": Goal("simulate: a day, one each 10 ms", "s CPU"),
     "idle.cpu": Goal("idle: 10 k queues, 1 k waiting tasks, 2 s", "ms CPU", 1.0),
     "import.ms": Goal("import decouple", "ms", 60),
     "import.asyncio": Goal("import decouple loads asyncio", "modules", 0),
@@ -96,6 +101,7 @@ CONTROLS = {
     "aiohttp": "a post of the same bytes: no JSON, no headers of SNS, no time limit of its own, no redirects, no look at the "
     "addresses a name leads to",
     "canned": "botocore alone: the request checked, written and signed, and an answer read that was there before; no queue",
+    "asyncio.run": "the same program and queue on asyncio's own loop, in real time; it looks for sockets between the steps",
     "moto": "moto 5 in the process, under the same client: SQS without the work of a real queue's leases, by scanning lists",
     "deque": "append + popleft in C: no lock, no waiting, no lease, no acknowledgement",
 }

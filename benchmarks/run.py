@@ -16,7 +16,8 @@ Workloads: W1 one send, receive, ack; W2 in tens; W3 a backlog of a million (and
 W6 hand-off to whoever waits; W7 threads to threads; W8 asyncio; W10 a function that messages start; fifo, dedup and
 fair: what order, counting once and fairness add to a standard queue's cycle; filter: finding the subscriptions that a
 message matches; http: a delivery to a web endpoint (needs the extra `http`); aws and endpoint: boto3 in the process and
-requests to `decouple serve` beside other emulators (extras `aws`, `server`, and moto); idle, import and churn: what having it
+requests to `decouple serve` beside other emulators (extras `aws`, `server`, and moto); simulate: programs in virtual time,
+and a day of 100 messages a second, in seconds of CPU; idle, import and churn: what having it
 costs. The controls do less than decouple does; the results say what each leaves out.
 
 Other libraries: peerbench compares Redis, RabbitMQ, NATS, moto, huey and more. peerbench_adapter.py is decouple's
@@ -53,12 +54,13 @@ from handoff import w6, w7  # noqa: E402
 from matching import matching  # noqa: E402
 from ordered import dedup, fair, fifo  # noqa: E402
 from program import churn, idle, imports  # noqa: E402
+from simulated import simulated  # noqa: E402
 
 # Each takes whether the run is a full one, and answers with {figure: (value, note)}.
 WORKLOADS = {
     "w1": w1, "w2": w2, "w3": w3, "w4": w4, "w5": w5, "w6": w6, "w7": w7, "w8": w8, "w10": w10,
     "fifo": fifo, "dedup": dedup, "fair": fair, "filter": matching, "http": deliveries,
-    "aws": boto, "endpoint": endpoint,
+    "aws": boto, "endpoint": endpoint, "simulate": simulated,
     "idle": idle, "import": imports, "churn": churn,
 }  # fmt: skip
 

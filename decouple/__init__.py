@@ -26,6 +26,7 @@ from decouple.core.records import Failure
 from decouple.errors import (
     AccessDenied,
     BacklogFull,
+    BlockingCall,
     BodyMissing,
     BodyNotDecoded,
     BrokenOff,
@@ -33,6 +34,7 @@ from decouple.errors import (
     CallRefused,
     CircuitOpen,
     ClockStuck,
+    Deadlock,
     DecoupleError,
     DeliveryFailed,
     DeliveryRefused,
@@ -238,6 +240,8 @@ __all__ = [  # noqa: RUF022
     "EndlessWork",
     "LawBroken",
     "ClockStuck",
+    "Deadlock",
+    "BlockingCall",
 ]
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any

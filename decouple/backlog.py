@@ -22,7 +22,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from decouple.core.deadlines import FAR
 
-__all__ = ["LOOK", "Backlog", "Entry", "Job", "Report", "Waiting", "entered", "give_up"]
+__all__ = ["LOOK", "Backlog", "Entry", "Job", "Mark", "Report", "Waiting", "entered", "give_up"]
 
 
 class Job(Protocol):
@@ -75,12 +75,23 @@ class Heard(list[BaseException]):
     __slots__ = ("__weakref__",)
 
 
+class Inbox(Protocol):
+    """Where entries are put; threads take them out."""
+
+    def put(self, entry: Entry, /) -> object: ...
+
+    def get_nowait(self) -> Entry: ...
+
+    def empty(self) -> bool: ...
+
+
 class Backlog:
     """`inbox`: put, not looked at; `later`: the heap. `lock` guards the heap, and is held for no user's code."""
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
-        self.inbox: SimpleQueue[Entry] = SimpleQueue()
+        self.threads_inbox: SimpleQueue[Entry] = SimpleQueue()
+        self.inbox: Inbox = self.threads_inbox
         self.later: list[Entry] = []
         self.lock = threading.Lock()
         self.closed = False
@@ -88,6 +99,7 @@ class Backlog:
         self.order = count()
         self.hearers: tuple[weakref.ref[Heard], ...] = ()
         self.watchers = 0
+        self.listener: Callable[[], object] | None = None
         self.changed = threading.Condition(self.lock)
         self.gate = threading.Lock()
 
@@ -105,7 +117,7 @@ class Backlog:
     def wait(self, seconds: float) -> None:
         """Move what comes within so many seconds to the heap, for a single thread that does all the work."""
         with suppress(Empty):
-            any(map(heappush, (self.later,), map(self.inbox.get, (True,), (seconds,))))
+            any(map(heappush, (self.later,), map(self.threads_inbox.get, (True,), (seconds,))))
 
     def take(self, hand: deque[Entry]) -> None:
         """Move the first of the heap, if any, to that hand."""
@@ -150,6 +162,8 @@ class Backlog:
         if self.watchers:
             with self.changed:
                 self.changed.notify_all()
+        if self.listener is not None:
+            self.listener()
 
     def hear(self) -> Heard:
         """The errors of all jobs that end from now on, as long as somebody holds the list."""
@@ -189,6 +203,27 @@ def entered(interrupt: BaseException) -> bool:
     if inner is None:
         return True  # on the way back
     return inner.tb_lasti > inner.tb_frame.f_code.co_code[::2].index(opmap["RESUME"]) * 2
+
+
+class Mark:
+    """A job that says when it is begun, and with it all that was put before."""
+
+    awaits = False
+
+    def __init__(self) -> None:
+        self.passed = False
+
+    def run(self) -> None:
+        self.passed = True
+
+    async def arun(self) -> None:
+        self.run()
+
+    def abandon(self) -> None:
+        self.passed = True
+
+    def describe(self) -> str:
+        return "the end of what was put"
 
 
 class Look:

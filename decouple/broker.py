@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
-from decouple.clock import SECOND, Clock, Seconds, SystemClock, nanoseconds
+from decouple.clock import AMBIENCE, SECOND, Clock, Seconds, default_clock, nanoseconds
 from decouple.core.changes import Change
 from decouple.core.places import SHARED
 from decouple.declaring import Declaring
@@ -53,12 +53,13 @@ __all__ = ["Broker"]
 class Broker(Declaring):
     """The owner of a program's queues, topics and functions, and of the workers that do what there is to do for them.
 
-    clock: what time all of them live on, SystemClock() by default; observers: callables that are told of every Change,
-    in order for each queue or topic, by the thread that caused it; their errors are shown and undo nothing; seed: what
-    chance begins with, such as the jitter of retries: a number to have the same again; concurrency: how many runs of
-    functions there may be at a time, over all of them (Lambda: 1,000 per account), None for no limit; senders: callables
-    (def or async def) that take what goes to "email", "sms" and "application" subscriptions, as an Outgoing; what has none
-    waits in `outbox`; account, region: whose the queues, topics and functions are and where, as their ARNs say.
+    clock: what time all of them live on, SystemClock() by default, in simulate() the simulation's; observers: callables
+    that are told of every Change, in order for each queue or topic, by the thread that caused it; their errors are shown
+    and undo nothing; seed: what chance begins with, such as the jitter of retries: a number to have the same again;
+    concurrency: how many runs of functions there may be at a time, over all of them (Lambda: 1,000 per account), None for
+    no limit; senders: callables (def or async def) that take what goes to "email", "sms" and "application" subscriptions,
+    as an Outgoing; what has none waits in `outbox`; account, region: whose the queues, topics and functions are and where,
+    as their ARNs say.
 
     Workers run from `start` or `with` (threads) or `async with` (tasks, and threads for what is no async def) until the
     end of it. On a VirtualClock nothing is started: work is done in `run_until_idle` and while the clock is moved.
@@ -86,7 +87,8 @@ class Broker(Declaring):
     ) -> None:
         if url != "memory://":
             raise ValueError(f"url must be 'memory://', the only engine of this version, not {url!r}")
-        self.clock: Clock = clock or SystemClock()
+        ambience = AMBIENCE.get() if clock is None else None
+        self.clock: Clock = clock or default_clock()
         self._observers = tuple(observers)
         for observer in self._observers:
             if not callable(observer):
@@ -97,7 +99,10 @@ class Broker(Declaring):
             whole(concurrency, "concurrency", 1)
         self.account = check_account(account)
         self.region = check_region(region)
-        self._seed = seed
+        if ambience is not None:
+            self._observers += ambience.observers
+            seed = ambience.seed if seed is None else seed
+        self.seed: int | None = seed
         self._post = Post({} if senders is None else senders)
         self._queues: dict[str, Queue[Any]] = {}
         self._topics: dict[str, Topic] = {}
@@ -157,19 +162,17 @@ class Broker(Declaring):
         staff = self._refuse()
         late: list[str] = []
         if staff is not None:
-            from decouple.runner import elsewhere  # here, because programs with queues alone have no runner
-
-            began, runner = time.monotonic(), staff.runner
-            await elsewhere(lambda: runner.finish(self._pushed(), patience))
-            late = await runner.aclose(rest_of(patience, began))
+            late = await staff.runner.end(self._pushed(), patience)
         await self._post.close()
         self._close_all()
         return late
 
     def _end(self, runner: Runner, patience: float | None) -> list[str]:
+        if self.clock.loop is not None:  # nobody can wait there without a task, and no real time passes
+            return runner.close(patience)
         began = time.monotonic()
         runner.finish(self._pushed(), patience)
-        return runner.close(rest_of(patience, began))
+        return runner.close(None if patience is None else max(0.0, patience - (time.monotonic() - began)))
 
     def _pushed(self) -> Callable[[], bool]:
         """What tells whether all is begun that waits now to be pushed for the first time."""
@@ -403,8 +406,3 @@ class Broker(Declaring):
         for topic in list(self._topics.values()):
             topic.check()
         return total
-
-
-def rest_of(patience: float | None, began: float) -> float | None:
-    """What is left of so many real seconds."""
-    return None if patience is None else max(0.0, patience - (time.monotonic() - began))

@@ -8,7 +8,6 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from decouple.clock import VirtualClock
 from decouple.core.settings import SECOND
 from decouple.invocation import Invocation, Outcome, interrupts, own_copy
 from decouple.lineage import LINEAGE
@@ -71,7 +70,7 @@ def new_invocation(
 
 
 def run_and_wait(invocation: Invocation, call: Call) -> None:
-    if isinstance(invocation.function.clock, VirtualClock):
+    if not invocation.function.clock.threaded:
         run_here(invocation)
     else:
         run_elsewhere(invocation)
@@ -81,9 +80,9 @@ def run_and_wait(invocation: Invocation, call: Call) -> None:
 def refuse_own_loop(function: Function) -> None:
     """Who blocks the loop that is to run the handler waits for ever."""
     loop = running_loop()
-    if loop is None or not function.awaits or isinstance(function.clock, VirtualClock):
+    if loop is None or not function.awaits or function.clock.by_hand:
         return
-    if function._runner is not None and function._runner._tasks.loop is loop:
+    if function.clock.loop is loop or (function._runner is not None and function._runner._tasks.loop is loop):
         raise RuntimeError(
             f"invoke() would block the event loop that runs function {function.name!r}: "
             f"await {function.name}.aio.invoke(...), or asyncio.to_thread(...) with it"
@@ -129,7 +128,7 @@ def run_here(invocation: Invocation) -> None:
 def complete(invocation: Invocation) -> None:
     """On the broker's loop, so that what is bound to it goes on working; on a new one if that is busy."""
     runner = invocation.function._runner
-    if runner is not None and runner._workers is None and isinstance(invocation.function.clock, VirtualClock):
+    if runner is not None and runner._workers is None and invocation.function.clock.by_hand:
         kept = runner._kept
         if kept.loop is None or not (kept.loop.is_running() or kept.loop.is_closed()):
             kept.complete(invocation, copy_context())
@@ -182,7 +181,7 @@ class AsyncFunction:
         task: asyncio.Task[None] | None = None
         if invocation.awaits:
             task = asyncio.create_task(quietly(invocation))
-        elif isinstance(function.clock, VirtualClock):
+        elif not function.clock.threaded:
             copy_context().run(run_here, invocation)
         else:
             run_elsewhere(invocation)
@@ -196,7 +195,7 @@ class AsyncFunction:
 
     def _patience(self, invocation: Invocation) -> float | None:
         function = self._function
-        if isinstance(function.clock, VirtualClock):
+        if function.clock.by_hand:
             return None
         now = function.clock.now()
         return max(0.001, (min(now + function._timeout, invocation.deadline) - now) / SECOND)

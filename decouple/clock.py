@@ -5,27 +5,49 @@ move no deadline. `epoch` says where that scale's zero lies in nanoseconds since
 made. Users give durations in seconds and are shown aware UTC datetimes.
 
 A clock is also what waits: only it knows whether waiting means sleeping (SystemClock) or moving time (VirtualClock).
-Nobody else in this library sleeps, and nothing here ticks.
+Nobody else in this library sleeps, and nothing here ticks. It also answers who does what there is to do: threads (real
+time), whoever moves it (a VirtualClock), or the loop of a simulation.
+
+One value is ambient: inside simulate() what is made without a clock takes the simulation's.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from decouple.core.deadlines import FAR
 from decouple.core.records import EPOCH
-from decouple.errors import ClockStuck
+from decouple.errors import BlockingCall, ClockStuck
+from decouple.leap import Leap
 
 if TYPE_CHECKING:
     import asyncio
+    from random import Random
 
-__all__ = ["Clock", "Seconds", "SystemClock", "Timed", "VirtualClock", "Waiter", "nanoseconds"]
+    from decouple.core.changes import Change
+
+__all__ = [
+    "AMBIENCE",
+    "Ambience",
+    "Clock",
+    "Seconds",
+    "SystemClock",
+    "Timed",
+    "VirtualClock",
+    "Waiter",
+    "default_clock",
+    "nanoseconds",
+    "random_bytes",
+    "seed_or_ambient",
+]
 
 Seconds: TypeAlias = int | float | timedelta
 
@@ -83,6 +105,21 @@ class Clock(Protocol):
 
     epoch: int
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop of a simulation, whose tasks do all there is to do; None elsewhere."""
+        ...
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether time stands still until somebody moves it, who then does what is due: nobody else works or looks."""
+        ...
+
+    @property
+    def threaded(self) -> bool:
+        """Whether threads may work, wait and look: only on real time."""
+        ...
+
     def now(self) -> int:
         """The present instant."""
         ...
@@ -112,6 +149,10 @@ class SystemClock:
 
     __slots__ = ("epoch",)
 
+    loop = None
+    by_hand = False
+    threaded = True
+
     # The builtin itself, not a method around it: read on every send and receive (a method costs 60 ns more).
     now = staticmethod(time.monotonic_ns)
 
@@ -125,6 +166,7 @@ class SystemClock:
         """Nothing to do: nobody moves real time, and a waiting thread or task is its own timer."""
 
     def sleep(self, waiter: Waiter, until: int) -> None:
+        refuse_real_time(waiter.describe)
         seconds = (until - self.now()) / SECOND
         if seconds > 0:
             waiter.block(min(seconds, threading.TIMEOUT_MAX))
@@ -137,6 +179,7 @@ class SystemClock:
         fail: Callable[[Exception], None],
         who: Callable[[], str],
     ) -> Timer:
+        refuse_real_time(who)
         return loop.call_later(max(0.0, min((until - self.now()) / SECOND, 86_400.0)), wake)
 
 
@@ -154,6 +197,9 @@ class VirtualClock:
     >>> clock.time
     datetime.datetime(2026, 1, 1, 0, 0, 0, 100000, tzinfo=datetime.timezone.utc)
     """
+
+    loop: asyncio.AbstractEventLoop | None = None
+    threaded = False
 
     def __init__(self, start: datetime = NEW_YEAR) -> None:
         if not isinstance(start, datetime):
@@ -178,6 +224,11 @@ class VirtualClock:
     def time(self) -> datetime:
         """The present instant as an aware UTC datetime, to the microsecond."""
         return datetime_at(self, self._now)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether nothing happens until somebody moves it: but in a simulation, where its loop does."""
+        return self.loop is None
 
     @property
     def moving(self) -> bool:
@@ -226,6 +277,10 @@ class VirtualClock:
             # Bound to the dict, not to the clock: a queue's end must not keep the clock alive.
             attached = self._attached
             attached[number] = weakref.ref(timed, lambda _: attached.pop(number, None))
+
+    def attached(self) -> list[Timed]:
+        """All to whom things happen on it, in the order they were made."""
+        return [timed for reference in list(self._attached.values()) if (timed := reference()) is not None]
 
     def sleep(self, waiter: Waiter, until: int) -> None:
         if self.mine:
@@ -277,6 +332,11 @@ class VirtualClock:
             if target < FAR:  # whoever waits for ever waits for work, and there is none: time stays
                 self._now = max(self._now, target)
             return True
+        self._let(at, timed)
+        return False
+
+    def _let(self, at: int, timed: Timed) -> None:
+        """It is that instant now: let happen what is due to it."""
         self._now = max(self._now, at)
         outer = self._settling
         try:
@@ -284,21 +344,63 @@ class VirtualClock:
             timed.settle()
         finally:
             self._settling = outer
-        return False
 
     def _soonest(self) -> tuple[int, Timed | None]:
         """What happens next, and to whom; of two at the same instant, who was made first.
 
         Not to those whose due work is waiting: they are in the middle of a settle.
         """
-        best, whose = FAR, None
+        best, whose, settling = FAR, None, self._settling
         for reference in list(self._attached.values()):
             timed = reference()
-            if timed is None or any(timed is one for one in self._settling):
+            if timed is None or (settling and any(timed is one for one in settling)):
                 continue
             if (at := timed.next_at()) < best:
                 best, whose = at, timed
         return best, whose
+
+
+class Ambience(NamedTuple):
+    """What holds inside a simulation for all that is made there and not told otherwise. Set by simulate() alone.
+
+    chance: where random bytes come from; observers: told of every Change of what is made there.
+    """
+
+    clock: Clock
+    seed: int
+    faults: Any
+    chance: Random
+    observers: tuple[Callable[[Change], object], ...]
+
+
+AMBIENCE: ContextVar[Ambience | None] = ContextVar("decouple", default=None)
+
+
+def default_clock() -> Clock:
+    """For what is made without a clock: that of the simulation it is made in, or else a new one of real time."""
+    ambience = AMBIENCE.get()
+    return SystemClock() if ambience is None else ambience.clock
+
+
+def seed_or_ambient(seed: int | None) -> int | None:
+    """The seed given; without one that of the simulation, or None where there is none."""
+    ambience = AMBIENCE.get() if seed is None else None
+    return seed if ambience is None else ambience.seed
+
+
+def random_bytes(count: int) -> bytes:
+    """For ids that nobody else has; in a simulation they follow from its seed, so that a run can be repeated."""
+    ambience = AMBIENCE.get()
+    return os.urandom(count) if ambience is None else ambience.chance.randbytes(count)
+
+
+def refuse_real_time(who: Callable[[], str]) -> None:
+    """Raises BlockingCall in a simulation: real time does not pass there."""
+    if AMBIENCE.get() is not None:
+        raise BlockingCall(
+            f"{who()} on real time",
+            "make it inside the simulation, where it takes the simulation's clock, or give it clock=",
+        )
 
 
 class Lookout:
@@ -326,28 +428,6 @@ class Lookout:
 
     def cancel(self) -> None:
         """Stop looking."""
-        self._handle.cancel()
-
-
-class Leap:
-    """For a task that due work awaits. Nobody else can move the clock meanwhile, so each turn of the task's loop is a step."""
-
-    __slots__ = ("_end", "_handle", "_loop", "_step")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, step: Callable[[], bool], end: Callable[[], object]) -> None:
-        self._loop = loop
-        self._step = step
-        self._end = end
-        self._handle = loop.call_soon(self._go)
-
-    def _go(self) -> None:
-        if self._step():
-            self._end()
-        else:
-            self._handle = self._loop.call_soon(self._go)
-
-    def cancel(self) -> None:
-        """Stay."""
         self._handle.cancel()
 
 

@@ -48,7 +48,6 @@ class Declaring:
 
     clock: Clock
     _observers: tuple[Callable[[Change], object], ...]
-    _seed: int | None
     _post: Post
     _queues: dict[str, Queue[Any]]
     _topics: dict[str, Topic]
@@ -61,6 +60,7 @@ class Declaring:
     _started: bool
     _closed: bool
     _lock: threading.Lock
+    seed: int | None
     account: str
     region: str
     _links: str | None = None
@@ -303,7 +303,7 @@ class Declaring:
             from decouple.runner import Runner
             from decouple.staff import Staff
 
-            self._staff = Staff(Runner(self.clock), self._post, Random(self._seed))
+            self._staff = Staff(Runner(self.clock), self._post, Random(self.seed))
             if self._started:
                 self._put_to_work(self._staff.runner)
         return self._staff

@@ -54,7 +54,9 @@
     |-- InProgress                 .key, .seconds: another run of an idempotent handler has the key
     |-- EndlessWork                .what, .links: jobs that put each other for ever at one instant
     |-- LawBroken                  .numbers: the books do not balance
-    `-- ClockStuck                 waiting on a virtual clock that nobody moves
+    |-- ClockStuck                 waiting on a virtual clock that nobody moves
+    |-- Deadlock                   .waiting: in a simulation all wait for what cannot come
+    `-- BlockingCall               .call: what would block a simulation, or belongs to real time
 
 A wrong argument is a plain ValueError or TypeError. Errors about one queue name it; numbers are attributes, so
 no program needs to read the sentence.
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessDenied",
     "BacklogFull",
+    "BlockingCall",
     "BodyMissing",
     "BodyNotDecoded",
     "BrokenOff",
@@ -78,6 +81,7 @@ __all__ = [
     "CallRefused",
     "CircuitOpen",
     "ClockStuck",
+    "Deadlock",
     "DecoupleError",
     "DeliveryFailed",
     "DeliveryRefused",
@@ -741,3 +745,22 @@ class ClockStuck(DecoupleError):
         )
         self.waiting = waiting
         self.seconds = seconds
+
+
+class Deadlock(DecoupleError):
+    """In a simulation all wait for what cannot come: nothing is due any more, ever."""
+
+    def __init__(self, waiting: Iterable[str], *, since: datetime) -> None:
+        self.waiting = tuple(waiting)
+        self.since = since
+        listed = "".join(f"\n  {one}" for one in self.waiting)
+        super().__init__(f"nothing will ever happen again in this simulation, since {since.isoformat()}:{listed}")
+
+
+class BlockingCall(DecoupleError):
+    """Something in a simulation would block the thread that all of it runs in, or belongs to real time."""
+
+    def __init__(self, call: str, advice: str) -> None:
+        super().__init__(f"{call} would block this simulation, in which no real time passes: {advice}")
+        self.call = call
+        self.advice = advice

@@ -275,7 +275,7 @@ class Firing:
         with schedule._lock:
             if self not in schedule._resting:
                 return False
-            schedule._resting.discard(self)
+            del schedule._resting[self]
         if self.first_at is None:
             self.first_at = schedule.clock.now()
         self.attempt = self.failures + 1

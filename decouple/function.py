@@ -7,7 +7,6 @@ event over and returns, and the broker's workers see to it (asynchronous.py). A 
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from decouple.arns import ACCOUNT, REGION, arn_of
 from decouple.calling import AsyncFunction, call_and_wait, result_of
-from decouple.clock import Clock, Seconds, SystemClock
+from decouple.clock import Clock, Seconds, default_clock, random_bytes
 from decouple.core.changes import Cause, Change
 from decouple.core.deadlines import FAR
 from decouple.core.histogram import Histogram
@@ -36,7 +35,6 @@ from decouple.invocation import Environment, Invocation, Outcome
 from decouple.lineage import LINEAGE, MOST_TURNS, NO_LINEAGE, TRACE, Lineage, mark_of, read_lineage
 from decouple.reporting import Observer, Reporter
 from decouple.runtimes import Runtime, runtime_for
-from decouple.workers import seconds_until
 
 if TYPE_CHECKING:
     from decouple.limits import Limit
@@ -102,7 +100,7 @@ class Function:
         self.handler: Callable[..., Any] = check_handler(handler)
         self.name = check_function_name(getattr(handler, "__name__", "") if name is None else name)
         self.mark = mark_of(self.name)
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = clock or default_clock()
         given = {
             "timeout": timeout,
             "memory": memory,
@@ -127,9 +125,9 @@ class Function:
         self._watching = False
         self._bell = threading.Lock()
         self._waiting: deque[Callable[[], object]] = deque()
-        self._stem = os.urandom(8).hex()
+        self._stem = random_bytes(8).hex()
         self._numbers = itertools.count(1)
-        self._live: set[Invocation] = set()
+        self._live: dict[Invocation, None] = {}
         self._durations = Histogram()
         self._ended = self._errors = self._timeouts = self._throttles = self._late = 0
         self._peak = self._cold = self._warm = self._pending = 0
@@ -245,7 +243,7 @@ class Function:
                 limit = most if full or self._limit is None else self._limit.most
                 raise Throttled(self.name, running=len(self._live), limit=limit or 0)
             self._place(invocation)
-            self._live.add(invocation)  # commit: an interrupt before it leaves nothing that is not given back
+            self._live[invocation] = None  # commit: an interrupt before it leaves nothing that is not given back
             self._peak = max(self._peak, len(self._live))
 
     def give_back(self, invocation: Invocation, error: BaseException) -> None:
@@ -284,23 +282,6 @@ class Function:
         stem = self._stem
         return f"{stem[:8]}-{stem[8:12]}-4{stem[12:15]}-8{stem[13:16]}-{next(self._numbers):012x}"
 
-    # Not as a job of the runner: its workers may all be busy with the very handlers that take too long.
-
-    def watch(self, runtime: Runtime) -> None:
-        """See that a thread looks at the deadlines of the runs that have begun."""
-        runner = self._runner
-        if runner is None or not runner.started or not runtime.watched:
-            return  # nobody could look while it runs, or it is looked at where it runs
-        with self._lock:
-            if not self._watching:
-                with suppress(RuntimeError):  # no more threads on this machine: the next run tries again
-                    threading.Thread(target=self._keep_watch, name=f"decouple-watch-{self.name}", daemon=True).start()
-                    self._watching = True
-
-    def _keep_watch(self) -> None:
-        while (until := self._look()) < FAR:
-            self._bell.acquire(timeout=seconds_until(until, self.clock.now()))
-
     def _look(self) -> int:
         """End the runs that are past their deadlines; when the next one will be."""
         now = self.clock.now()
@@ -322,7 +303,7 @@ class Function:
         with self._lock:
             first = invocation in self._live
             if first:
-                self._live.remove(invocation)  # commit
+                del self._live[invocation]  # commit
                 invocation.over = True
                 self._count(invocation, outcome, late)
             else:
@@ -361,7 +342,7 @@ class Function:
         """Call it, in whatever thread, when there may be room for another run; for those who met Throttled."""
         self._waiting.append(call)
         if self._limit is not None:
-            self._limit.waiting.add(self)
+            self._limit.waiting[self] = None
         self.wake()  # a run may have ended meanwhile
 
     def wake(self) -> None:
@@ -369,7 +350,7 @@ class Function:
         most = self._settings.concurrency
         if self._limit is not None and self._limit.full:
             if self._waiting:
-                self._limit.waiting.add(self)
+                self._limit.waiting[self] = None
             return
         if most is None or len(self._live) < most:
             for _ in range(len(self._waiting)):

@@ -12,7 +12,7 @@ import time
 from itertools import takewhile
 from typing import Protocol
 
-from decouple.clock import SECOND, Clock, VirtualClock
+from decouple.clock import SECOND, Clock
 from decouple.core.deadlines import FAR
 
 __all__ = ["Beating", "Heart"]
@@ -36,7 +36,7 @@ class Heart:
         # by message: when the next beat is; in order, as all have the same interval
         self._next: dict[Beating, int] = {}
         self._lock = threading.Lock()
-        self._threaded = not isinstance(clock, VirtualClock)
+        self._threaded = clock.threaded
         self._beats = False
         if not self._threaded:
             clock.attach(self)

@@ -22,7 +22,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from decouple.calls import is_async
-from decouple.clock import Clock, Seconds, SystemClock, nanoseconds
+from decouple.clock import Clock, Seconds, default_clock, nanoseconds
 from decouple.core.deadlines import Deadlines
 from decouple.errors import InProgress, QueueError
 from decouple.jsontext import json_text
@@ -85,7 +85,7 @@ class MemoryStore:
     def __init__(self, *, clock: Clock | None = None) -> None:
         if clock is not None and not callable(getattr(clock, "now", None)):
             raise TypeError(f"clock must be a Clock, SystemClock() or VirtualClock(), not {clock!r}")
-        self._now = (clock or SystemClock()).now
+        self._now = (clock or default_clock()).now
         self._lock = threading.Lock()
         self._held: dict[str, Held] = {}
         self._names: dict[int, str] = {}  # the key of each deadline that still means something

@@ -43,6 +43,9 @@ class JobPark(Park):
         self.intake.context.copy().run(self.intake.runner.put, self.intake)
         return True
 
+    def describe(self) -> str:
+        return self.intake.describe()
+
 
 class Intake:
     """A receive of up to `most` messages, and the job that has them: `take` is called with them in a worker.

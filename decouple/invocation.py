@@ -21,6 +21,7 @@ from decouple.errors import BrokenOff, FunctionFailed, FunctionTimedOut, ResultN
 from decouple.jsontext import json_text
 from decouple.lineage import LINEAGE, NO_LINEAGE, Lineage, after
 from decouple.stacks import stack_of, user_frames
+from decouple.watching import watch
 
 if TYPE_CHECKING:
     from decouple.function import Function
@@ -156,7 +157,7 @@ class Invocation:
 
     def _begin(self) -> None:
         self.started()
-        self.function.watch(self.environment.runtime)
+        watch(self.function, self.environment.runtime)
 
     def abandon(self) -> None:
         """The broker closes before it was begun."""

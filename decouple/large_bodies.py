@@ -23,7 +23,7 @@ from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
 
-from decouple.clock import Seconds, nanoseconds
+from decouple.clock import Seconds, nanoseconds, random_bytes
 from decouple.errors import BodyMissing, BodyNotDecoded
 from decouple.generic import T
 from decouple.message import TypedMessage
@@ -152,7 +152,7 @@ class LargeBodies:
 
     def pointer(self, text: str) -> Pointer:
         """What stands in the queue for this body, which is not put yet."""
-        key = os.urandom(16).hex()
+        key = random_bytes(16).hex()
         size = len(text) if text.isascii() else len(text.encode())
         pointer = Pointer(f'{{"large_body": "{key}", "bytes": {size}}}')
         pointer.bodies = self

@@ -17,7 +17,7 @@ class Limit:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.waiting: set[Function] = set()
+        self.waiting: dict[Function, None] = {}  # a dict, for its order
         self._running: set[Invocation] = set()
         self._lock = threading.Lock()
 
@@ -37,5 +37,5 @@ class Limit:
         """It has ended; to say so twice is no error."""
         self._running.discard(invocation)
         for function in list(self.waiting):
-            self.waiting.discard(function)
+            self.waiting.pop(function, None)
             function.wake()

@@ -22,7 +22,6 @@ from contextlib import suppress
 from types import ModuleType, NoneType
 from typing import TYPE_CHECKING, Any
 
-from decouple.clock import VirtualClock
 from decouple.core.settings import SECOND
 from decouple.errors import FunctionFailed, FunctionOutOfMemory, FunctionTimedOut, ProcessDied, ResultNotJSON
 from decouple.packages import Package
@@ -117,7 +116,7 @@ class Processes:
             "id": invocation.request_id,
             "stream": environment.stream,
             "remaining": function._timeout,
-            "frozen": isinstance(function.clock, VirtualClock),
+            "frozen": not function.clock.threaded,
             "client": invocation.client,
         }
         return self._asked(invocation, request, function._timeout / SECOND)

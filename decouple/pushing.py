@@ -403,7 +403,7 @@ class Line:
         with self._lock:
             # commit
             self.closed = True  # an attempt under way that fails is the last one
-            self.waiting += self.resting
+            self.waiting += sorted(self.resting, key=lambda one: one.publication.id)
             self.resting = set()
         self._clear(failure)
         with self._lock:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from decouple.aio import AsyncQueue
 from decouple.arns import ACCOUNT, REGION, arn_of
-from decouple.clock import Clock, Seconds, SystemClock
+from decouple.clock import AMBIENCE, Clock, Seconds, default_clock
 from decouple.core.fifo import Fifo
 from decouple.core.machine import Machine
 from decouple.core.places import Move
@@ -75,8 +75,8 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
     dead_letter, max_receives: where a message goes at the receive after the last allowed one (dead_letter alone: only
     rejected messages and bodies that do not decode); max_in_flight (120,000); redrive_allow: which queues may
     begin to use this one as dead letter, "all", "none" or up to ten; large_bodies: where to keep bodies over
-    the limit; body: what is sent and received, str or a class; tags: up to 50, text by name; clock: SystemClock, or the
-    dead-letter queue's. Source: SQS developer guide.
+    the limit; body: what is sent and received, str or a class; tags: up to 50, text by name; clock: SystemClock, inside
+    simulate() the simulation's, or the dead-letter queue's. Source: SQS developer guide.
 
     fifo (None: a name that ends in .fifo): order within each group of messages, and one send counted once: a send with a
     deduplication id used in the last 5 minutes is accepted and not enqueued. content_based_deduplication: the id is the
@@ -111,7 +111,7 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
         self.fifo: bool = name.endswith(".fifo") if fifo is None else fifo
         if clock is not None and not callable(getattr(clock, "now", None)):
             raise TypeError(f"clock must be a Clock, SystemClock() or VirtualClock(), not {clock!r}")
-        self.clock: Clock = clock or (dead_letter.clock if isinstance(dead_letter, Queue) else SystemClock())
+        self.clock: Clock = clock or (dead_letter.clock if isinstance(dead_letter, Queue) else default_clock())
         self._tags = check_tags({} if tags is None else tags)
         self._codec: Codec[T] | None = None
         if body is not str:
@@ -162,6 +162,8 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
         self._adopt(settings)
         self.aio: AsyncQueue[T] = AsyncQueue(self)
         self.clock.attach(self)
+        if clock is None and (ambience := AMBIENCE.get()) is not None:
+            self._observe(ambience.observers)
 
     def __repr__(self) -> str:
         core = self._core

@@ -6,10 +6,10 @@ from, so it differs at every receive, costs nothing until it is asked for, and s
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from decouple.clock import random_bytes
 from decouple.core.records import Delivery
 from decouple.errors import NotInFlight, ReceiptInvalid
 
@@ -26,7 +26,7 @@ COUNT = re.compile("[1-9][0-9]{0,18}")
 
 def new_stem() -> str:
     """What the ids of a new queue start with: a UUID's shape, its last twelve digits left to the message."""
-    digits = os.urandom(8).hex()
+    digits = random_bytes(8).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-8{digits[13:16]}-"
 
 

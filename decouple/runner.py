@@ -2,7 +2,8 @@
 
 One queue of due work, not one thread per object: whoever has something to do puts a job, now or for an instant. On real
 time threads take the jobs, and tasks of an event loop those that await. On a virtual clock nothing is ever started: due
-jobs run in the thread that moves the clock, in order of time with everything else that happens on it.
+jobs run in the thread that moves the clock, in order of time with everything else that happens on it; in a simulation
+all of them are steps and tasks of its loop.
 
 A runner knows nothing of what its jobs do, retries nothing and logs no error of theirs: a job has dealt with it.
 """
@@ -16,13 +17,14 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from decouple.backlog import LOOK, Backlog, Entry, Job, Report, Waiting, entered
+from decouple.backlog import LOOK, Backlog, Entry, Job, Mark, Report, Waiting, entered
 from decouple.clock import Clock, Seconds, VirtualClock, datetime_at, nanoseconds
 from decouple.core.deadlines import FAR
 from decouple.errors import DecoupleError, EndlessWork
 from decouple.generic import T
+from decouple.loop_workers import LoopWorkers
 from decouple.tasks import KeptLoop, Tasks, running_loop
 from decouple.workers import Workers, seconds_until
 
@@ -60,8 +62,9 @@ class Runner:
         self._instant = -1
         self._kept = KeptLoop(self._backlog)
         self._tasks: Tasks = self._kept
-        self._workers: Workers | None = None
-        clock.attach(self)
+        self._workers: Workers | LoopWorkers | None = None
+        if clock.loop is None:
+            clock.attach(self)
 
     def __repr__(self) -> str:
         state = "closed" if self._backlog.closed else "started" if self._workers else "not started"
@@ -100,20 +103,27 @@ class Runner:
 
     def start(self) -> None:
         """Let threads do the work, and a loop in a thread of its own what awaits. On a virtual clock: nothing."""
-        self._start(self._kept)
+        self._start(None)
 
     def start_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let threads do the work, and tasks of that loop what awaits. On a virtual clock: nothing."""
-        self._start(self._kept if isinstance(self._clock, VirtualClock) else Tasks(self._backlog, loop))
+        self._start(loop)
 
-    def _start(self, tasks: Tasks) -> None:
+    def _start(self, loop: asyncio.AbstractEventLoop | None) -> None:
         if self._backlog.closed:
             raise DecoupleError("the runner is closed: make another one")
-        if self._workers is None and not isinstance(self._clock, VirtualClock):
-            self._take_back()
-            self._tasks = tasks
-            self._workers = Workers(self._backlog, self._limit, tasks.begin)
-            self._workers.start()
+        if self._workers is not None or self._clock.by_hand:
+            return
+        self._take_back()
+        stage: Any = self._clock.loop
+        if stage is not None:
+            self._tasks = Tasks(self._backlog, stage)
+            self._workers = LoopWorkers(self._backlog, stage, self._tasks.begin_here)
+        else:
+            self._tasks = self._kept if loop is None else Tasks(self._backlog, loop)
+            self._workers = Workers(self._backlog, self._limit, self._tasks.begin)
+        self._workers.start()
+        self._inbox = self._backlog.inbox
 
     @property
     def closing(self) -> bool:
@@ -151,6 +161,8 @@ class Runner:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         self._refuse()
+        if self._clock.loop is not None:
+            return self._tasks.leave(timeout)
         late = self._workers.join(deadline) if self._workers else []
         if self._tasks is not self._kept:
             late += self._tasks.close(deadline)
@@ -170,6 +182,20 @@ class Runner:
         else:
             await elsewhere(lambda: self._kept.close(deadline))
         return await joined + late
+
+    async def end(self, done: Callable[[], bool], timeout: float | None) -> list[str]:
+        """Finish and close, while the loop of the caller goes on; both together within the timeout."""
+        loop, workers = self._clock.loop, self._workers
+        if loop is None:
+            began = time.monotonic()
+            await elsewhere(lambda: self.finish(done, timeout))
+            return await self.aclose(rest_of(timeout, time.monotonic() - began))
+        began = loop.time()
+        self._backlog.closing = True
+        if isinstance(workers, LoopWorkers) and not self.closed and not self._tasks.mine:
+            await workers.finish(done, timeout)
+        self._refuse()
+        return await self._tasks.finish(rest_of(timeout, loop.time() - began))
 
     def _refuse(self) -> None:
         """From now on take nothing, and begin nothing of what is here."""
@@ -286,6 +312,11 @@ class Runner:
         return loop is not None and loop in (self._tasks.loop, self._kept.loop)
 
     def _check_outside(self) -> None:
+        if self._clock.loop is not None:
+            raise RuntimeError(
+                "run_until_idle() would move time under the tasks of the simulation: await what you wait for, such as "
+                "asyncio.sleep(seconds), and the workers work meanwhile"
+            )
         if self._at_work:
             raise RuntimeError("a job must not call run_until_idle(): let it put what follows from it")
         if self._on_loop:
@@ -296,7 +327,7 @@ class Runner:
     def _work_until(self, target: int) -> None:
         if self._workers is not None:
             self._watch_until(target, self._workers)
-        elif isinstance(self._clock, VirtualClock):
+        elif self._clock.by_hand and isinstance(self._clock, VirtualClock):
             while self.next_at() <= target:
                 self._clock.advance_to_next()
         else:
@@ -312,7 +343,7 @@ class Runner:
                 self._links = 0
                 self._backlog.wait(seconds_until(at, now))
 
-    def _watch_until(self, target: int, workers: Workers) -> None:
+    def _watch_until(self, target: int, workers: Workers | LoopWorkers) -> None:
         backlog = self._backlog
         with backlog.changed:
             backlog.watchers += 1
@@ -322,7 +353,7 @@ class Runner:
             finally:
                 backlog.watchers -= 1
 
-    def _idle(self, target: int, workers: Workers) -> bool:
+    def _idle(self, target: int, workers: Workers | LoopWorkers) -> bool:
         """Under the lock: whether nothing is to be done until that instant.
 
         Work goes from the inbox to a hand and on to the tasks or the heap: looking in this order misses none. A job that
@@ -372,22 +403,6 @@ def elsewhere(work: Callable[[], T]) -> asyncio.Future[T]:
     return asyncio.wrap_future(outcome)
 
 
-class Mark:
-    """A job that says when it is begun, and with it all that was put before."""
-
-    awaits = False
-
-    def __init__(self) -> None:
-        self.passed = False
-
-    def run(self) -> None:
-        self.passed = True
-
-    async def arun(self) -> None:
-        self.run()
-
-    def abandon(self) -> None:
-        self.passed = True
-
-    def describe(self) -> str:
-        return "the end of what was put"
+def rest_of(timeout: float | None, spent: float) -> float | None:
+    """What is left of so many seconds."""
+    return None if timeout is None else max(0.0, timeout - spent)

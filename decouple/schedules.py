@@ -11,7 +11,6 @@ is forgotten (ActionAfterCompletion is DELETE); instants are exact (see core/sch
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections import deque
@@ -20,7 +19,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.arns import ACCOUNT, REGION, arn_of
-from decouple.clock import Clock, Seconds, nanoseconds
+from decouple.clock import Clock, Seconds, nanoseconds, random_bytes
 from decouple.core.backoff import exponential, until
 from decouple.core.changes import Cause, Change
 from decouple.core.records import EPOCH, Failure
@@ -200,8 +199,8 @@ class Schedule:
         self._next = planned.next_after(self._last)
         self._tick = Tick(self)
         self._ticking = False
-        self._resting: set[Firing] = set()
-        self._stem = os.urandom(8).hex()
+        self._resting: dict[Firing, None] = {}
+        self._stem = random_bytes(8).hex()
         self._fired = self._delivered = self._failed = self._dead_lettered = self._dropped = 0
         self._log: deque[Change] = deque()
         self._reporter = Reporter(self._log, threading.Lock())
@@ -356,7 +355,7 @@ class Schedule:
                 self.state = "ended"
             self._fired += 1
             taken += (firing,)
-            self._resting.add(firing)
+            self._resting[firing] = None
 
     def _fire(self, firing: Firing) -> None:
         now = self.clock.now()
@@ -370,7 +369,7 @@ class Schedule:
     def _rest(self, firing: Firing, until: int) -> None:
         """Let it be tried again at that instant."""
         with self._lock:
-            self._resting.add(firing)
+            self._resting[firing] = None
         self._runner.put(firing, until)
 
     def _wall(self) -> int:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from decouple.clock import SECOND, Seconds, VirtualClock, nanoseconds
+from decouple.clock import SECOND, Seconds, nanoseconds
 from decouple.core.deadlines import FAR
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class Served(NamedTuple):
 def serve(broker: Broker, timeout: Seconds | None) -> Served:
     """See `Broker.run`."""
     patience = None if timeout is None else nanoseconds(timeout, "timeout") / SECOND
-    if isinstance(broker.clock, VirtualClock):
+    if broker.clock.loop is not None:
+        raise RuntimeError("run() waits for a signal, which a simulation has none of: use `async with broker:`")
+    if broker.clock.by_hand:
         raise RuntimeError(
             "run() waits for a signal while time stands still on a VirtualClock: use run_until_idle() and clock.advance()"
         )

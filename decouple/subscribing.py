@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from decouple.amending import amend, replay_again
 from decouple.arns import ACCOUNT, REGION, arn_of
-from decouple.clock import Clock, datetime_at
+from decouple.clock import Clock, datetime_at, random_bytes
 from decouple.core.archive import Archive
 from decouple.core.changes import Cause, Change
 from decouple.core.once import Once
@@ -304,7 +303,7 @@ class Subscribing:
         line, staff = subscription.line, self._staff
         assert line is not None
         assert staff is not None
-        token = os.urandom(32).hex()
+        token = random_bytes(32).hex()
         now = self.clock.now()
         with self._lock:
             if subscription.state != ("pending" if kind == "SubscriptionConfirmation" else "cancelled"):

@@ -86,14 +86,22 @@ class Tasks:
 
     def _arrive(self) -> None:
         self._called = False
-        loop = self.open()
         while self._arrived:
             begun = self._arrived.popleft()
             if self.closed:
                 self._end(begun, None)
                 continue
-            begun.task = loop.create_task(begun.run(), context=begun.context)
-            begun.task.add_done_callback(partial(self._task_ended, begun))
+            self._begin(begun)
+
+    def begin_here(self, entry: Entry) -> None:
+        """On the loop: begin that job."""
+        _, number, job, context = entry
+        begun = self.begun[number] = Begun(number, job, context)
+        self._begin(begun)
+
+    def _begin(self, begun: Begun) -> None:
+        begun.task = self.open().create_task(begun.run(), context=begun.context)
+        begun.task.add_done_callback(partial(self._task_ended, begun))
 
     def _turn_away(self) -> None:
         while self._arrived:
@@ -132,6 +140,20 @@ class Tasks:
             await asyncio.wait(late, timeout=LAST_WORDS)
         return [tasks[task].job.describe() for task in late]
 
+    @property
+    def mine(self) -> bool:
+        """Whether the task that asks is one of them."""
+        import asyncio
+
+        me = asyncio.current_task() if running_loop() is self.loop else None
+        return me is not None and any(begun.task is me for begun in self.begun.values())
+
+    def leave(self, timeout: float | None) -> list[str]:
+        """On the loop: let the end go on by itself; those still running."""
+        if self.loop is not None and self.begun and not self.loop.is_closed():
+            self._finishing = self.loop.create_task(self.finish(timeout))
+        return self._still_running()
+
     def close(self, deadline: float | None) -> list[str]:
         """The same from any thread. On the loop itself nobody can wait for it: there the end goes on by itself."""
         if not self.begun or self.loop is None:
@@ -143,8 +165,7 @@ class Tasks:
 
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
         if running_loop() is self.loop:
-            self._finishing = self.loop.create_task(self.finish(timeout))
-            return self._still_running()
+            return self.leave(timeout)
         finishing = asyncio.run_coroutine_threadsafe(self.finish(timeout), self.loop)
         try:
             return finishing.result(None if timeout is None else timeout + 2 * LAST_WORDS)

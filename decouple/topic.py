@@ -19,7 +19,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from decouple.amending import change_settings
-from decouple.clock import Clock, Seconds, SystemClock, datetime_at
+from decouple.clock import Clock, Seconds, datetime_at, default_clock
 from decouple.core.archive import Archive
 from decouple.core.once import Once
 from decouple.core.places import SHARED
@@ -86,7 +86,7 @@ class Topic(Subscribing):
         self.fifo = name.endswith(".fifo") if fifo is None else fifo
         if clock is not None and not callable(getattr(clock, "now", None)):
             raise TypeError(f"clock must be a Clock, SystemClock() or VirtualClock(), not {clock!r}")
-        self.clock = clock or SystemClock()
+        self.clock = clock or default_clock()
         given = {
             "content_based_deduplication": content_based_deduplication,
             "deduplication_scope": deduplication_scope,

@@ -73,7 +73,7 @@ class Workers:
 
     def _work(self, hand: Hand) -> None:
         backlog = self._backlog
-        get = backlog.inbox.get
+        get = backlog.threads_inbox.get
         while not backlog.closed:
             hand.extend(map(get, (True,)))
             if not backlog.closed:

@@ -55,6 +55,7 @@ FLOORS = {
     "core.groups": 1.9,
     "core.dedup": 1.95,
     "core.fifo": 2,
+    "leap": 0,
     "clock": 1,
     "message": 1,
     "large_bodies": 1.5,
@@ -103,6 +104,7 @@ FLOORS = {
     "lineage": 0,
     "packages": 1,
     "processes": 2.2,
+    "watching": 2.1,
     "invocation": 2.2,
     "runtimes": 2.25,
     "function_settings": 2,
@@ -121,6 +123,7 @@ FLOORS = {
     "post": 2.4,
     "backlog": 1,
     "workers": 1.5,
+    "loop_workers": 1.5,
     "tasks": 1.5,
     "runner": 2,
     "smtp": 2.5,
@@ -174,6 +177,10 @@ FLOORS = {
     "broker": 5,
     "__init__": 6,
     "testing.ledger": 7,
+    "testing.loop": 7,
+    "testing.guards": 7.1,
+    "testing.waiting": 7.1,
+    "testing.simulation": 7.2,
     "testing.events.defaults": 7,
     "testing.events.queues": 7.5,
     "testing.events.topics": 7.5,
@@ -399,7 +406,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
 
 
 # The public surface with its docstrings, and the tree of errors: long, but one idea.
-LONGEST = {"queue": 500, "errors": 750}
+LONGEST = {"queue": 500, "errors": 800}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:

@@ -15,6 +15,7 @@ from decouple import errors
 from decouple.errors import (
     AccessDenied,
     BacklogFull,
+    BlockingCall,
     BodyMissing,
     BodyNotDecoded,
     BrokenOff,
@@ -22,6 +23,7 @@ from decouple.errors import (
     CallRefused,
     CircuitOpen,
     ClockStuck,
+    Deadlock,
     DecoupleError,
     DeliveryFailed,
     DeliveryRefused,
@@ -292,6 +294,16 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         ClockStuck("a receive waits", seconds=2.5),
         {"waiting": "a receive waits", "seconds": 2.5},
         ["a receive waits", "2.5 real seconds", "clock.advance(...)"],
+    ),
+    (
+        Deadlock(["task 'a' waits for a message in queue 'q'"], since=NOON),
+        {"waiting": ("task 'a' waits for a message in queue 'q'",), "since": NOON},
+        ["nothing will ever happen again", "12:00:00", "\n  task 'a' waits for a message in queue 'q'"],
+    ),
+    (
+        BlockingCall("time.sleep()", "await asyncio.sleep(seconds)"),
+        {"call": "time.sleep()", "advice": "await asyncio.sleep(seconds)"},
+        ["time.sleep() would block this simulation", "await asyncio.sleep(seconds)"],
     ),
 ]
 EACH = pytest.mark.parametrize(

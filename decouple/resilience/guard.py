@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, cast
 
 from decouple.calls import answer_of, is_async
-from decouple.clock import Clock, SystemClock
+from decouple.clock import Clock, default_clock
 from decouple.reporting import Reporter
 from decouple.resilience.events import ResilienceEvent, Watcher, What
 
@@ -54,7 +54,7 @@ class Guard:
             if not callable(observer):
                 raise TypeError(f"observers must be callables that take a ResilienceEvent, not {observer!r}")
         self._name = name
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = clock or default_clock()
         self._fallback = fallback
         self._lock = threading.Lock()
         self._counts: dict[What, int] = {}

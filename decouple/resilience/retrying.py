@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from decouple.calls import answer_of
-from decouple.clock import Clock, Seconds, nanoseconds
+from decouple.clock import Clock, Seconds, nanoseconds, seed_or_ambient
 from decouple.core.backoff import Schedule, exponential, until
 from decouple.core.breaker import Visit
 from decouple.resilience.events import Watcher, What
@@ -58,7 +58,7 @@ class Retrying(Guard):
         super().__init__(name, fallback, observers, clock)
         self._schedule = schedule
         self._matches = matcher(on)
-        self._chance = Random(seed)
+        self._chance = Random(seed_or_ambient(seed))
         self._line = Line(self.clock, self._lock, "the next attempt of a retry")
 
     def __repr__(self) -> str:

@@ -1,0 +1,497 @@
+"""simulate(): an ordinary async program in virtual time, where one seed is one run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decouple import Broker, Deadlock, EndlessWork, Queue, VirtualClock
+from decouple.testing import Simulation, Stopped, simulate
+
+ROOT = Path(__file__).resolve().parent.parent
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def race() -> list[str]:
+    """Five workers at one queue, and in the end the order in which they did what."""
+    queue, log = Queue("orders"), list[str]()
+
+    async def work(name: str) -> None:
+        while True:
+            for message in await queue.aio.receive(wait=5):
+                log.append(f"{name} {message.body} {message.id}")
+                await asyncio.sleep(len(message.body) % 2)
+                message.ack()
+
+    workers = [asyncio.create_task(work(name)) for name in "abcde"]
+    for number in range(20):
+        await queue.aio.send(f"{number}")
+    await asyncio.sleep(30)
+    done, _ = await asyncio.wait(workers, timeout=1)
+    return [*log, str(len(done)), *(task.get_name() for task in set(workers))]
+
+
+# -- time ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_answer_is_what_main_returns_and_a_week_takes_no_time() -> None:
+    async def main() -> float:
+        await asyncio.sleep(7 * 86_400)
+        return now()
+
+    began = time.monotonic()
+
+    assert simulate(main) == 7 * 86_400
+    assert time.monotonic() - began < 5
+
+
+def test_time_begins_where_it_is_told_to_and_is_that_of_what_is_made_inside() -> None:
+    start = datetime(2031, 5, 17, 12, tzinfo=UTC)
+
+    async def main() -> tuple[datetime, datetime]:
+        queue = Queue("orders")
+        before = (await queue.aio.send("a"), await queue.aio.receive())[1][0].sent_at
+        await asyncio.sleep(0.25)
+        queue.send("b")
+        return before, queue.receive()[0].sent_at
+
+    assert simulate(main, start=start) == (start, start + timedelta(seconds=0.25))
+    assert simulate(main)[0] == NEW_YEAR
+
+
+def test_sleeps_end_at_their_instants_to_the_nanosecond_in_order() -> None:
+    async def main() -> list[tuple[str, float]]:
+        ends: list[tuple[str, float]] = []
+
+        async def sleeper(seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            ends.append((f"{seconds}", now()))
+
+        async with asyncio.TaskGroup() as group:
+            for seconds in (0.3, 0.1, 86_400.000000001, 0.2):
+                group.create_task(sleeper(seconds))
+        return ends
+
+    ended = simulate(main)
+
+    assert ended == [(f"{at}", at) for at in (0.1, 0.2, 0.3, 86_400.000000001)]
+
+
+def test_timeouts_of_asyncio_are_in_virtual_time() -> None:
+    async def main() -> list[float]:
+        ends: list[float] = []
+        for wait in (
+            lambda: asyncio.wait_for(asyncio.sleep(100), 3),
+            lambda: within(4, asyncio.Event().wait()),
+            lambda: asyncio.wait_for(asyncio.get_running_loop().create_future(), 5),
+        ):
+            with pytest.raises(TimeoutError):
+                await wait()
+            ends.append(now())
+        return ends
+
+    async def within(seconds: float, what: Any) -> None:
+        async with asyncio.timeout(seconds):
+            await what
+
+    assert simulate(main) == [3, 7, 12]
+
+
+def test_a_long_poll_ends_at_its_virtual_deadline_or_when_a_message_comes() -> None:
+    async def main() -> list[tuple[list[str], float]]:
+        queue = Queue("orders")
+        answers: list[tuple[list[str], float]] = []
+
+        async def send_later() -> None:
+            await asyncio.sleep(33)
+            queue.send("late", delay=5)
+
+        sending = asyncio.create_task(send_later())
+        for _ in range(3):
+            batch = await queue.aio.receive(wait=20)
+            answers.append(([message.body for message in batch], now()))
+        await sending
+        return answers
+
+    assert simulate(main) == [([], 20), (["late"], 38), ([], 58)]
+
+
+def test_a_lease_ends_at_its_instant_though_nobody_looks() -> None:
+    async def main() -> list[tuple[str, float]]:
+        queue = Queue("orders", visibility_timeout=30)
+        queue.send("a")
+        queue.receive()
+        again = await queue.aio.receive(wait=300)
+        return [(message.body, now()) for message in again]
+
+    assert simulate(main) == [("a", 30)]
+
+
+def test_a_message_too_often_received_is_dead_at_the_instant_of_its_last_lease() -> None:
+    changes: list[tuple[str, float]] = []
+
+    async def main() -> None:
+        broker = Broker()
+        dead = broker.queue("dead")
+        orders = broker.queue("orders", visibility_timeout=10, dead_letter=dead, max_receives=1)
+        orders.send("poison")
+        await orders.aio.receive()
+        await orders.aio.receive(wait=60)
+        changes.extend((message.body, now()) for message in dead.receive())
+
+    simulate(main)
+
+    assert changes == [("poison", 60)]
+
+
+# -- one seed is one run ------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another_order() -> None:
+    runs = {seed: simulate(race, seed=seed) for seed in range(8)}
+
+    assert all(simulate(race, seed=seed) == run for seed, run in runs.items())
+    assert len({tuple(run) for run in runs.values()}) == 8
+
+
+def test_it_gives_the_same_run_in_another_process_too() -> None:
+    program = "from tests.test_simulate import race, simulate; print(*simulate(race, seed=11), sep='\\n')"
+
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": salt}, check=True, capture_output=True, text=True,
+        ).stdout.split("\n")[:-1]
+        for salt in ("1", "4711")
+    ]  # fmt: skip
+
+    assert outputs == [simulate(race, seed=11)] * 2
+
+
+def test_what_was_given_to_call_soon_keeps_its_order_and_its_place_before_later_steps() -> None:
+    async def main() -> str:
+        loop, told = asyncio.get_running_loop(), list[str]()
+        ended = loop.create_future()
+
+        async def waiter(name: str) -> None:
+            await ended
+            told.append(name)
+
+        first = asyncio.create_task(waiter("A"))
+        await asyncio.sleep(1)
+        for name in "bcd":
+            ended.add_done_callback(lambda _, name=name: told.append(name))
+        last = asyncio.create_task(waiter("E"))
+        await asyncio.sleep(1)
+        ended.set_result(None)
+        await first
+        await last
+        return "".join(told)
+
+    assert {simulate(main, seed=seed) for seed in range(50)} == {"AbcdE"}
+
+
+def test_tasks_that_are_ready_together_run_in_any_order() -> None:
+    async def main() -> str:
+        told: list[str] = []
+
+        async def say(name: str) -> None:
+            told.append(name)
+
+        async with asyncio.TaskGroup() as group:
+            for name in "abc":
+                group.create_task(say(name))
+        return "".join(told)
+
+    assert {simulate(main, seed=seed) for seed in range(100)} == {"abc", "acb", "bac", "bca", "cab", "cba"}
+
+
+def test_a_broker_inside_takes_the_seed_and_the_clock_unless_it_is_told_otherwise() -> None:
+    clock = VirtualClock()
+
+    async def main() -> list[Any]:
+        made, told = Broker(), Broker(clock=clock, seed=3)
+        return [made.seed, told.seed, made.clock is told.clock, told.clock is clock, Broker(seed=4).seed]
+
+    assert simulate(main, seed=9) == [9, 3, False, True, 4]
+    assert Broker().seed is None
+
+
+# -- how it ends --------------------------------------------------------------------------------------------------------
+
+
+def test_what_main_raises_is_raised_as_itself() -> None:
+    async def main() -> None:
+        await asyncio.sleep(1)
+        raise KeyError("lost")
+
+    with pytest.raises(KeyError, match="lost"):
+        simulate(main)
+
+
+def test_tasks_that_main_leaves_behind_are_cancelled_and_may_see_to_that() -> None:
+    ended: list[str] = []
+
+    async def left(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(5)
+            ended.append(name)
+
+    async def main() -> str:
+        tasks = [asyncio.create_task(left(name)) for name in "ab"]
+        await asyncio.sleep(1)
+        return f"{len(tasks)}"
+
+    assert simulate(main) == "2"
+    assert sorted(ended) == ["a", "b"]
+
+
+def test_an_error_that_nobody_awaited_is_raised_at_the_end() -> None:
+    async def fails(text: str) -> None:
+        raise ValueError(text)
+
+    async def one() -> None:
+        asyncio.create_task(fails("forgotten"), name="bookkeeping")  # noqa: RUF006
+        await asyncio.sleep(1)
+
+    async def two() -> None:
+        await one()
+        asyncio.get_running_loop().call_soon(lambda: 1 // 0)
+        await asyncio.sleep(1)
+
+    with pytest.raises(ValueError, match="forgotten") as caught:
+        simulate(one)
+    assert caught.value.__notes__ == ["raised in the simulation: task 'bookkeeping', which nobody awaited"]
+    with pytest.raises(ExceptionGroup) as both:
+        simulate(two)
+    assert [type(error) for error in both.value.exceptions] == [ValueError, ZeroDivisionError]
+
+
+def test_besides_the_error_of_main_others_are_noted() -> None:
+    async def fails() -> None:
+        raise ValueError("forgotten")
+
+    async def main() -> None:
+        asyncio.create_task(fails())  # noqa: RUF006
+        await asyncio.sleep(1)
+        raise KeyError("main")
+
+    with pytest.raises(KeyError) as caught:
+        simulate(main)
+    assert caught.value.__notes__ == ["besides, nobody awaited ValueError: forgotten"]
+
+
+def test_a_program_that_waits_for_what_cannot_come_fails_with_who_waits_for_what() -> None:
+    async def main() -> None:
+        broker, opened = Broker(), asyncio.Event()
+        orders, mail = broker.queue("orders"), broker.queue("mail")
+
+        async def worker() -> None:
+            await orders.aio.receive(wait=1_000_000)
+            await opened.wait()
+
+        async with broker:
+            mail.consume(lambda message: None)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(worker(), name="the worker")
+
+    with pytest.raises(Deadlock) as caught:
+        simulate(main)
+
+    assert caught.value.since == NEW_YEAR + timedelta(seconds=1_000_000)
+    main_waits, worker_waits, consumer_waits = caught.value.waiting
+    assert main_waits.startswith("task 'main' waits, at test_simulate.py:")
+    assert "worker: await opened.wait()" in worker_waits
+    assert consumer_waits.endswith("of queue 'mail' waits for queue 'mail'")
+
+
+def test_the_list_says_for_which_queue_a_task_waits() -> None:
+    async def main() -> None:
+        await Queue("orders").aio.receive(wait=100)
+
+    simulation = Simulation(main)
+    simulation.advance(50)
+
+    [line] = simulation.waiting()
+    assert line.startswith("task 'main' waits for a message in queue 'orders', at test_simulate.py:")
+    assert line.endswith('await Queue("orders").aio.receive(wait=100)')
+    simulation.close()
+
+
+def test_tasks_that_go_on_for_ever_at_one_instant_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("decouple.testing.loop.LONGEST_INSTANT", 1_000)
+
+    async def main() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    with pytest.raises(EndlessWork):
+        simulate(main)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_ends_it_and_tasks_see_to_their_end() -> None:
+    ended: list[str] = []
+
+    async def main() -> None:
+        try:
+            await asyncio.sleep(10)
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(10)
+        finally:
+            ended.append("main")
+
+    async def other() -> None:
+        task = asyncio.create_task(asyncio.sleep(1_000))
+        try:
+            await main()
+        finally:
+            ended.append("other" if not task.done() else "late")
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(other)
+    assert ended == ["main", "other"]
+
+
+# -- step by step -------------------------------------------------------------------------------------------------------
+
+
+async def ticking() -> str:
+    queue = Queue("ticks")
+    for number in range(10):
+        await asyncio.sleep(1)
+        queue.send(f"{number}")
+    return "over"
+
+
+@pytest.mark.parametrize("until", [3.5, NEW_YEAR + timedelta(seconds=3.5)], ids=["seconds", "instant"])
+def test_until_stops_at_an_instant(until: Any) -> None:
+    assert simulate(ticking, until=until) == Stopped(NEW_YEAR + timedelta(seconds=3.5), None)
+    assert simulate(ticking, until=11) == "over"
+
+
+def test_stop_when_stops_at_the_change_it_asks_for() -> None:
+    stopped = simulate(ticking, stop_when=lambda change: change.cause == "sent" and change.record[0] == "4")
+
+    assert isinstance(stopped, Stopped)
+    assert stopped.at == NEW_YEAR + timedelta(seconds=5)
+    assert stopped.change is not None
+    assert stopped.change.record[0] == "4"
+
+
+def test_an_error_in_stop_when_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        simulate(ticking, stop_when=lambda change: 1 // 0)
+
+
+def test_a_simulation_is_run_step_by_step() -> None:
+    with Simulation(ticking) as simulation:
+        assert (simulation.time, len(simulation.changes)) == (NEW_YEAR, 0)
+
+        simulation.advance(2)
+        assert (simulation.time, len(simulation.changes)) == (NEW_YEAR + timedelta(seconds=2), 2)
+
+        stopped = simulation.run(stop_when=lambda change: change.cause == "sent")
+        assert stopped == Stopped(NEW_YEAR + timedelta(seconds=3), simulation.changes[-1])
+        assert not simulation.done
+
+        assert simulation.run() == "over"
+        assert simulation.done
+        assert len(simulation.changes) == 10
+
+
+def test_a_simulation_that_only_waits_can_be_stepped_and_given_work_from_outside() -> None:
+    held: list[Queue] = []
+
+    async def main() -> list[str]:
+        held.append(Queue("orders"))
+        return [message.body for message in await held[0].aio.receive(wait=1_000)]
+
+    with Simulation(main) as simulation:
+        simulation.advance(100)
+        held[0].send("from outside")
+
+        assert simulation.run() == ["from outside"]
+        assert simulation.time == NEW_YEAR + timedelta(seconds=100)
+
+
+def test_observers_are_told_of_every_change_inside() -> None:
+    told: list[str] = []
+
+    async def main() -> None:
+        broker = Broker()
+        broker.queue("a").send("1")
+        Queue("alone").send("2")
+        Queue("elsewhere", clock=VirtualClock()).send("3")
+
+    simulate(main, observers=[lambda change: told.append(change.queue)])
+
+    assert told == ["a", "alone"]
+
+
+# -- bad input ----------------------------------------------------------------------------------------------------------
+
+
+async def nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: simulate(nothing()), TypeError, "an async function that takes nothing"),
+        (lambda: simulate(lambda: 3), TypeError, "returned 3"),
+        (lambda: simulate(nothing, seed="x"), TypeError, "seed must be an int"),
+        (lambda: simulate(nothing, start=datetime(2026, 1, 1)), ValueError, "naive"),
+        (lambda: simulate(nothing, until=-1), ValueError, "until must be at least 0"),
+        (lambda: simulate(nothing, until=datetime(2026, 1, 1)), ValueError, "naive"),
+        (lambda: Simulation(nothing, record=-1), ValueError, "record must be a number of changes"),
+        (lambda: Simulation(nothing, record=0).run(stop_when=bool), ValueError, "stop_when needs"),
+    ],
+    ids=["coroutine", "no coroutine", "seed", "start", "until", "naive until", "record", "stop_when"],
+)
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_bad_arguments_are_refused(call: Callable[[], object], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_a_simulation_inside_a_simulation_is_refused() -> None:
+    async def main() -> None:
+        simulate(nothing)
+
+    with pytest.raises(RuntimeError, match="a simulation inside a simulation"):
+        simulate(main)
+    assert simulate(nothing) is None
+
+
+def test_where_a_loop_runs_already_it_has_a_thread_of_its_own() -> None:
+    async def notebook() -> list[str]:
+        return simulate(race, seed=5)
+
+    assert asyncio.run(notebook()) == simulate(race, seed=5)
+
+
+def test_nothing_of_it_is_left_behind() -> None:
+    simulate(race)
+
+    assert Broker().clock is not Broker().clock
+    assert time.sleep.__module__ == "time" if hasattr(time.sleep, "__module__") else True
+    with pytest.raises(RuntimeError):
+        asyncio.get_running_loop()
