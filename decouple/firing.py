@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.attempt import cut_short, reason_of, words_of
 from decouple.bodies import text_of
+from decouple.callers import WORK
 from decouple.calls import answer_of, is_async
 from decouple.core.records import Details, Failure
 from decouple.errors import (
@@ -237,6 +238,7 @@ class Firing:
 
     def run(self) -> None:
         """One attempt. Raises what the target raised, after it was seen to."""
+        work = WORK.set(self)
         try:
             if not self._begin():
                 return
@@ -244,10 +246,13 @@ class Firing:
         except BaseException as error:
             self._ended_by(error)
             raise
+        finally:
+            WORK.reset(work)
         self._took()
 
     async def arun(self) -> None:
         """The same for an async callable."""
+        WORK.set(self)  # for this job, whose context variables are its own
         try:
             if not self._begin():
                 return
@@ -261,6 +266,9 @@ class Firing:
         """The broker closes before this attempt was begun."""
         if self._begin():
             self.give_up(Failure("BrokerClosed", "the broker was closed before it was delivered", "", 0))
+
+    def __str__(self) -> str:
+        return f"schedule {self.schedule.name!r}"
 
     def describe(self) -> str:
         return f"attempt {self.failures + 1} of what schedule {self.schedule.name!r} had due at {self._shown}"

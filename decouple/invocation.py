@@ -15,6 +15,7 @@ from contextvars import copy_context
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from decouple.callers import WORK
 from decouple.context import Context
 from decouple.core.deadlines import FAR
 from decouple.errors import BrokenOff, FunctionFailed, FunctionTimedOut, ResultNotJSON
@@ -95,6 +96,9 @@ class Invocation:
         self.started_at = function.clock.now()
         self.deadline = FAR
 
+    def __str__(self) -> str:
+        return f"function {self.function.name!r}, request {self.request_id}"
+
     @property
     def context(self) -> Context:
         """What the handler is told of it."""
@@ -122,7 +126,7 @@ class Invocation:
         if self.over:
             return
         self._begin()
-        token, me = LINEAGE.set(self.lineage), os.getpid()
+        token, work, me = LINEAGE.set(self.lineage), WORK.set(self), os.getpid()
         try:
             result = self.environment.runtime.run(self)
         except BaseException as error:
@@ -133,6 +137,7 @@ class Invocation:
             self._returned(result)
         finally:
             LINEAGE.reset(token)
+            WORK.reset(work)
 
     async def arun(self) -> None:
         """The handler, in this task."""
@@ -142,7 +147,7 @@ class Invocation:
 
         self.task = asyncio.current_task()
         self._begin()
-        token, me = LINEAGE.set(self.lineage), os.getpid()
+        token, work, me = LINEAGE.set(self.lineage), WORK.set(self), os.getpid()
         try:
             result = await self.environment.runtime.arun(self)
         except BaseException as error:
@@ -153,6 +158,7 @@ class Invocation:
             self._returned(result)
         finally:
             LINEAGE.reset(token)
+            WORK.reset(work)
 
     def _begin(self) -> None:
         self.started()

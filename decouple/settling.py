@@ -60,7 +60,7 @@ class Settling(Desk[T]):
                     if self._order is not None and self._order.expired(now, seq, count_of(handle)):
                         late.append(handle)
                     else:
-                        self._core.delete(now, seq)
+                        self._core.delete(now, seq, receipt=self._receive_of(handle))
                 self._lobby.serve(now)
         finally:
             self._follow_up()
@@ -92,7 +92,7 @@ class Settling(Desk[T]):
                 if nanos and delivery is not None and now + nanos - delivery.received_at > LONGEST_IN_FLIGHT:
                     total, limit = (now + nanos - delivery.received_at) / SECOND, LONGEST_IN_FLIGHT / SECOND
                     raise VisibilityTooLong(self.name, total=total, limit=limit)
-                if self._core.change_visibility(now, seq, nanos) is None:
+                if self._core.change_visibility(now, seq, nanos, self._receive_of(message_or_receipt)) is None:
                     raise NotInFlight(self.name, id=id_of(self, message_or_receipt, seq), why=GONE)
                 self._lobby.serve(now)
         finally:
@@ -172,6 +172,10 @@ class Settling(Desk[T]):
             return True
         with self._lock:
             return core.find(seq) is message
+
+    def _receive_of(self, handle: Message[T] | str) -> int | None:
+        """Of which receive a handle or receipt is, where somebody listens."""
+        return count_of(handle) if self._core.listening else None
 
     def _receipt_of(self, message: Delivery) -> str:
         return receipt_of(self, message)

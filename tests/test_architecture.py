@@ -17,6 +17,7 @@ FLOORS = {
     "errors": 0,
     "generic": 0,
     "calls": 0,
+    "callers": 0,
     "addresses": 0,
     "jsontext": 0,
     "attributes": 0.5,

@@ -25,6 +25,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from decouple.aws.mocking import AWS, MockEnded, NotMocked, WhichMock, mock
 
+
 __all__ = ["AWS", "Call", "MockEnded", "NotMocked", "Place", "ServiceError", "WhichMock", "World", "mock"]
 
 # What a server need not load, and where it is.
