@@ -50,6 +50,7 @@ from decouple.errors import (
     InvalidName,
     InvalidPackage,
     InvalidPolicy,
+    InvalidRecording,
     InvalidSchedule,
     LawBroken,
     MessageTooLarge,
@@ -58,6 +59,7 @@ from decouple.errors import (
     NotDelivered,
     NotInFlight,
     NotInstalled,
+    NotRecorded,
     ProcessDied,
     QueueClosed,
     QueueError,
@@ -99,9 +101,12 @@ if TYPE_CHECKING:
     from decouple.notification import Notification
     from decouple.outbox import Outgoing
     from decouple.publishing import Publish
+    from decouple.recorder import Recorder
+    from decouple.recording import Recording
     from decouple.schedules import Schedule
     from decouple.senders import SMS, Email, Push
     from decouple.smtp import SMTP
+    from decouple.story import Story
     from decouple.subscription import Subscription, SubscriptionStats
     from decouple.topic import Topic, TopicStats
     from decouple.trigger import Trigger
@@ -119,6 +124,9 @@ LATER = {
     "ConsumerStats": "consumer",
     "Autoscaler": "autoscale",
     "Schedule": "schedules",
+    "Recorder": "recorder",
+    "Recording": "recording",
+    "Story": "story",
     "Topic": "topic",
     "TopicStats": "topic",
     "Subscription": "subscription",
@@ -183,6 +191,9 @@ __all__ = [  # noqa: RUF022
     "SystemClock",
     "VirtualClock",
     "Change",
+    "Story",
+    "Recording",
+    "Recorder",
     "DecoupleError",
     "QueueError",
     "QueueNotFound",
@@ -237,6 +248,8 @@ __all__ = [  # noqa: RUF022
     "InProgress",
     "EndlessWork",
     "LawBroken",
+    "NotRecorded",
+    "InvalidRecording",
     "ClockStuck",
 ]
 
