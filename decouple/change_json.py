@@ -28,7 +28,8 @@ def change_to(change: Change) -> dict[str, Any]:
 def change_from(given: Mapping[str, Any]) -> Change:
     """The change again. Raises KeyError, TypeError, ValueError."""
     record = given.get("record")
-    return Change(**{**given, "record": None if record is None else record_from(record)})
+    found: dict[str, Any] = {**given, "record": None if record is None else record_from(record)}
+    return Change(**found)
 
 
 def record_to(record: Record) -> list[Any]:

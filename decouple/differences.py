@@ -83,19 +83,19 @@ class Names:
                 found.pop(name, None)
             elif name in found:
                 found[name] = (found[name] - self.started) / 1e9
-        given = None if change.record is None else details_of(change.record).deduplication_id
-        for id in (change.id, change.origin, *ID.findall(f"{change.reason} {given}")):
-            if id is not None:
-                self.ids.setdefault(id, f"#{len(self.ids) + 1}")
         if change.record is not None:
             details = details_to(details_of(change.record)) | {"text": str(change.record[0])}
             if "failure" in details:
                 error, text, _, attempts = details["failure"]  # lines of a traceback move with every edit
                 details["failure"] = [error, text, attempts]
             found |= details
-        text = ID.sub(lambda match: self.ids.get(match[0], match[0]), json.dumps(found, sort_keys=True, default=str))
+        # Also within bodies, for SNS's envelopes have ids in them, and a program may pass them on.
+        text = ID.sub(lambda match: self._name(match[0]), json.dumps(found, sort_keys=True, default=str))
         renamed: dict[str, Any] = json.loads(text)
         return renamed
+
+    def _name(self, id: str) -> str:
+        return self.ids.setdefault(id, f"#{len(self.ids) + 1}")
 
 
 LEFT_OUT = {"seq", "record", "who"}

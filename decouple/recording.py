@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from decouple.change_json import change_from, change_to
 from decouple.core.changes import Change
@@ -76,8 +76,8 @@ class Recording:
     def diff(self, other: Recording, *, times: bool = True) -> Difference:
         """The first change in which the other run differs, and what it did more or less often.
 
-        Ids count as equal where they first appear at the same place, for every run makes its own; who did it, and in which
-        thread, does not count. times: whether the instants must agree, to the nanosecond from the beginnings on.
+        Ids (UUIDs, in bodies too) count as equal where they first appear at the same place, for every run makes its own;
+        who did it does not count. times: whether the instants must agree, to the nanosecond from the beginnings on.
         """
         from decouple.differences import difference
 
@@ -124,4 +124,4 @@ def parsed(path: object, number: int, line: bytes) -> dict[str, Any]:
         raise InvalidRecording(str(path), line=number, why=f"it is no JSON: {error}") from error
     if not isinstance(found, dict):
         raise InvalidRecording(str(path), line=number, why=f"it is not a JSON object but {found!r:.40}")
-    return found
+    return cast("dict[str, Any]", found)

@@ -185,6 +185,8 @@ FLOORS = {
     "broker": 5,
     "__init__": 6,
     "testing.ledger": 7,
+    "testing.laws": 7.5,
+    "testing.replaying": 7.5,
     "testing.events.defaults": 7,
     "testing.events.queues": 7.5,
     "testing.events.topics": 7.5,
