@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from decouple.attributes import size_of
-from decouple.callers import WORK
 from decouple.core.batch_results import read_answer
 from decouple.core.deadlines import FAR
 from decouple.core.records import Failure, details_of
@@ -210,7 +209,6 @@ class Step:
         self.messages: list[Message[Any]] = []
 
     def __enter__(self) -> Step:
-        WORK.set(self.trigger._intake.what)  # for this job, whose context variables are its own
         return self
 
     def __exit__(

@@ -36,6 +36,8 @@ from decouple.settings import same_time
 from decouple.topic import Topic
 
 if TYPE_CHECKING:
+    from contextvars import Token
+
     from decouple.clock import Clock
     from decouple.schedules import Schedule
 
@@ -238,22 +240,25 @@ class Firing:
 
     def run(self) -> None:
         """One attempt. Raises what the target raised, after it was seen to."""
-        work = WORK.set(self)
+        work: Token[object] | None = None
         try:
-            if not self._begin():
-                return
-            self.schedule._outlet.hand_over(self, self.text)
-        except BaseException as error:
-            self._ended_by(error)
-            raise
+            try:
+                work = WORK.set(self)
+                if not self._begin():
+                    return
+                self.schedule._outlet.hand_over(self, self.text)
+            except BaseException as error:
+                self._ended_by(error)
+                raise
+            self._took()
         finally:
-            WORK.reset(work)
-        self._took()
+            if work is not None:
+                WORK.reset(work)
 
     async def arun(self) -> None:
         """The same for an async callable."""
-        WORK.set(self)  # for this job, whose context variables are its own
         try:
+            WORK.set(self)  # for this job, whose context variables are its own
             if not self._begin():
                 return
             await self.schedule._outlet.hand_over(self, self.text)

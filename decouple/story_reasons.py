@@ -63,9 +63,10 @@ def ended(held: Change, back: Change, line: list[Change]) -> str:
     late = next((one for one in line if one.receipt == held.receives and one.at > back.at), None)
     how = f"the receipt of {whose} expired at {moment(back.at)}, after {seconds(back.at - held.at)}"
     if late is not None:
-        verb = "acknowledgement" if late.cause == "deleted" else "next word"
-        return f"{how}, {seconds(late.at - back.at)} before its {verb} came ({moment(late.at)}){why}"
-    return f"{how}, and no acknowledgement came by it{why}"
+        verb = "acknowledgement" if late.cause in ("deleted", "too late") else "next word"
+        refused = ", and was refused" if late.cause == "too late" else ""
+        return f"{how}, {seconds(late.at - back.at)} before its {verb} came ({moment(late.at)}){refused}{why}"
+    return f"{how}, and no acknowledgement came by it while the message was there{why}"
 
 
 def why_dead(line: list[Change]) -> Iterator[str]:

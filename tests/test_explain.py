@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from decouple import Broker, NeedsBroker, NotRecorded, Queue, Story
+from decouple import Broker, NeedsBroker, NotRecorded, Queue, ReceiptExpired, Story
 from decouple.testing import VirtualClock
 
 
@@ -99,7 +99,28 @@ def test_it_says_when_no_acknowledgement_came(broker: Broker, orders: Queue, clo
     orders.receive()[0].ack()
 
     [why] = broker.explain(sent.id).why
-    assert why.endswith("expired at 00:00:30.000, after 30 s, and no acknowledgement came by it")
+    assert why.endswith(
+        "expired at 00:00:30.000, after 30 s, and no acknowledgement came by it while the message was there"
+    )
+
+
+def test_it_says_so_when_a_fifo_queue_refused_the_late_acknowledgement(broker: Broker, clock: VirtualClock) -> None:
+    entries = broker.queue("entries.fifo")
+    sent = entries.send("x", group="g", deduplication_id="1")
+    [slow] = entries.receive()
+    clock.advance(31)
+    [again] = entries.receive()
+    with pytest.raises(ReceiptExpired):
+        slow.ack()
+    with pytest.raises(ReceiptExpired):
+        slow.extend(60)
+    again.ack()
+
+    story = broker.explain(sent.id)
+
+    [why] = story.why
+    assert why.endswith("1 s before its acknowledgement came (00:00:31.000), and was refused")
+    assert [change.cause for change in story.changes][-3:] == ["too late", "too late", "deleted"]
 
 
 def test_it_says_who_gave_it_back_and_what_the_handler_complained_about(broker: Broker, orders: Queue) -> None:

@@ -37,6 +37,7 @@ Cause: TypeAlias = Literal[
     "group released",  # given again
     "configured",  # `settings` of the queue, or of the topic or its subscription, changed
     "closed",  # the queue takes and gives no more
+    "too late",  # a FIFO queue refused a receipt whose time in flight was over: nothing changed
     "denied",  # a principal's call was refused; `reason` says whose, what and why
     # of a topic, named by `topic`; `id` is the publication's, `subscription` says which
     "published",  # accepted by a topic, and on its way to every subscription that wants it
