@@ -345,6 +345,7 @@ class Broker(Declaring, Observing):
         observers: Iterable[Callable[[Change], object]] = (),
         seed: int | None = None,
         senders: Mapping[str, Callable[[Any], Any]] | None = None,
+        record: int = 0,
     ) -> Self:
         """A broker with everything a description (a mapping, or its JSON text) holds; settings left out have defaults.
 
@@ -354,7 +355,7 @@ class Broker(Declaring, Observing):
         """
         from decouple.describe import declare
 
-        broker = cls(clock=clock, observers=observers, seed=seed, senders=senders)
+        broker = cls(clock=clock, observers=observers, seed=seed, senders=senders, record=record)
         declare(broker, description, types or {}, targets or {})
         return broker
 

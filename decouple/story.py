@@ -122,7 +122,7 @@ def tell(recording: Recording, id: str) -> Story:
     if not isinstance(id, str):
         raise TypeError(f"the id of a message is text, not {id!r:.80}")
     mine, ids = family(recording.changes, id)
-    if id not in ids:
+    if not mine:
         raise NotRecorded(id, kept=len(recording.changes), dropped=recording.dropped, most=recording.most)
     why = list(dict.fromkeys(reasons(id, mine, recording.changes, recording.before)))
     return Story(id, ids, mine, why, now_of(mine), complete=mine[0].cause in BIRTHS)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from decouple import Broker, NeedsBroker, NotRecorded, Queue, ReceiptExpired, Story
+from decouple import Broker, NeedsBroker, NotRecorded, Queue, ReceiptExpired, Recording, Story
 from decouple.testing import VirtualClock
 
 
@@ -348,6 +348,26 @@ def test_the_newest_changes_are_kept_and_a_story_says_when_its_beginning_is_not(
 
     assert told(story) == [("orders", "received"), ("orders", "deleted")]
     assert "its beginning is not recorded any more: Broker(record=...) keeps more" in str(story)
+
+
+def test_a_publication_that_is_kept_no_more_is_told_by_its_copies() -> None:
+    with Broker(record=100) as broker:
+        broker.topic("events").subscribe(broker.queue("orders"))
+        published = broker.topics["events"].publish("x")
+        recording = broker.recording()
+    rest = [change for change in recording.changes if change.cause == "sent"]
+
+    story = Recording(rest, dropped=2, whole=False).explain(published.id)
+
+    assert told(story) == [("orders", "sent")]
+
+
+def test_a_broker_from_a_description_records_too(clock: VirtualClock) -> None:
+    description = Broker(clock=clock).describe()
+
+    again = Broker.from_description(description, clock=clock, record=5)
+
+    assert again.recording().most == 5
 
 
 def test_an_unknown_id_says_how_many_changes_are_kept_and_what_to_set(clock: VirtualClock) -> None:
