@@ -52,6 +52,7 @@ from decouple.errors import (
     InvalidName,
     InvalidPackage,
     InvalidPolicy,
+    InvalidRecording,
     InvalidSchedule,
     LawBroken,
     MessageTooLarge,
@@ -60,6 +61,7 @@ from decouple.errors import (
     NotDelivered,
     NotInFlight,
     NotInstalled,
+    NotRecorded,
     ProcessDied,
     QueueClosed,
     QueueError,
@@ -101,9 +103,12 @@ if TYPE_CHECKING:
     from decouple.notification import Notification
     from decouple.outbox import Outgoing
     from decouple.publishing import Publish
+    from decouple.recorder import Recorder
+    from decouple.recording import Recording
     from decouple.schedules import Schedule
     from decouple.senders import SMS, Email, Push
     from decouple.smtp import SMTP
+    from decouple.story import Story
     from decouple.subscription import Subscription, SubscriptionStats
     from decouple.topic import Topic, TopicStats
     from decouple.trigger import Trigger
@@ -121,6 +126,9 @@ LATER = {
     "ConsumerStats": "consumer",
     "Autoscaler": "autoscale",
     "Schedule": "schedules",
+    "Recorder": "recorder",
+    "Recording": "recording",
+    "Story": "story",
     "Topic": "topic",
     "TopicStats": "topic",
     "Subscription": "subscription",
@@ -185,6 +193,9 @@ __all__ = [  # noqa: RUF022
     "SystemClock",
     "VirtualClock",
     "Change",
+    "Story",
+    "Recording",
+    "Recorder",
     "DecoupleError",
     "QueueError",
     "QueueNotFound",
@@ -239,6 +250,8 @@ __all__ = [  # noqa: RUF022
     "InProgress",
     "EndlessWork",
     "LawBroken",
+    "NotRecorded",
+    "InvalidRecording",
     "ClockStuck",
     "Deadlock",
     "BlockingCall",

@@ -34,6 +34,9 @@ def amend(topic: Subscribing, subscription: Subscription, given: Mapping[str, An
         was, terms = subscription.active, changed(subscription.terms, asked, given)
         whole(lambda: put_in_place(topic, subscription, terms, active=was))
         words = {name: getattr(value, "name", value) for name, value in given.items()}
+        if {"filter", "filter_scope"} & given.keys():
+            policy = terms.filter
+            words |= {"filter": policy and policy.text, "filter_scope": policy and policy.scope}
         topic._note("configured", subscription=subscription.name, settings=words)
     topic._reporter.report()
 

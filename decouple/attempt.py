@@ -10,6 +10,7 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from decouple.callers import WORK
 from decouple.core.records import Failure
 from decouple.message import failure_of
 from decouple.notification import Notification
@@ -42,6 +43,7 @@ class Attempt:
         )
 
     def __enter__(self) -> Attempt:
+        WORK.set(self.line)  # for this job, whose context variables are its own
         return self
 
     def __exit__(

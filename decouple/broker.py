@@ -25,6 +25,7 @@ from decouple.errors import (
 )
 from decouple.limits import Limit
 from decouple.numbers import whole
+from decouple.observing import Observing
 from decouple.post import Post
 from decouple.queue import Queue
 from decouple.stats import QueueStats
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Broker"]
 
 
-class Broker(Declaring):
+class Broker(Declaring, Observing):
     """The owner of a program's queues, topics and functions, and of the workers that do what there is to do for them.
 
     clock: what time all of them live on, SystemClock() by default, in simulate() the simulation's; observers: callables
@@ -59,7 +60,7 @@ class Broker(Declaring):
     concurrency: how many runs of functions there may be at a time, over all of them (Lambda: 1,000 per account), None for
     no limit; senders: callables (def or async def) that take what goes to "email", "sms" and "application" subscriptions,
     as an Outgoing; what has none waits in `outbox`; account, region: whose the queues, topics and functions are and where,
-    as their ARNs say.
+    as their ARNs say; record: how many of the newest changes are kept for `explain` and `recording`.
 
     Workers run from `start` or `with` (threads) or `async with` (tasks, and threads for what is no async def) until the
     end of it. On a VirtualClock nothing is started: work is done in `run_until_idle` and while the clock is moved.
@@ -84,6 +85,7 @@ class Broker(Declaring):
         senders: Mapping[str, Callable[[Any], Any]] | None = None,
         account: str = ACCOUNT,
         region: str = REGION,
+        record: int = 0,
     ) -> None:
         if url != "memory://":
             raise ValueError(f"url must be 'memory://', the only engine of this version, not {url!r}")
@@ -113,6 +115,7 @@ class Broker(Declaring):
         self._schedule_numbers = itertools.count(1)
         self._staff: Staff | None = None
         self._loop: AbstractEventLoop | None = None
+        self._record(record)
         self._started = False
         self._lock = threading.Lock()
         self._closed = False
@@ -344,6 +347,7 @@ class Broker(Declaring):
         observers: Iterable[Callable[[Change], object]] = (),
         seed: int | None = None,
         senders: Mapping[str, Callable[[Any], Any]] | None = None,
+        record: int = 0,
     ) -> Self:
         """A broker with everything a description (a mapping, or its JSON text) holds; settings left out have defaults.
 
@@ -353,7 +357,7 @@ class Broker(Declaring):
         """
         from decouple.describe import declare
 
-        broker = cls(clock=clock, observers=observers, seed=seed, senders=senders)
+        broker = cls(clock=clock, observers=observers, seed=seed, senders=senders, record=record)
         declare(broker, description, types or {}, targets or {})
         return broker
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar
 
+from decouple.callers import WORK
 from decouple.calls import is_async
 from decouple.clock import SECOND, Seconds, nanoseconds
 from decouple.core.histogram import Histogram
@@ -91,6 +92,7 @@ class Consumer(Generic[P, R]):
         self.awaits = is_async(handler)
         self._runner = runner
         self._context = copy_context()  # what handlers see: that of the declaration
+        self._context.run(WORK.set, self.name)
         self._most = check_concurrency(concurrency)
         self._wanted = wanted_by(handler, self.name)
         self._retries = Retries(read_retry(retry), chance, self.name)

@@ -53,7 +53,9 @@
     |   `-- RateLimited            .retry_after: seconds until there is room for one more
     |-- InProgress                 .key, .seconds: another run of an idempotent handler has the key
     |-- EndlessWork                .what, .links: jobs that put each other for ever at one instant
-    |-- LawBroken                  .numbers: the books do not balance
+    |-- LawBroken                  .numbers: the books do not balance; or .id, .story, .seed: of a law that a test watches over
+    |-- NotRecorded                .id, .kept of .most: nothing is recorded of what was to be explained
+    |-- InvalidRecording           .path, .line: a file that is no recording, or one of another version
     |-- ClockStuck                 waiting on a virtual clock that nobody moves
     |-- Deadlock                   .waiting: in a simulation all wait for what cannot come
     `-- BlockingCall               .call: what would block a simulation, or belongs to real time
@@ -99,6 +101,7 @@ __all__ = [
     "InvalidName",
     "InvalidPackage",
     "InvalidPolicy",
+    "InvalidRecording",
     "InvalidSchedule",
     "LawBroken",
     "MessageTooLarge",
@@ -107,6 +110,7 @@ __all__ = [
     "NotDelivered",
     "NotInFlight",
     "NotInstalled",
+    "NotRecorded",
     "ProcessDied",
     "QueueClosed",
     "QueueError",
@@ -728,11 +732,57 @@ class EndlessWork(DecoupleError):
 
 
 class LawBroken(DecoupleError):
-    """A conservation law or an internal invariant does not hold: a fault in this library."""
+    """A conservation law or an internal invariant does not hold, a fault in this library; or a law that a test watches over.
 
-    def __init__(self, sentence: str, *, numbers: Mapping[str, int]) -> None:
-        super().__init__(f"{sentence}: {', '.join(f'{name} {value}' for name, value in numbers.items())}")
+    id, story, seed: of the message, where there is one, and of the run.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        numbers: Mapping[str, int],
+        id: str | None = None,
+        story: object = None,
+        seed: int | None = None,
+    ) -> None:
+        parts = [f"{name} {value}" for name, value in numbers.items()] + ([] if seed is None else [f"seed {seed}"])
+        told = "" if story is None else f"\n\n{story}"
+        super().__init__(f"{sentence}{': ' if parts else ''}{', '.join(parts)}{told}")
         self.numbers = dict(numbers)
+        self.id = id
+        self.story = story
+        self.seed = seed
+
+
+class NotRecorded(DecoupleError, LookupError):
+    """Nothing is recorded of what was to be explained."""
+
+    def __init__(self, id: str, *, kept: int, dropped: int, most: int | None) -> None:
+        if most == 0:
+            why = "the broker records nothing: make it with Broker(record=100_000)"
+        elif dropped:
+            why = (
+                f"the newest {kept:,} changes are kept and {dropped:,} older ones are not: "
+                f"Broker(record={10 * kept:_}) keeps more"
+            )
+        else:
+            why = f"all {kept:,} changes so far are kept, and none is of it: it is another broker's, or mistyped"
+        super().__init__(f"nothing is recorded of {id!r}: {why}")
+        self.id = id
+        self.kept = kept
+        self.dropped = dropped
+        self.most = most
+
+
+class InvalidRecording(DecoupleError, ValueError):
+    """A file that is no recording, or one of another version."""
+
+    def __init__(self, path: str, *, line: int | None, why: str) -> None:
+        super().__init__(f"{path} is not a recording to be read{'' if line is None else f', line {line}'}: {why}")
+        self.path = path
+        self.line = line
+        self.why = why
 
 
 class ClockStuck(DecoupleError):

@@ -9,7 +9,7 @@ waiting receivers) is a send like any other.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from decouple.attributes import MOST_ATTRIBUTES
@@ -42,8 +42,11 @@ def spread(cores: Iterable[Places], record: Record, size: int, others: list[Plac
             others.append(core)
 
 
-def put(queue: Sending[Any], text: str, details: Details) -> None:
-    """Send one copy as the queue's own message, but for what follows from it. Raises ValueError, MessageTooLarge, QueueClosed."""
+def put(queue: Sending[Any], text: str, details: Details, words: Mapping[str, Any] = NOTHING) -> None:
+    """Send one copy as the queue's own message, but for what follows from it: its record says `words`, too.
+
+    Raises ValueError, MessageTooLarge, QueueClosed.
+    """
     settings = queue._core.settings
     if len(details.attributes) > MOST_ATTRIBUTES:
         raise ValueError(
@@ -53,7 +56,7 @@ def put(queue: Sending[Any], text: str, details: Details) -> None:
     if not text:
         raise ValueError(f"the text for queue {queue.name!r} is empty, and a queue takes one character or more (SQS)")
     text = fitted(text, details.attributes, settings, queue.name)
-    queue._accept([(text, None if details == PLAIN else details, settings.delay)])
+    queue._accept([(text, None if details == PLAIN else details, settings.delay)], words)
 
 
 def details_for(queue: Sending[Any], record: Record, ordered: bool, envelope: bool) -> Details:

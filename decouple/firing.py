@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.attempt import cut_short, reason_of, words_of
 from decouple.bodies import text_of
+from decouple.callers import WORK
 from decouple.calls import answer_of, is_async
 from decouple.core.records import Details, Failure
 from decouple.errors import (
@@ -35,6 +36,8 @@ from decouple.settings import same_time
 from decouple.topic import Topic
 
 if TYPE_CHECKING:
+    from contextvars import Token
+
     from decouple.clock import Clock
     from decouple.schedules import Schedule
 
@@ -237,18 +240,25 @@ class Firing:
 
     def run(self) -> None:
         """One attempt. Raises what the target raised, after it was seen to."""
+        work: Token[object] | None = None
         try:
-            if not self._begin():
-                return
-            self.schedule._outlet.hand_over(self, self.text)
-        except BaseException as error:
-            self._ended_by(error)
-            raise
-        self._took()
+            try:
+                work = WORK.set(self)
+                if not self._begin():
+                    return
+                self.schedule._outlet.hand_over(self, self.text)
+            except BaseException as error:
+                self._ended_by(error)
+                raise
+            self._took()
+        finally:
+            if work is not None:
+                WORK.reset(work)
 
     async def arun(self) -> None:
         """The same for an async callable."""
         try:
+            WORK.set(self)  # for this job, whose context variables are its own
             if not self._begin():
                 return
             await self.schedule._outlet.hand_over(self, self.text)
@@ -261,6 +271,9 @@ class Firing:
         """The broker closes before this attempt was begun."""
         if self._begin():
             self.give_up(Failure("BrokerClosed", "the broker was closed before it was delivered", "", 0))
+
+    def __str__(self) -> str:
+        return f"schedule {self.schedule.name!r}"
 
     def describe(self) -> str:
         return f"attempt {self.failures + 1} of what schedule {self.schedule.name!r} had due at {self._shown}"

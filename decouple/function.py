@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from decouple.arns import ACCOUNT, REGION, arn_of
+from decouple.callers import caller
 from decouple.calling import AsyncFunction, call_and_wait, result_of
 from decouple.clock import Clock, Seconds, default_clock, random_bytes
 from decouple.core.changes import Cause, Change
@@ -424,8 +425,7 @@ class Function:
 
     def tell(self, cause: Cause, **more: Any) -> None:
         """Record what happened."""
-        if not self._reporter.observers:
-            return
-        at = self.clock.now() + self.clock.epoch
-        self._log.append(Change(cause=cause, queue="", at=at, function=self.name, **more))
-        self._reporter.report()
+        if self._reporter.observers:
+            at, who = self.clock.now() + self.clock.epoch, caller()
+            self._log.append(Change(cause, "", at, function=self.name, who=who, **more))
+            self._reporter.report()

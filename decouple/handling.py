@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from decouple.queue import Queue
     from decouple.retries import RetryPolicy
     from decouple.runner import Runner
+    from decouple.story import Story
     from decouple.trigger import Trigger
 
 __all__ = ["Handling"]
@@ -38,6 +39,12 @@ class Handling(Desk[T]):
             raise NeedsBroker(f"{what} of queue {self.name!r}")
         runner: Runner = self._employer._workers()
         return runner
+
+    def _story_of(self, id: str) -> Story:
+        if self._employer is None:
+            raise NeedsBroker(f"the story of a message of queue {self.name!r}")
+        story: Story = self._employer.explain(id)
+        return story
 
     def trigger(
         self,

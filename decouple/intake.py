@@ -38,6 +38,10 @@ class JobPark(Park):
     def place(self) -> Any:
         return self.intake.runner
 
+    @property
+    def who(self) -> str:
+        return self.intake.what
+
     def wake(self) -> bool:
         # Not as part of what the sender, or the handler before, is at.
         self.intake.context.copy().run(self.intake.runner.put, self.intake)

@@ -15,6 +15,7 @@ from contextvars import copy_context
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from decouple.callers import WORK
 from decouple.context import Context
 from decouple.core.deadlines import FAR
 from decouple.errors import BrokenOff, FunctionFailed, FunctionTimedOut, ResultNotJSON
@@ -96,6 +97,9 @@ class Invocation:
         self.started_at = function.clock.now()
         self.deadline = FAR
 
+    def __str__(self) -> str:
+        return f"function {self.function.name!r}, request {self.request_id}"
+
     @property
     def context(self) -> Context:
         """What the handler is told of it."""
@@ -123,7 +127,7 @@ class Invocation:
         if self.over:
             return
         self._begin()
-        token, me = LINEAGE.set(self.lineage), os.getpid()
+        token, work, me = LINEAGE.set(self.lineage), WORK.set(self), os.getpid()
         try:
             result = self.environment.runtime.run(self)
         except BaseException as error:
@@ -134,6 +138,7 @@ class Invocation:
             self._returned(result)
         finally:
             LINEAGE.reset(token)
+            WORK.reset(work)
 
     async def arun(self) -> None:
         """The handler, in this task."""
@@ -143,7 +148,7 @@ class Invocation:
 
         self.task = asyncio.current_task()
         self._begin()
-        token, me = LINEAGE.set(self.lineage), os.getpid()
+        token, work, me = LINEAGE.set(self.lineage), WORK.set(self), os.getpid()
         try:
             result = await self.environment.runtime.arun(self)
         except BaseException as error:
@@ -154,6 +159,7 @@ class Invocation:
             self._returned(result)
         finally:
             LINEAGE.reset(token)
+            WORK.reset(work)
 
     def _begin(self) -> None:
         self.started()

@@ -19,6 +19,7 @@ from decouple.generic import T
 if TYPE_CHECKING:
     from decouple.clock import Seconds
     from decouple.queue import Queue
+    from decouple.story import Story
 
 __all__ = [
     "Entry",
@@ -200,6 +201,10 @@ class Message(Delivery, Generic[T]):
     def failure(self) -> Failure | None:
         """Why it is dead; before that, why its last handler gave it back. None when no handler complained."""
         return details_of(self.record).failure
+
+    def story(self) -> Story:
+        """Everything that is recorded of it, with the reasons: see Broker.explain. Raises NotRecorded, NeedsBroker."""
+        return self.owner._story_of(self.id)
 
     # -- settling ----------------------------------------------------------------------------------------------
 

@@ -46,6 +46,11 @@ class Park:
         """Whether nobody can be told any more."""
         return False
 
+    @property
+    def who(self) -> str:
+        """Who waits, for the records."""
+        return "?"
+
     def wake(self) -> bool:
         """Tell whoever waits to look. False when nobody is left to be told."""
         raise NotImplementedError
@@ -84,6 +89,10 @@ class ThreadPark(Park):
         except RuntimeError:
             pass  # woken already, and not yet looked: one wake is enough
         return True
+
+    @property
+    def who(self) -> str:
+        return f"thread {self._name}"
 
     def describe(self) -> str:
         return f"thread {self._name!r} waits for a message in queue {self.queue!r}"
@@ -139,6 +148,10 @@ class TaskPark(Park):
     def give_up(self) -> None:
         super().give_up()
         self.look()
+
+    @property
+    def who(self) -> str:
+        return f"task {self._task.get_name() if self._task is not None else '?'}"
 
     def describe(self) -> str:
         name = self._task.get_name() if self._task is not None else "?"

@@ -263,6 +263,9 @@ class Line:
             self.turns -= self.turns > 0
         self._clear(CLOSED)
 
+    def __str__(self) -> str:
+        return f"subscription of {self.name} to topic {self.subscription.topic.name!r}"
+
     def describe(self) -> str:
         return f"{len(self.pending)} notifications for {self.name}"
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from decouple.aio import AsyncQueue
 from decouple.arns import ACCOUNT, REGION, arn_of
+from decouple.callers import caller
 from decouple.clock import AMBIENCE, Clock, Seconds, default_clock
 from decouple.core.fifo import Fifo
 from decouple.core.machine import Machine
@@ -150,6 +151,7 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
             make=self._make,
             owner=self,
             express=HAS_GIL,
+            who=caller,
         )
         self._order = self._core if isinstance(self._core, Fifo) else None
         self._lobby = Lobby(self._core, self._lock, self._now, self._follow_up)
@@ -232,6 +234,13 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
             self._reporter.observers = (*self._reporter.observers, *observers)
             if self._reporter.observers:
                 self._core.listen()
+
+    def _unobserve(self, observer: Observer) -> None:
+        """Tell this one no more."""
+        with self._lock:
+            self._reporter.observers = tuple(one for one in self._reporter.observers if one is not observer)
+            if not self._reporter.observers:
+                self._core.ignore()
 
     # -- sharing -----------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.arns import ACCOUNT, REGION, arn_of
+from decouple.callers import caller
 from decouple.clock import Clock, Seconds, nanoseconds, random_bytes
 from decouple.core.backoff import exponential, until
 from decouple.core.changes import Cause, Change
@@ -382,7 +383,9 @@ class Schedule:
     def _tell(self, cause: Cause, firing: Firing | None = None, **more: Any) -> None:
         if self._reporter.observers:
             id = None if firing is None else firing.id
-            self._log.append(Change(cause=cause, queue="", at=self._wall(), id=id, schedule=self.name, **more))
+            self._log.append(
+                Change(cause=cause, queue="", at=self._wall(), id=id, schedule=self.name, who=caller(), **more)
+            )
             self._reporter.report()
 
 

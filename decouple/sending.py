@@ -10,7 +10,7 @@ from decouple.attributes import Value
 from decouple.clock import Seconds
 from decouple.core.dedup import Key
 from decouple.core.fifo import Fifo
-from decouple.core.records import Details, Record
+from decouple.core.records import NOTHING, Details, Record
 from decouple.desk import Desk
 from decouple.entries import check_id, checked, deduplication_id_for, plain
 from decouple.errors import DecoupleError, InvalidBatch, QueueClosed
@@ -135,8 +135,11 @@ class Sending(Desk[T]):
         kind = FifoSent if self.fifo else Sent
         return [new_sent(kind, self._core.stem, seq) for seq in seqs]
 
-    def _accept(self, entries: list[tuple[str, Details | None, int]]) -> list[int]:
-        """Accept what has been checked; their numbers. What follows from it (`_follow_up`) is left to the caller."""
+    def _accept(self, entries: list[tuple[str, Details | None, int]], words: Mapping[str, Any] = NOTHING) -> list[int]:
+        """Accept what has been checked; their numbers. What follows from it (`_follow_up`) is left to the caller.
+
+        words: what else the records of it are to say.
+        """
         core = self._core
         large = [text for text, _, _ in entries if isinstance(text, Pointer)]
         if large:
@@ -145,7 +148,7 @@ class Sending(Desk[T]):
             with self._lock:
                 self._check_open()
                 now = self._now()
-                seqs = core.send_all(now, entries)
+                seqs = core.send_all(now, entries, words)
                 self._lobby.serve(now)
         except QueueClosed:
             remove_all(large)

@@ -59,8 +59,9 @@ class Settling(Desk[T]):
                 for seq, handle in zip(seqs, handles, strict=True):
                     if self._order is not None and self._order.expired(now, seq, count_of(handle)):
                         late.append(handle)
+                        self._note_late(now, seq, handle)
                     else:
-                        self._core.delete(now, seq)
+                        self._core.delete(now, seq, receipt=self._receive_of(handle))
                 self._lobby.serve(now)
         finally:
             self._follow_up()
@@ -73,7 +74,15 @@ class Settling(Desk[T]):
     def _check_current(self, now: int, seq: int, handle: Message[T] | str) -> None:
         """Under the lock: a FIFO queue takes nothing from a receipt whose time is over."""
         if self._order is not None and self._order.expired(now, seq, count_of(handle)):
+            self._note_late(now, seq, handle)
             raise ReceiptExpired(self.name, receipts=[text_of_receipt(handle)])
+
+    def _note_late(self, now: int, seq: int, handle: Message[T] | str) -> None:
+        """Under the lock: record that a receipt came too late, which explains why its message comes again."""
+        core = self._core
+        delivery = core.find(seq) if core.listening else None
+        if delivery is not None:
+            core.log += core._note("too late", now, delivery.record, delivery, receipt=count_of(handle))
 
     def change_visibility(self, message_or_receipt: Message[T] | str, timeout: Seconds) -> None:
         """Keep a message in flight for `timeout` seconds from now instead, 0 to 43,200; 0 makes it visible.
@@ -92,7 +101,7 @@ class Settling(Desk[T]):
                 if nanos and delivery is not None and now + nanos - delivery.received_at > LONGEST_IN_FLIGHT:
                     total, limit = (now + nanos - delivery.received_at) / SECOND, LONGEST_IN_FLIGHT / SECOND
                     raise VisibilityTooLong(self.name, total=total, limit=limit)
-                if self._core.change_visibility(now, seq, nanos) is None:
+                if self._core.change_visibility(now, seq, nanos, self._receive_of(message_or_receipt)) is None:
                     raise NotInFlight(self.name, id=id_of(self, message_or_receipt, seq), why=GONE)
                 self._lobby.serve(now)
         finally:
@@ -172,6 +181,10 @@ class Settling(Desk[T]):
             return True
         with self._lock:
             return core.find(seq) is message
+
+    def _receive_of(self, handle: Message[T] | str) -> int | None:
+        """Of which receive a handle or receipt is, where somebody listens."""
+        return count_of(handle) if self._core.listening else None
 
     def _receipt_of(self, message: Delivery) -> str:
         return receipt_of(self, message)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from decouple.amending import amend, replay_again
 from decouple.arns import ACCOUNT, REGION, arn_of
+from decouple.callers import caller
 from decouple.clock import Clock, datetime_at, random_bytes
 from decouple.core.archive import Archive
 from decouple.core.changes import Cause, Change
@@ -215,7 +216,13 @@ class Subscribing:
     def _enter(self, subscription: Subscription, state: State) -> None:
         """Under the lock: it is known from now on."""
         key, arn = key_of(subscription.target, subscription.sink), subscription.arn
-        log = self._changes("subscribed", None, subscription=subscription.name, reason=arn)
+        log = self._changes(
+            "subscribed",
+            None,
+            subscription=subscription.name,
+            reason=arn,
+            settings={"state": state, **told(subscription)},
+        )
         # commit
         self._subscribers.by_target[key] = subscription
         self._subscribers.by_arn[arn] = subscription
@@ -421,12 +428,20 @@ class Subscribing:
             return ()
         if publication is not None:
             more |= {"id": publication.id, "record": publication.record}
+            if cause == "published" and (publication.subject, publication.bodies) != (None, None):
+                more["settings"] = {"subject": publication.subject, "per_protocol": publication.bodies}
         at = self.clock.now() + self.clock.epoch
-        return (Change(cause=cause, queue="", at=at, topic=self.name, **more),)
+        return (Change(cause=cause, queue="", at=at, topic=self.name, who=caller(), **more),)
 
     def _tell(self, cause: Cause, publication: Publication | None = None, **more: Any) -> None:
         self._note(cause, publication, **more)
         self._reporter.report()
+
+
+def told(subscription: Subscription) -> dict[str, Any]:
+    """The terms that decide what it gets, for the records."""
+    policy = subscription.terms.filter
+    return {} if policy is None else {"filter": policy.text, "filter_scope": policy.scope}
 
 
 def scoped(policy: Filter | None, scope: Scope) -> Filter | None:

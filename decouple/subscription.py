@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from decouple.attributes import MOST_ATTRIBUTES, check_attributes
 from decouple.core.backoff import Schedule
 from decouple.core.filters import Explanation, Filter
-from decouple.core.records import Failure, details_of
+from decouple.core.records import NOTHING, Failure, details_of
 from decouple.entries import sha256
 from decouple.envelopes import envelope_of
 from decouple.fanout import details_for, put
@@ -234,7 +234,8 @@ class Subscription:
             if queue.fifo:  # under the publisher's id, the letters of two subscriptions would count as one message
                 identity = sha256()(f"{publication.id} {self.arn}".encode()).hexdigest()
                 details = details._replace(deduplication_id=identity)
-        put(queue, text, details)
+        listened = queue._core.listening
+        put(queue, text, details, {"origin": publication.id, "subscription": self.name} if listened else NOTHING)
 
     def missed(self, publication: Publication, error: Exception) -> bool:
         """Its queue did not take it, and never will: to the dead-letter queue; False if there is none, or it neither."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from decouple.batch import Step
+from decouple.callers import WORK
 from decouple.core.deadlines import FAR
 from decouple.intake import Intake
 
@@ -44,6 +45,7 @@ class Arrival(Intake):
                 await step.batch.ago()
 
     def _fill(self, step: Step) -> None:
+        WORK.set(self.what)  # for this job, whose context variables are its own
         step.messages = self._have()
         if step.messages:
             step.batch = self.trigger._came(step.messages)
@@ -106,6 +108,7 @@ class Look:
 
     def _fill(self, step: Step) -> None:
         trigger = self.trigger
+        WORK.set(trigger._intake.what)  # for this job, whose context variables are its own
         if trigger._state != "enabled":
             trigger._stay_away()
             return

@@ -17,6 +17,7 @@ FLOORS = {
     "errors": 0,
     "generic": 0,
     "calls": 0,
+    "callers": 0,
     "addresses": 0,
     "jsontext": 0,
     "attributes": 0.5,
@@ -172,6 +173,16 @@ FLOORS = {
     "lint_handlers": 4.3,
     "lint_topics": 4.3,
     "lint": 4.6,
+    "subscribed": 1,
+    "change_json": 1,
+    "differences": 1.5,
+    "story_lines": 1,
+    "story_reasons": 1.5,
+    "story_page": 1.5,
+    "story": 2,
+    "recording": 2.5,
+    "recorder": 2.6,
+    "observing": 4.8,
     "declaring": 4.9,
     "serving": 4.9,
     "broker": 5,
@@ -181,6 +192,8 @@ FLOORS = {
     "testing.guards": 7.1,
     "testing.waiting": 7.1,
     "testing.simulation": 7.2,
+    "testing.laws": 7.5,
+    "testing.replaying": 7.5,
     "testing.events.defaults": 7,
     "testing.events.queues": 7.5,
     "testing.events.topics": 7.5,
@@ -406,7 +419,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
 
 
 # The public surface with its docstrings, and the tree of errors: long, but one idea.
-LONGEST = {"queue": 500, "errors": 800}
+LONGEST = {"queue": 500, "errors": 850}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:

@@ -23,6 +23,7 @@ from decouple import (
     Notification,
     NotInFlight,
     Queue,
+    ReceiptExpired,
     SystemClock,
 )
 from decouple.core.changes import Cause
@@ -308,7 +309,8 @@ def schedule_story(clock: VirtualClock) -> list[str]:
 def fifo_story(clock: VirtualClock) -> list[str]:
     """What only happens in FIFO queues."""
     ledger = Ledger()
-    entries = Broker(clock=clock, observers=[ledger]).queue("entries.fifo", max_receives=1, on_poison="park")
+    broker = Broker(clock=clock, observers=[ledger])
+    entries, others = broker.queue("entries.fifo", max_receives=1, on_poison="park"), broker.queue("others.fifo")
     entries.send("failing", group="a", deduplication_id="1")
     entries.send("failing", group="a", deduplication_id="1")
     entries.receive()[0].nack()
@@ -316,6 +318,11 @@ def fifo_story(clock: VirtualClock) -> list[str]:
     entries.release("a")
     entries.send("late", group="b", deduplication_id="2")
     entries.configure(delay=5)
+    others.send("x", group="a", deduplication_id="1")
+    [message] = others.receive(visibility_timeout=1)
+    clock.advance(1)
+    with suppress(ReceiptExpired):
+        message.ack()
     ledger.check()
     return [change.cause for change in ledger.changes]
 
@@ -323,6 +330,7 @@ def fifo_story(clock: VirtualClock) -> list[str]:
 def test_what_happens_in_a_fifo_queue_alone_is_recorded_too(clock: VirtualClock) -> None:
     assert fifo_story(clock) == [
         "sent", "duplicate", "received", "nacked", "group parked", "group released", "sent", "configured", "delay changed",
+        "sent", "received", "expired", "too late",
     ]  # fmt: skip
 
 

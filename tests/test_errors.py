@@ -41,6 +41,7 @@ from decouple.errors import (
     InvalidName,
     InvalidPackage,
     InvalidPolicy,
+    InvalidRecording,
     InvalidSchedule,
     LawBroken,
     MessageTooLarge,
@@ -49,6 +50,7 @@ from decouple.errors import (
     NotDelivered,
     NotInFlight,
     NotInstalled,
+    NotRecorded,
     ProcessDied,
     QueueClosed,
     QueueError,
@@ -282,8 +284,18 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
     ),
     (
         LawBroken("queue 'q' is out of balance", numbers={"accepted": 2, "deleted": 1}),
-        {"numbers": {"accepted": 2, "deleted": 1}},
+        {"numbers": {"accepted": 2, "deleted": 1}, "id": None, "story": None, "seed": None},
         ["queue 'q' is out of balance", "accepted 2, deleted 1"],
+    ),
+    (
+        NotRecorded("m-81", kept=100, dropped=20, most=100),
+        {"id": "m-81", "kept": 100, "dropped": 20, "most": 100},
+        ["'m-81'", "newest 100 changes", "20 older ones", "Broker(record=1_000)"],
+    ),
+    (
+        InvalidRecording("run.jsonl", line=3, why="it is no JSON"),
+        {"path": "run.jsonl", "line": 3, "why": "it is no JSON"},
+        ["run.jsonl", "line 3", "it is no JSON"],
     ),
     (
         EndlessWork("a push of 'news'", links=1_000),

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from decouple.core.records import EPOCH, Record, details_of
 
-__all__ = ["Cause", "Change"]
+__all__ = ["BY_ITSELF", "Cause", "Change"]
 
 Cause: TypeAlias = Literal[
     "sent",  # accepted; visible at once, or at `until` when delayed
@@ -37,6 +37,7 @@ Cause: TypeAlias = Literal[
     "group released",  # given again
     "configured",  # `settings` of the queue, or of the topic or its subscription, changed
     "closed",  # the queue takes and gives no more
+    "too late",  # a FIFO queue refused a receipt whose time in flight was over: nothing changed
     "denied",  # a principal's call was refused; `reason` says whose, what and why
     # of a topic, named by `topic`; `id` is the publication's, `subscription` says which
     "published",  # accepted by a topic, and on its way to every subscription that wants it
@@ -62,6 +63,9 @@ Cause: TypeAlias = Literal[
     "schedule ended",  # it is never due again; `reason` says why
 ]
 
+BY_ITSELF: frozenset[Cause] = frozenset({"expired", "delay ended", "retained out"})
+"""What nobody is behind but time."""
+
 
 class Change(NamedTuple):
     """One state change.
@@ -69,9 +73,11 @@ class Change(NamedTuple):
     queue: its name, "" for a change of anything else; at: nanoseconds since 1970, the instant it was due even when noticed
     later; seq, id: the message (None for a change of the queue itself); receives: how often it had been received; record:
     text, instant of sending, seq and details, in the queue's own terms; until: the instant the new state ends; other: the
-    queue at the other end of a move; reason: words where there are any; settings: what a `configured` set; origin: the
-    id it had in `other`, where the move gave it a new one; topic, subscription, function, schedule: their names, for
-    changes of these.
+    queue at the other end of a move; reason: words where there are any; settings: what a `configured` set, the terms of a
+    `subscribed`, what a `published` has beside its record; origin: the id it had in `other`, where the move gave it a new
+    one, or that of the publication it is a copy of, by `subscription`; topic, subscription, function, schedule: their
+    names, for changes of these; who: the thread, task or handler that caused it, None where time did; receipt: of which
+    receive the receipt was that settled it.
     """
 
     cause: Cause
@@ -90,6 +96,8 @@ class Change(NamedTuple):
     subscription: str | None = None
     function: str | None = None
     schedule: str | None = None
+    who: str | None = None
+    receipt: int | None = None
 
     @property
     def happened_at(self) -> datetime:

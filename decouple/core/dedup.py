@@ -7,6 +7,7 @@ time, by later sends, so a million of them stall nobody.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from decouple.core.changes import Change
@@ -52,12 +53,15 @@ class Deduplication(Groups):
             keys = keys[::-1]
         return keys if now < self.former_scope_until else keys[:1]
 
-    def _duplicate(self, now: int, text: str, details: Details, first: int) -> tuple[Change, ...]:
+    def _duplicate(
+        self, now: int, text: str, details: Details, first: int, words: Mapping[str, Any]
+    ) -> tuple[Change, ...]:
         if not self.listening:
             return ()
         reason = f"deduplication id {details.deduplication_id!r} was that of {self.stem}{first:012x}"
         record: Record = (text, now, first, details)
-        return (Change(cause="duplicate", queue=self.name, at=now + self.epoch, record=record, reason=reason),)
+        at, who = now + self.epoch, self.who()
+        return (Change(cause="duplicate", queue=self.name, at=at, record=record, reason=reason, who=who, **words),)
 
     def _forget(self, now: int, most: int) -> None:
         """Let go of up to `most` ids that are too old to count."""

@@ -17,7 +17,7 @@ from decouple.core.dedup import WINDOW, Deduplication, Key, Seen
 from decouple.core.groups import Group
 from decouple.core.machine import why_dead
 from decouple.core.places import PAGE
-from decouple.core.records import Delivery, Details, Record, details_of, with_details
+from decouple.core.records import NOTHING, Delivery, Details, Record, details_of, with_details
 from decouple.core.settings import Settings
 
 __all__ = ["Fifo", "GroupView"]
@@ -47,15 +47,19 @@ class Fifo(Deduplication):
 
     # -- sending -----------------------------------------------------------------------------------------------
 
-    def send_all(self, now: int, entries: list[tuple[str, Details | None, int]]) -> list[int]:
+    def send_all(
+        self, now: int, entries: list[tuple[str, Details | None, int]], words: Mapping[str, Any] = NOTHING
+    ) -> list[int]:
         """Accept many messages at one instant, all or none; their seqs, or those of the first ones for duplicates."""
         self.quick_send = False
         try:
-            return self._send_all(now, entries)
+            return self._send_all(now, entries, words)
         finally:
             self._open()
 
-    def _send_all(self, now: int, entries: list[tuple[str, Details | None, int]]) -> list[int]:
+    def _send_all(
+        self, now: int, entries: list[tuple[str, Details | None, int]], words: Mapping[str, Any]
+    ) -> list[int]:
         seqs: list[int] = []
         fresh: dict[int, Record] = {}
         waiting: dict[int, Delivery] = {}
@@ -69,13 +73,13 @@ class Fifo(Deduplication):
             key = keys[0]
             first = self._first_of(now, keys) or seen.get(key)
             if first is not None:
-                changes += self._duplicate(now, text, details, first[1])
+                changes += self._duplicate(now, text, details, first[1], words)
                 duplicates += 1
                 seqs.append(first[1])
                 continue
             seq, until = self.next_seq(), now + delay
             record: Record = (text, now, seq, details)
-            changes += self._note("sent", now, record, until=until if delay else None)
+            changes += self._note("sent", now, record, until=until if delay else None, **words)
             if delay:
                 self._at(min(until, now + self.retention), seq, one_of_many=True)
                 waiting[seq] = self._new(record, now, until, (-1, None, False))

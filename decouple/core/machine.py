@@ -12,7 +12,7 @@ from decouple.core.books import faults_of, numbers_of, oldest_sent
 from decouple.core.changes import Change
 from decouple.core.due import ENOUGH, Due
 from decouple.core.places import Receiver
-from decouple.core.records import Delivery, Details, Failure, Past, Record, details_of
+from decouple.core.records import NOTHING, Delivery, Details, Failure, Past, Record, details_of
 from decouple.core.settings import Settings
 
 __all__ = ["Machine", "why_dead"]
@@ -26,8 +26,13 @@ class Machine(Due):
         super().__init__(name, settings, **more)
         self._open()
 
-    def send_all(self, now: int, entries: list[tuple[str, Details | None, int]]) -> list[int]:
-        """Accept many messages at one instant, all or none; their seqs. Each entry: text, details, delay."""
+    def send_all(
+        self, now: int, entries: list[tuple[str, Details | None, int]], words: Mapping[str, Any] = NOTHING
+    ) -> list[int]:
+        """Accept many messages at one instant, all or none; their seqs. Each entry: text, details, delay.
+
+        words: what else the records of it are to say.
+        """
         raise NotImplementedError
 
     def receive(self, now: int, most: int, out: list[Delivery]) -> bool:
@@ -158,10 +163,14 @@ class Machine(Due):
         while self.parked:
             receiver = self.parked[0]
             if not receiver.messages and not receiver.done:
-                if receiver.lease == self.lease:
-                    self.receive(now, receiver.most, receiver.messages)
-                else:
-                    self.receive_for(now, receiver.most, receiver.lease, receiver.messages)
+                try:
+                    self.taker = receiver if self.listening else None
+                    if receiver.lease == self.lease:
+                        self.receive(now, receiver.most, receiver.messages)
+                    else:
+                        self.receive_for(now, receiver.most, receiver.lease, receiver.messages)
+                finally:
+                    self.taker = None
                 if not receiver.messages:
                     break
             # commit
@@ -224,6 +233,13 @@ class Machine(Due):
             del self.parked[0]
             receiver.done = True
             self.filled += (receiver,)
+
+    def ignore(self) -> None:
+        """Nobody listens any more."""
+        # commit
+        self.listening = False
+        self.due = 0
+        self._open()
 
     def listen(self) -> None:
         """Record every change in `log` from now on."""

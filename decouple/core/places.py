@@ -23,13 +23,13 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
 from typing import Any, Protocol
 
-from decouple.core.changes import Cause, Change
+from decouple.core.changes import BY_ITSELF, Cause, Change
 from decouple.core.deadlines import FAR, Deadlines
 from decouple.core.records import Delivery, Details, Failure, Make, Past, Record, details_of, new_delivery
 from decouple.core.settings import Settings
@@ -54,6 +54,9 @@ class Receiver(Protocol):
 
     @property
     def gone(self) -> bool: ...
+
+    @property
+    def who(self) -> str: ...
 
 
 class Move:
@@ -171,11 +174,12 @@ class Places:
         make: Make = Delivery,
         owner: Any = None,
         express: bool = False,
+        who: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Make an empty queue.
 
         stem: what ids start with; epoch: nanoseconds from 1970 to the clock's zero; make, owner: how a handle is made;
-        express: whether the two doors may open at all.
+        express: whether the two doors may open at all; who: tells who is at it, for the records.
         """
         self.name = name
         self.settings = settings
@@ -184,6 +188,8 @@ class Places:
         self.make = make
         self.owner = owner
         self.express = express
+        self.who = who
+        self.taker: Receiver | None = None  # whom the line is being served to just now
         self.listening = False  # every change is recorded in `log`
         self.closed = False
 
@@ -427,6 +433,8 @@ class Places:
         if not self.listening:
             return ()
         until = more.pop("until", None)
+        if cause not in BY_ITSELF:
+            more["who"] = self.who() if self.taker is None else self.taker.who
         return (
             Change(
                 cause=cause,

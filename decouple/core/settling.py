@@ -6,7 +6,7 @@ a thread, a task or time itself.
 
 from __future__ import annotations
 
-from decouple.core.changes import Cause
+from decouple.core.changes import Cause, Change
 from decouple.core.moves import Moves
 from decouple.core.records import Delivery, Failure, Past, Record, with_details
 
@@ -29,15 +29,17 @@ class Settling(Moves):
             return None
         return delivery
 
-    def delete(self, now: int, seq: int, reason: str | None = None) -> bool:
+    def delete(self, now: int, seq: int, reason: str | None = None, receipt: int | None = None) -> bool:
         """Acknowledge: the message is gone, also by an old receipt. False if it was gone before. Cost: O(1).
 
-        reason: why nobody was to handle it, for the record.
+        reason: why nobody was to handle it, for the record; receipt: of which receive the receipt is, for the record.
         """
         delivery = self._current(now, seq)
         if delivery is None:
             return False
-        changes = self._note("deleted", now, delivery.record, delivery, reason=reason) if self.listening else ()
+        changes: tuple[Change, ...] = ()
+        if self.listening:
+            changes = self._note("deleted", now, delivery.record, delivery, reason=reason, receipt=receipt)
         place = self._place_of(seq)
         if self.grouped:
             self.touched.append(delivery.record)
@@ -48,7 +50,7 @@ class Settling(Moves):
             self.log += changes
         return True
 
-    def change_visibility(self, now: int, seq: int, timeout: int) -> Delivery | None:
+    def change_visibility(self, now: int, seq: int, timeout: int, receipt: int | None = None) -> Delivery | None:
         """In flight for `timeout` from now, whatever it was before; 0 makes it visible. None if it is gone.
 
         Works on an expired message too: it is hidden again (SQS, standard queues). Cost: O(log odd deadlines).
@@ -58,10 +60,10 @@ class Settling(Moves):
             return None
         if not timeout:
             if seq not in self.again:
-                self.show(now, delivery, "nacked")
+                self.show(now, delivery, "nacked", receipt)
             return delivery
         record, due = delivery.record, now + timeout
-        changes = self._note("visibility changed", now, record, delivery, until=due)
+        changes = self._note("visibility changed", now, record, delivery, until=due, receipt=receipt)
         if delivery.due != due or seq not in self.odd:
             self._at(min(due, record[1] + self.retention), seq)
         place = self._place_of(seq)
@@ -75,10 +77,10 @@ class Settling(Moves):
             self.log += changes
         return delivery
 
-    def show(self, at: int, delivery: Delivery, cause: Cause) -> None:
+    def show(self, at: int, delivery: Delivery, cause: Cause, receipt: int | None = None) -> None:
         """Make a message that is in flight or delayed visible, at the back of the line. Cost: O(log n)."""
         seq, record = delivery.record[2], delivery.record
-        changes = self._note(cause, at, record, delivery) if self.listening else ()
+        changes = self._note(cause, at, record, delivery, receipt=receipt) if self.listening else ()
         self._keep(delivery)
         place, counts = self._place_of(seq), self.counts
         if self.grouped:

@@ -10,13 +10,15 @@ Order is a courtesy: oldest visible first. The promise is at least once, in any 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 from decouple.core.changes import Change
 from decouple.core.due import ENOUGH
 from decouple.core.fair import Fair
 from decouple.core.machine import why_dead
 from decouple.core.places import PAGE
-from decouple.core.records import Delivery, Details, Record
+from decouple.core.records import NOTHING, Delivery, Details, Record
 
 __all__ = ["Standard"]
 
@@ -32,8 +34,10 @@ class Standard(Fair):
         """Accept one message; its seq. Visible after `delay`. Cost: O(1), with a delay O(log delayed)."""
         return self.send_all(now, [(text, details, delay)])[0]
 
-    def send_all(self, now: int, entries: list[tuple[str, Details | None, int]]) -> list[int]:
-        """Accept many messages at one instant, all or none; their seqs. Each entry: text, details, delay."""
+    def send_all(
+        self, now: int, entries: list[tuple[str, Details | None, int]], words: Mapping[str, Any] = NOTHING
+    ) -> list[int]:
+        """Accept many messages at one instant, all or none; their seqs; see Machine."""
         seqs: list[int] = []
         records: list[Record] = []
         waiting: dict[int, Delivery] = {}
@@ -45,7 +49,9 @@ class Standard(Fair):
         for text, details, delay in entries:
             seq, until = self.next_seq(), now + delay
             record: Record = (text, now, seq) if details is None else (text, now, seq, details)
-            changes += self._note("sent", now, record, until=until if delay else None) if self.listening else ()
+            changes += (
+                self._note("sent", now, record, until=until if delay else None, **words) if self.listening else ()
+            )
             if delay:
                 self._at(min(until, now + self.retention), seq, one_of_many=True)
                 waiting[seq] = self._new(record, now, until, (-1, None, False))

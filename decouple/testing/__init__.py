@@ -1,20 +1,25 @@
-"""What tests of programs that use decouple need: time that stands still or is simulated, and books of what happened."""
+"""What tests of programs that use decouple need: time that stands still or is simulated, books, stories and laws."""
 
 from typing import TYPE_CHECKING
 
+import decouple.testing.laws as laws
 from decouple.clock import VirtualClock
 from decouple.testing.ledger import Ledger
+from decouple.testing.replaying import Replayed, replay
 
 if TYPE_CHECKING:
     from decouple.testing.simulation import Simulation, Stopped, simulate
 
-__all__ = ["Ledger", "Simulation", "Stopped", "VirtualClock", "simulate"]
+__all__ = ["Ledger", "Replayed", "Simulation", "Stopped", "VirtualClock", "laws", "replay", "simulate"]
+
+# What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
+LATER = dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation")
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
 
     def __getattr__(name):
-        if name in ("Simulation", "Stopped", "simulate"):  # they load asyncio, which synchronous tests do not need
+        if name in LATER:
             from importlib import import_module
 
-            return getattr(import_module("decouple.testing.simulation"), name)
+            return getattr(import_module(LATER[name]), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
