@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from decouple.aio import AsyncQueue
@@ -61,6 +62,7 @@ MESSAGES = {
     (True, False): FifoMessage,
     (True, True): TypedFifoMessage,
 }
+UNTIL = attrgetter("until")
 # The lock-free doors of the engine rely on the steps of an interpreter with a GIL.
 HAS_GIL = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 
@@ -120,7 +122,7 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
 
             self._codec = codec_for(body)
         self._lock = threading.Lock()
-        self._now = self.clock.now
+        self._now = self.clock.now_for(self)
         given = {
             "visibility_timeout": visibility_timeout,
             "delay": delay,
@@ -456,6 +458,13 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
         with self._lock:
             soonest = self._core.next_at() if self._task is None else min(self._core.next_at(), self._task.next_at())
             return min([soonest, *(park.until for park in self._core.parked)])
+
+    def calm_until(self) -> int:
+        """For the clock of a simulation: nothing happens here by itself before then. Without the lock: O(parked) at most."""
+        core = self._core
+        if not core.due or self._task is not None:
+            return self.next_at()
+        return min(core.due, *map(UNTIL, core.parked)) if core.parked else core.due
 
     def settle(self) -> None:
         """For the clock: let happen what is due now, and end the waits that are over."""

@@ -78,14 +78,16 @@ class Runner:
             self._backlog.ring()
             self._kept.drop()
 
-    def put(self, job: Job, at: int = 0) -> None:
+    def put(self, job: Job, at: int = 0, context: Context | None = None) -> None:
         """Let that job be done, at that instant of the clock or, if it is over, now; after all that was put before.
 
-        From any thread, also from a signal handler or a finalizer: it takes no lock. The job runs with a copy of the
-        caller's context variables. After close it is told at once that it will not be begun. Cost: O(1), under 1 us.
+        From any thread, also from a signal handler or a finalizer: it takes no lock. The job runs in that context, or
+        with a copy of the caller's variables. After close it is told at once that it will not be begun. Cost: O(1), under 1 us.
         """
         now = self._now()
-        self._inbox.put((at if at > now else now, next(self._order), job, copy_context()))
+        self._inbox.put(
+            (at if at > now else now, next(self._order), job, copy_context() if context is None else context)
+        )
         if self._backlog.closed:
             self._backlog.abandon()
 

@@ -188,6 +188,7 @@ FLOORS = {
     "broker": 5,
     "__init__": 6,
     "testing.ledger": 7,
+    "testing.simulated_clock": 6.5,
     "testing.loop": 7,
     "testing.guards": 7.1,
     "testing.waiting": 7.1,
