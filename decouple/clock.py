@@ -376,6 +376,11 @@ class VirtualClock:
         return best, whose
 
 
+def moved_by_hand(clock: Clock) -> VirtualClock | None:
+    """That clock, if time passes on it only when somebody moves it: not on real time, nor in a simulation."""
+    return clock if isinstance(clock, VirtualClock) and clock.by_hand else None
+
+
 class Ambience(NamedTuple):
     """What holds inside a simulation for all that is made there and not told otherwise. Set by simulate() alone.
 

@@ -124,6 +124,7 @@ class MoveTask:
         with self._lock:
             if self._status == "running":
                 self._status = "cancelling"
+                self._queue._now()  # as before every change: what happens next there is not what it was
         return self.moved
 
     def wait(self, timeout: Seconds | None = None) -> MoveTask:

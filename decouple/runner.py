@@ -20,7 +20,7 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Literal
 
 from decouple.backlog import LOOK, Backlog, Entry, Job, Mark, Report, Waiting, entered
-from decouple.clock import Clock, Seconds, VirtualClock, datetime_at, nanoseconds
+from decouple.clock import Clock, Seconds, datetime_at, moved_by_hand, nanoseconds
 from decouple.core.deadlines import FAR
 from decouple.errors import DecoupleError, EndlessWork
 from decouple.generic import T
@@ -329,9 +329,9 @@ class Runner:
     def _work_until(self, target: int) -> None:
         if self._workers is not None:
             self._watch_until(target, self._workers)
-        elif self._clock.by_hand and isinstance(self._clock, VirtualClock):
+        elif (clock := moved_by_hand(self._clock)) is not None:
             while self.next_at() <= target:
-                self._clock.advance_to_next()
+                clock.advance_to_next()
         else:
             self._work_here_until(target)
 

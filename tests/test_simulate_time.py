@@ -140,3 +140,17 @@ def test_a_queue_whose_end_of_calm_moves_on_again_and_again_is_remembered_once()
         simulation.run()
 
         assert len(simulation.clock._calm) < 200
+
+
+def test_a_redrive_that_is_cancelled_ends_at_that_instant() -> None:
+    async def main() -> tuple[str, int, float]:
+        dead, orders = Queue("dead"), Queue("orders")
+        for number in range(10):
+            dead.send(f"{number}")
+        task = dead.redrive(orders, max_per_second=1)
+        await asyncio.sleep(2.5)
+        task.cancel()
+        await asyncio.sleep(0.001)
+        return task.status, task.moved, asyncio.get_running_loop().time()
+
+    assert simulate(main) == ("cancelled", 3, 2.501)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from contextvars import copy_context
+from functools import cached_property, partial
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -17,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
 from decouple.broker import Broker
-from decouple.clock import Clock, SystemClock
+from decouple.clock import Clock, default_clock
 from decouple.core.changes import Change
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ S = TypeVar("S")
 class World:
     """Brokers by account and region on one clock.
 
-    clock: SystemClock() by default; account, region: of what is asked for without any; strict: also hold to what AWS
-    enforces only between accounts or over minutes (queue policies for SNS, 60 s between purges and after a deletion);
-    endpoint: where queue URLs and links lead ("http://127.0.0.1:4566"), None for AWS's own host names; observers: told of
-    every Change in any of the brokers; seed: as for Broker.
+    clock: SystemClock() by default, in simulate() the simulation's, with its seed and observers; account, region: of what
+    is asked for without any; strict: also hold to what AWS enforces only between accounts or over minutes (queue policies
+    for SNS, 60 s between purges and after a deletion); endpoint: where queue URLs and links lead
+    ("http://127.0.0.1:4566"), None for AWS's own host names; observers: told of every Change in any of the brokers; seed:
+    as for Broker.
 
     reach: what gives other processes of this machine an address where they find the world, if no endpoint serves it.
     handlers: Python callables by the Handler of Lambda functions: after `world.handlers["app.handler"] = handle` a
@@ -56,7 +58,9 @@ class World:
         observers: Iterable[Callable[[Change], object]] = (),
         seed: int | None = None,
     ) -> None:
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = clock or default_clock()
+        # What brokers take from a simulation is that of where the world is made, not of who first asks for a place.
+        self._made_in = copy_context() if clock is None and self.clock.loop is not None else None
         self.account = check_account(account)
         self.region = check_region(region)
         self.strict = strict
@@ -96,13 +100,18 @@ class World:
         with self._lock:
             found = self._places.get(key)
             if found is None:
-                broker = Broker(
-                    clock=self.clock, account=key[0], region=key[1], observers=self._observers, seed=self._seed
-                )
+                broker = self._made(*key)
                 if self._started:
                     broker.start()
                 found = self._places[key] = Place(self, broker)
         return found
+
+    def _made(self, account: str, region: str) -> Broker:
+        clock = self.clock if self._made_in is None else None
+        make = partial(
+            Broker, clock=clock, account=account, region=region, observers=self._observers, seed=self._seed
+        )  # fmt: skip
+        return make() if self._made_in is None else self._made_in.copy().run(make)
 
     def known(self, account: str, region: str) -> Place | None:
         """The same, if it was asked for before: an ARN in a request makes no place."""
@@ -179,6 +188,11 @@ class World:
         for place in self.places:
             place.close(timeout)
 
+    async def aclose(self, timeout: float | None = None) -> None:
+        """The same, while the event loop goes on."""
+        for place in self.places:
+            await place.aclose(timeout)
+
     def reset(self) -> None:
         """Begin anew: all brokers are closed and forgotten; clock and handlers stay. Raises RuntimeError around a broker."""
         if not self.own:
@@ -230,6 +244,14 @@ class Place:
     def close(self, timeout: float | None = None) -> None:
         """Close the broker, then what is kept beside it."""
         self.broker.close(timeout)
+        self._close_kept()
+
+    async def aclose(self, timeout: float | None = None) -> None:
+        """The same, while the event loop goes on."""
+        await self.broker.aclose(timeout)
+        self._close_kept()
+
+    def _close_kept(self) -> None:
         for kept in list(self._kept.values()):
             close = getattr(kept, "close", None)
             if close is not None:

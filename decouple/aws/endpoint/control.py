@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from decouple.aws.endpoint.exchange import json_reply, text_reply
 from decouple.aws.endpoint.looking import clock_data, message_data, queue_data, queues_data, stats_data
 from decouple.aws.endpoint.pages import health, home, localstack_health
-from decouple.clock import VirtualClock
+from decouple.clock import moved_by_hand
 
 if TYPE_CHECKING:
     from decouple.aws.endpoint.mover import Mover
@@ -164,8 +164,8 @@ class Control:
         return json_reply(200, clock_data(self._world.clock))
 
     async def _move(self, request: Request) -> Reply:
-        clock = self._world.clock
-        if self._mover is None or not isinstance(clock, VirtualClock):
+        clock = moved_by_hand(self._world.clock)
+        if self._mover is None or clock is None:
             return wrong(409, "the clock is real, so it cannot be moved: serve with --virtual-clock")
         try:
             await self._mover.advance(seconds_in(request.body, clock.time))

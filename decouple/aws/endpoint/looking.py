@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from decouple.clock import VirtualClock, datetime_at
+from decouple.clock import datetime_at
 
 if TYPE_CHECKING:
     from decouple.aws.world import World
@@ -19,7 +19,7 @@ __all__ = ["clock_data", "message_data", "queue_data", "queues_data", "stats_dat
 def clock_data(clock: Clock) -> dict[str, Any]:
     """What time it is on that clock."""
     now = datetime_at(clock, clock.now())
-    return {"now": now.isoformat(), "epoch": now.timestamp(), "virtual": isinstance(clock, VirtualClock)}
+    return {"now": now.isoformat(), "epoch": now.timestamp(), "virtual": not clock.threaded}
 
 
 def queues_data(world: World) -> list[dict[str, Any]]:
