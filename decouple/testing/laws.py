@@ -97,7 +97,7 @@ class Watch:
         """What happened since the context began."""
         clock = self._broker.clock
         ended = clock.now() + clock.epoch
-        return self._recorder.recording(started=self._since, ended=ended, seed=self._broker._seed, whole=self._whole)
+        return self._recorder.recording(started=self._since, ended=ended, seed=self._broker.seed, whole=self._whole)
 
     def check(self) -> None:
         """Check the laws now, and the broker's own books. Raises LawBroken."""
