@@ -157,6 +157,7 @@ WORDS: dict[Cause, Callable[[Change], str]] = {
     "deleted": deleted,
     "moved in": moved_in,
     "undelivered": undelivered,
+    "fault": lambda change: "fault",
     "too late": lambda change: f"the receipt of receive {change.receipt} was refused: it came too late",
     "duplicate": lambda change: "sent again, and not enqueued",
     "delay ended": lambda change: "visible: its delay is over",

@@ -38,6 +38,8 @@ Cause: TypeAlias = Literal[
     "configured",  # `settings` of the queue, or of the topic or its subscription, changed
     "closed",  # the queue takes and gives no more
     "too late",  # a FIFO queue refused a receipt whose time in flight was over: nothing changed
+    # something that may happen to the real service was made to happen; `reason` says what, its first word the kind
+    "fault",
     "denied",  # a principal's call was refused; `reason` says whose, what and why
     # of a topic, named by `topic`; `id` is the publication's, `subscription` says which
     "published",  # accepted by a topic, and on its way to every subscription that wants it
@@ -103,6 +105,11 @@ class Change(NamedTuple):
     def happened_at(self) -> datetime:
         """The instant as an aware UTC datetime, to the microsecond."""
         return EPOCH + timedelta(microseconds=self.at // 1_000)
+
+    @property
+    def injects(self) -> bool:
+        """Whether it is a fault that made one more message."""
+        return self.cause == "fault" and self.reason is not None and self.reason.startswith("duplicate")
 
     @property
     def headline(self) -> str:

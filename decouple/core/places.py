@@ -114,6 +114,7 @@ class Counts:
         "expired",
         "fresh_gone",
         "given_back",
+        "injected",
         "moved_in",
         "moved_out",
         "nacked",
@@ -130,6 +131,7 @@ class Counts:
         self.moved_in = 0
         self.redelivered = 0
         self.given_back = 0
+        self.injected = 0
         self.expired = 0
         self.nacked = 0
         self.retained_out = 0

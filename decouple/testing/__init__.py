@@ -8,12 +8,28 @@ from decouple.testing.ledger import Ledger
 from decouple.testing.replaying import Replayed, replay
 
 if TYPE_CHECKING:
+    from decouple.testing.faults import Fault, Faults, Occasion
     from decouple.testing.simulation import Simulation, Stopped, simulate
 
-__all__ = ["Ledger", "Replayed", "Simulation", "Stopped", "VirtualClock", "laws", "replay", "simulate"]
+__all__ = [
+    "Fault",
+    "Faults",
+    "Ledger",
+    "Occasion",
+    "Replayed",
+    "Simulation",
+    "Stopped",
+    "VirtualClock",
+    "laws",
+    "replay",
+    "simulate",
+]
 
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
-LATER = dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation")
+LATER = {
+    **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
+    **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
+}
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
 

@@ -303,7 +303,11 @@ def latency(seconds: Seconds, *, queue: str | None = None) -> Law:
 
 def arrivals(recording: Recording) -> Iterator[Change]:
     """How each message came to each queue, but for dead letters."""
-    return (one for one in recording.changes if one.queue and one.cause in ("sent", "moved in") and not is_dead(one))
+    return (
+        one
+        for one in recording.changes
+        if one.queue and (one.cause in ("sent", "moved in") or one.injects) and not is_dead(one)
+    )
 
 
 def left(recording: Recording) -> list[Change]:
