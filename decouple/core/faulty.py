@@ -9,8 +9,7 @@ Source: SQS developer guide, at-least-once delivery, short polling.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from random import Random
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from decouple.core.changes import Change
 from decouple.core.fifo import Fifo
@@ -18,6 +17,9 @@ from decouple.core.machine import Machine
 from decouple.core.records import NOTHING, Delivery, Details, Past, Record, details_of
 from decouple.core.settings import SECOND
 from decouple.core.standard import Standard
+
+if TYPE_CHECKING:
+    from random import Random
 
 __all__ = ["FaultyFifo", "FaultyStandard", "Strike", "Striker"]
 
