@@ -216,6 +216,8 @@ FLOORS = {
     "aws.errors": 7,
     "aws.model": 7,
     "aws.signing": 6.5,
+    "aws.observed": 6.5,
+    "aws.acting": 6.5,
     "aws.world": 7,
     "aws.kinds": 7.05,
     "aws.constraints": 7.05,

@@ -21,7 +21,7 @@ from decouple.core.standard import Standard
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["FaultyFifo", "FaultyStandard", "Strike", "Striker"]
+__all__ = ["FaultyFifo", "FaultyStandard", "Strike", "Striker", "afflict"]
 
 
 class Strike(Protocol):
@@ -214,3 +214,15 @@ class FaultyStandard(Faulty, Standard):
 
 class FaultyFifo(Faulty, Fifo):
     """A FIFO queue with the faults that leave it exact."""
+
+
+def afflict(core: Machine, faults: Striker) -> None:
+    """Let a queue have these faults from now on, also one that was made without any. The lock is the caller's to hold."""
+    if not isinstance(core, Faulty):
+        core._shut()
+        core.express = False
+        core.serving = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+        # The same state with other transitions: a copy of it would leave everybody behind who holds the old one.
+        core.__class__ = FaultyFifo if isinstance(core, Fifo) else FaultyStandard
+        core._open()
+    core.faults = faults  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]

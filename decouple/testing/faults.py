@@ -206,6 +206,22 @@ class Injection:
         """Itself: what belongs together has one."""
         return self
 
+    @property
+    def plan(self) -> Mapping[str, tuple[Fault, ...]]:
+        """What is planned, by kind."""
+        return self._plan
+
+    def become(self, other: Injection | None) -> None:
+        """Go on as this one, which was just begun, None: without any faults. So it is for all who hold it."""
+        with self._lock:
+            self.counts = Counter()
+            self._seen.clear()
+            self._chances.clear()
+            if other is None:
+                self._plan = MappingProxyType({})
+            else:
+                self.seed, self._plan, self._began = other.seed, other._plan, other._began
+
     def has(self, kind: str) -> bool:
         """Whether there is any of that kind in the plan."""
         return kind in self._plan

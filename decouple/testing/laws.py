@@ -23,6 +23,7 @@ from decouple.story_lines import moment
 from decouple.testing.ledger import Steps
 
 if TYPE_CHECKING:
+    from decouple.aws import AWS, World
     from decouple.broker import Broker
     from decouple.recording import Recording
     from decouple.story import Story
@@ -58,18 +59,20 @@ def check(recording: Recording, *laws: Law) -> None:
     judge(recording, laws, recording.explain)
 
 
-def watch(broker: Broker, *laws: Law) -> Watch:
+def watch(broker: Broker | World | AWS, *laws: Law) -> Watch:
     """A context in which the broker is watched: at its end, and at `watch.check()`, the laws are checked.
 
-    Those that always hold, and these. An error of the block goes out as it is. Cost: one list entry a change.
+    broker: also a mock of AWS, or a World: then all its brokers are watched, also those that are made later. Checked are the
+    laws that always hold, and these. An error of the block goes out as it is. Cost: one list entry a change.
     """
-    return Watch(broker, laws)
+    watched: Any = getattr(broker, "world", broker)
+    return Watch(watched, laws)
 
 
 class Watch:
     """What `watch` gives: `check()` in the midst of a run, `recording()` of what happened in the context."""
 
-    def __init__(self, broker: Broker, laws: tuple[Law, ...]) -> None:
+    def __init__(self, broker: Broker | World, laws: tuple[Law, ...]) -> None:
         self._broker = broker
         self._laws = laws
         self._recorder = Recorder()
