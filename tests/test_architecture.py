@@ -257,6 +257,8 @@ FLOORS = {
     "aws.endpoint.pages": 7.5,
     "aws.endpoint.signatures": 7.5,
     "aws.endpoint.waits": 7.6,
+    "aws.endpoint.stories": 7.55,
+    "aws.endpoint.trials": 7.55,
     "aws.endpoint.control": 7.6,
     "aws.endpoint.app": 7.7,
     "aws.endpoint.protocol": 7.6,

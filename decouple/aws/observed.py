@@ -168,6 +168,11 @@ class Observed:
                 raise
             return recording.explain(self._requests[id])
 
+    @property
+    def recorded(self) -> bool:
+        """Whether there are stories to be told."""
+        return self._recorder is not None
+
     def recording(self, what: str = "this world") -> Recording:
         """What is recorded up to now: to be saved, or compared with another run. Raises NotRecorded without `record`."""
         if self._recorder is None:

@@ -223,6 +223,6 @@ def afflict(core: Machine, faults: Striker) -> None:
         core.express = False
         core.serving = False  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
         # The same state with other transitions: a copy of it would leave everybody behind who holds the old one.
-        core.__class__ = FaultyFifo if isinstance(core, Fifo) else FaultyStandard
+        core.__class__ = FaultyFifo if isinstance(core, Fifo) else FaultyStandard  # pyright: ignore[reportAttributeAccessIssue]
         core._open()
     core.faults = faults  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]

@@ -195,7 +195,7 @@ class Injection:
     def __init__(self, plan: Mapping[str, tuple[Fault, ...]], clock: Clock, seed: int) -> None:
         self.seed = seed
         self.counts: Counter[str] = Counter()
-        self._plan = plan
+        self._plan: Mapping[str, tuple[Fault, ...]] = plan
         self._clock = clock
         self._began = clock.now()
         self._seen: Counter[tuple[str, str]] = Counter()
@@ -218,7 +218,7 @@ class Injection:
             self._seen.clear()
             self._chances.clear()
             if other is None:
-                self._plan = MappingProxyType({})
+                self._plan = {}
             else:
                 self.seed, self._plan, self._began = other.seed, other._plan, other._began
 
