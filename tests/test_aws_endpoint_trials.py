@@ -96,6 +96,25 @@ def test_the_id_of_a_request_leads_to_its_message(client: Client) -> None:
     assert story["id"] == answer.json()["MessageId"]
 
 
+def test_a_long_poll_over_http_is_known_by_its_principal_and_operation() -> None:
+    world = World(record=100)
+    world.broker().queue("orders")
+    client = Client(asgi(world))
+
+    async def main() -> None:
+        poll = asyncio.create_task(client.sqs("ReceiveMessage", QueueUrl=URL, WaitTimeSeconds=20))
+        while not world.broker().queues["orders"].stats().parked:
+            await asyncio.sleep(0)
+        await client.sqs("SendMessage", QueueUrl=URL, MessageBody="order 7")
+        await poll
+
+    asyncio.run(main())
+
+    who = [change.who for change in world.recording().changes]
+    assert who == [f"arn:aws:iam::000000000000:root (sqs:{name})" for name in ("SendMessage", "ReceiveMessage")]
+    world.close(0)
+
+
 def test_the_messages_of_a_queue_lead_to_their_stories(client: Client) -> None:
     id = call(client, "SendMessage", MessageBody="order <7>")["MessageId"]
 

@@ -165,6 +165,15 @@ def test_who_assumed_a_role_is_known_by_it(aws: AWS, sqs: Any) -> None:
     assert change.who == "arn:aws:sts::123456789012:assumed-role/shop/ann (sqs:SendMessage)"
 
 
+def test_a_long_poll_that_had_to_wait_is_known_like_any_other_call(aws: AWS, sqs: Any) -> None:
+    url = orders(sqs)
+    sent = sqs.send_message(QueueUrl=url, MessageBody="order 7", DelaySeconds=5)
+
+    assert len(sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]) == 1
+
+    assert aws.explain(sent["MessageId"]).changes[-1].who == f"{ROOT} (sqs:ReceiveMessage)"
+
+
 def test_what_time_does_has_nobody_behind_it(aws: AWS, sqs: Any) -> None:
     url = orders(sqs, VisibilityTimeout="30")
     sent = sqs.send_message(QueueUrl=url, MessageBody="order 7")
