@@ -201,6 +201,7 @@ FLOORS = {
     "testing.waiting": 7.1,
     "testing.simulation": 7.2,
     "testing.laws": 7.5,
+    "testing.worlds": 7.6,
     "testing.replaying": 7.5,
     "testing.events.defaults": 7,
     "testing.events.queues": 7.5,
