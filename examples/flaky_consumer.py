@@ -92,7 +92,7 @@ def main() -> int:
         description="A consumer that looks right, the seed that breaks it, and the repair."
     )
     parser.add_argument("--seed", type=int, help="run this one again, and no other")
-    parser.add_argument("--seeds", type=int, default=200, help="how many to try (200)")
+    parser.add_argument("--seeds", type=int, default=100, help="how many to try (100)")
     parser.add_argument("--repaired", action="store_true", help="only the repaired consumer")
     parser.add_argument("--page", type=Path, help="write the story as a page, to be opened in a browser")
     options = parser.parse_args()
