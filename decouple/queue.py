@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 from decouple.aio import AsyncQueue
 from decouple.arns import ACCOUNT, REGION, arn_of
 from decouple.asserting import AssertingQueue
-from decouple.callers import caller
+from decouple.callers import caller, handled
 from decouple.clock import AMBIENCE, Clock, Seconds, default_clock
 from decouple.core.fifo import Fifo
 from decouple.core.machine import Machine
@@ -163,6 +163,7 @@ class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
             owner=self,
             express=HAS_GIL,
             who=caller,
+            handled=handled,
         )
         self._order = self._core if isinstance(self._core, Fifo) else None
         self._lobby = Lobby(self._core, self._lock, self._now, self._follow_up)

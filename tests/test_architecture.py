@@ -44,6 +44,7 @@ FLOORS = {
     "zones": 1,
     "arns": 0,
     "core.deadlines": 0,
+    "core.counts": 0,
     "core.changes": 0.5,
     "core.places": 1,
     "core.books": 1.5,

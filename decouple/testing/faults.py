@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeAlias, cast
 
 from decouple.clock import Clock, Seconds, nanoseconds
-from decouple.core.records import EPOCH, Record, details_of
+from decouple.core.records import EPOCH, NOTHING, Record, details_of
 
 __all__ = ["POINTS", "Fault", "Faults", "Injection", "Occasion", "Struck"]
 
@@ -199,7 +199,7 @@ class Injection:
         self._clock = clock
         self._began = clock.now()
         self._seen: Counter[tuple[str, str]] = Counter()
-        self._chances: dict[tuple[str, str], Random] = {}
+        self._chances: dict[tuple[str, str, int], Random] = {}
         self._lock = threading.Lock()
 
     def begin(self, clock: Clock, seed: int | None = None) -> Injection:
@@ -231,18 +231,17 @@ class Injection:
         with self._lock:
             self._seen[kind, name] += 1
             count = self._seen[kind, name]
-            chance = self._chance(kind, name)
             # One number for each occasion and fault, whether it counts or not, so that a narrower plan strikes the same.
-            rolls = [chance.random() for _ in faults]
+            rolls = [self._chance(kind, name, number).random() for number, _ in enumerate(faults)]
         for fault, roll in zip(faults, rolls, strict=True):
             if self._strikes(fault, roll, kind, name, count, now, record, id, receives):
-                return self._struck(kind, fault, chance)
+                return self._struck(kind, name, fault)
         return None
 
-    def _chance(self, kind: str, name: str) -> Random:
-        found = self._chances.get((kind, name))
+    def _chance(self, kind: str, name: str, number: int) -> Random:
+        found = self._chances.get((kind, name, number))
         if found is None:
-            found = self._chances[kind, name] = Random(f"{self.seed} {kind} {name}")
+            found = self._chances[kind, name, number] = Random(f"{self.seed} {kind} {name} {number}")
         return found
 
     def _strikes(
@@ -257,7 +256,7 @@ class Injection:
             return False
         if fault.when is None:
             return True
-        text, attributes = (None, {}) if record is None else (record[0], details_of(record).attributes)
+        text, attributes = (None, NOTHING) if record is None else (record[0], details_of(record).attributes)
         instant = EPOCH + timedelta(microseconds=(now + self._clock.epoch) // 1_000)
         return bool(fault.when(Occasion(kind, name, count, instant, id, text, attributes, receives)))
 
@@ -270,8 +269,9 @@ class Injection:
             return (bound - EPOCH) // timedelta(microseconds=1) * 1_000 - self._clock.epoch
         return None if bound is None else self._began + bound
 
-    def _struck(self, kind: str, fault: Fault, chance: Random) -> Struck:
+    def _struck(self, kind: str, name: str, fault: Fault) -> Struck:
         with self._lock:
+            chance = self._chance(kind, name, -1)
             self.counts[kind] += 1
             bounds = fault.seconds
             if bounds is None and (usual := KINDS[kind]) is not None:
