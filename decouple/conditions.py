@@ -9,7 +9,7 @@ from __future__ import annotations
 import linecache
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -52,9 +52,10 @@ class Condition(Generic[R]):
             self.why = error
             return False
         self.why = None
-        if hasattr(self.answer, "__await__"):
-            if hasattr(self.answer, "close"):
-                self.answer.close()  # nobody is going to await it, and that is said here
+        answer: Any = self.answer
+        if hasattr(answer, "__await__"):
+            if hasattr(answer, "close"):
+                answer.close()  # nobody is going to await it, and that is said here
             raise TypeError(f"the condition at {self.place} is asynchronous: give a plain function")
         return bool(self.answer)
 
@@ -108,7 +109,7 @@ class Bell:
 
 
 @contextmanager
-def rung(queue: Queue[Any], bell: Bell) -> Iterator[None]:
+def rung(queue: Queue[Any], bell: Bell) -> Generator[None]:
     """While the bell is told of all that happens."""
     broker = queue._employer
     if broker is None:

@@ -82,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     handed: dict[str, Any] = getattr(config, "workerinput", {})
     seed: Any = handed.get("decouple_seed", config.getoption("--decouple-seed"))
-    text: str = config.getoption("--decouple-faults")
+    text: str = config.getoption("--decouple-faults") or ""
     if seed == "random":
         seed = int.from_bytes(os.urandom(4))
     config.stash[RUN] = Run(seed, read_faults(text) if text else None, text)
@@ -152,8 +152,10 @@ def enter(item: pytest.Item, name: str, world: World) -> None:
     item.stash.setdefault(WORLDS, {})[name] = world
 
 
-def worlds(item: pytest.Item) -> list[World]:
-    return list(item.stash.get(WORLDS, {}).values())
+def worlds(item: pytest.Item) -> dict[str, World]:
+    """Those of a test by the names of their fixtures."""
+    nobody: dict[str, World] = {}
+    return item.stash.get(WORLDS, nobody)
 
 
 def allowed(item: pytest.Item) -> bool | Collection[str]:
@@ -162,12 +164,14 @@ def allowed(item: pytest.Item) -> bool | Collection[str]:
     if marker is None:
         return ()
     if not marker.args and set(marker.kwargs) == {"leftovers"}:
-        given = marker.kwargs["leftovers"]
-        names = [given] if isinstance(given, str) else given
-        if isinstance(given, bool) or (isinstance(names, Collection) and all(isinstance(one, str) for one in names)):
-            return names
+        given: Any = marker.kwargs["leftovers"]
+        names: Any = [given] if isinstance(given, str) else given
+        if isinstance(given, bool) or (isinstance(given, Collection) and all(isinstance(one, str) for one in names)):
+            return given if isinstance(given, bool) else list(names)
     words = ", ".join([*map(repr, marker.args), *(f"{name}={value!r}" for name, value in marker.kwargs.items())])
-    pytest.fail(f"the marker is decouple(leftovers=True), or with names of queues, not decouple({words})", pytrace=False)
+    pytest.fail(
+        f"the marker is decouple(leftovers=True), or with names of queues, not decouple({words})", pytrace=False
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -185,7 +189,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Look at the end of the test, before the fixtures are torn down: what is wrong then is a failure of the test."""
     __tracebackhide__ = True
     answer = yield
-    for world in worlds(item):
+    for world in worlds(item).values():
         world.check()
     return answer
 
@@ -194,7 +198,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
     """Run an async test that asks for `async_broker`, in its simulation; to all other plugins it is a plain function."""
     __tracebackhide__ = True
-    world: Any = pyfuncitem.stash.get(WORLDS, {}).get("async_broker")
+    world: Any = worlds(pyfuncitem).get("async_broker")
     if world is None:
         return (yield)
     original = pyfuncitem.obj
@@ -227,7 +231,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Say how to run a failed test again, and what became of its messages."""
     report = yield
     if report.failed:
-        for world in worlds(item):
+        for world in worlds(item).values():
             report.sections.append(("decouple", "\n\n".join([again(item), *world.stories(report.longreprtext)])))
     return report
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from decouple.broker import Broker
 from decouple.clock import Clock
-from decouple.errors import Deadlock
+from decouple.errors import Deadlock, LawBroken
 from decouple.expectations import left_in
 from decouple.recording import Recording
-from decouple.testing import laws
+from decouple.testing.laws import check as check_laws
 
 if TYPE_CHECKING:
     from decouple.story import Story
@@ -49,9 +49,12 @@ class World:
     def check(self) -> None:
         """That the laws hold and nothing is left. Raises LawBroken, AssertionError."""
         __tracebackhide__ = True
-        self.broker.check()  # what is due, and was not noticed yet, is recorded by this
-        recording = self.broker.recording()
-        laws.check(recording)
+        try:
+            self.broker.check()  # what is due, and was not noticed yet, is recorded by this
+            recording = self.broker.recording()
+            check_laws(recording)
+        except LawBroken as error:
+            raise error.with_traceback(None) from None  # the story says more than where we looked
         if found := [] if self.anything else list(self._left(recording)):
             lines = ["the test leaves behind what nobody has read:", *(f"  {one}" for one in found), ADVICE]
             raise AssertionError("\n".join(lines))
@@ -81,15 +84,13 @@ class World:
     def stories(self, failure: str) -> list[str]:
         """Of the messages that a failure names by their ids, or else of those touched last; but those that it tells itself."""
         told = [str(story) for story in involved(self.broker.recording(), failure)]
-        return [shortened(story) for story in told if story not in failure]
+        return [shortened(story) for story in told if not all(line.strip() in failure for line in story.split("\n"))]
 
 
 class AsyncWorld(World):
     """A broker in a simulation, in which one async test runs while its workers work."""
 
-    def __init__(
-        self, *, seed: int = 0, faults: Faults | None = None, leftovers: bool | Collection[str] = ()
-    ) -> None:
+    def __init__(self, *, seed: int = 0, faults: Faults | None = None, leftovers: bool | Collection[str] = ()) -> None:
         from decouple.testing.simulation import Simulation  # here, because synchronous tests do without asyncio
 
         self._test: Callable[[], Coroutine[Any, Any, object]] | None = None
