@@ -196,6 +196,13 @@ FAULTY = """
         orders.send("x")
         broker.clock.advance(60)
         assert len(orders.receive(max_messages=9)) == 1, broker.seed
+
+    async def test_what_a_fault_left_is_not_held_against_the_test(async_broker):
+        orders = async_broker.queue("orders")
+        orders.send("x")
+        orders.receive()[0].ack()
+        assert orders.assert_sent("x", count=1)
+        assert sum(orders.stats()[:3]) == 1
 """
 
 SUITE = {
@@ -329,6 +336,7 @@ def test_a_seed_is_drawn_once_also_for_workers_of_xdist_and_the_command_repeats_
         f"again: pytest -p decouple.pytest_plugin test_{name}.py::test_faults --decouple-seed={seed} '{faults}'"
         for name in ("one", "two")
     ]
+    assert said.count("::test_what_a_fault_left_is_not_held_against_the_test\n") == 2  # passed
     assert len(re.findall(rf"^E +AssertionError: {seed}$", said, re.M)) == 2
 
 
