@@ -32,8 +32,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if "PYTEST_XDIST_WORKER" in os.environ:
             session.config.add_cleanup(checks.wait)  # another worker may still want to know what comes of them
         else:
-            session.config.add_cleanup(wanted.told().unlink)
-            session.config.add_cleanup(checks.kill)
+            session.config.add_cleanup(lambda: wanted.ended(checks))
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,13 @@ def begun() -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", ONE_AFTER_THE_OTHER, str(told()), *CHECKS], cwd=ROOT)
 
 
+def ended(checks: subprocess.Popen[bytes]) -> None:
+    """Whatever is under way: nobody asks any more."""
+    checks.kill()
+    checks.wait()
+    told().unlink(missing_ok=True)
+
+
 def finding(command: str) -> tuple[int, str]:
     """What came of one of them, as soon as it is known."""
     until = time.monotonic() + 300
