@@ -89,7 +89,8 @@ class Consumer(Generic[P, R]):
         functools.update_wrapper(self, handler, updated=())
         self.queue = queue
         self.handler: Callable[..., Any] = handler
-        self.name = f"consumer {getattr(handler, '__qualname__', type(handler).__qualname__)} of queue {queue.name!r}"
+        called = getattr(handler, "__qualname__", type(handler).__qualname__).rpartition("<locals>.")[2]
+        self.name = f"consumer {called} of queue {queue.name!r}"
         self.awaits = is_async(handler)
         self._runner = runner
         self._context = copy_context()  # what handlers see: that of the declaration

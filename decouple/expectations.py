@@ -118,18 +118,23 @@ def meant(
     were = {0: "no message was", 1: "one message was"}.get(len(found), f"{len(found)} messages were")
     lines = [f"{were} {verb} to {what}{expected}{'' if count is None else f', and not {count}'}"]
     lines += [f"  {line}" for change in found[:MOST_SHOWN] for line in told(change, [])]
-    others = [pair for pair in differ if pair[1]]
+    others = [pair for pair in differ if pair[1]][-MOST_COMPARED:]
+    others.sort(key=lambda pair: remoteness(expected, *pair))
     if count is None or len(found) < count:
         lines += nearest(verb, expected, others)
     lines += [f"({dropped} older changes are not recorded any more)"] if dropped else []
-    raise AssertionError("\n".join(lines))
+    error = AssertionError("\n".join(lines))
+    about = found or [change for change, _ in others]
+    vars(error)["about"] = [
+        change.id for change in about if change.id is not None
+    ]  # for reports: whose stories to tell
+    raise error
 
 
 def nearest(verb: str, expected: Expected, others: list[tuple[Change, list[str]]]) -> list[str]:
     """The messages that came instead, the most similar ones first."""
     if not others:
         return [f"nothing else was {verb}"]
-    others = sorted(others[-MOST_COMPARED:], key=lambda pair: remoteness(expected, *pair))
     more = len(others) - MOST_SHOWN
     lines = [f"{verb} instead{', nearest first' if len(others) > 1 else ''}:"]
     lines += [f"  {line}" for pair in others[:MOST_SHOWN] for line in told(*pair)]

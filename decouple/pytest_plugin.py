@@ -227,12 +227,16 @@ def simulated(world: AsyncWorld, test: Callable[..., Any]) -> Callable[..., None
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Say how to run a failed test again, and what became of its messages."""
     report = yield
     if report.failed:
+        about = () if call.excinfo is None else getattr(call.excinfo.value, "about", ())
         for world in worlds(item).values():
-            report.sections.append(("decouple", "\n\n".join([again(item), *world.stories(report.longreprtext)])))
+            told = world.stories(report.longreprtext, about)
+            report.sections.append(("decouple", "\n\n".join([again(item), *told])))
     return report
 
 

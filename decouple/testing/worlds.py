@@ -5,7 +5,7 @@ Knows nothing of a test framework: pytest_plugin.py makes one for each test that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from decouple.broker import Broker
@@ -81,9 +81,9 @@ class World:
         """Those that may not leave anything."""
         return [one for name, one in named.items() if name not in self.allowed]
 
-    def stories(self, failure: str) -> list[str]:
-        """Of the messages that a failure names by their ids, or else of those touched last; but those that it tells itself."""
-        told = [str(story) for story in involved(self.broker.recording(), failure)]
+    def stories(self, failure: str, about: Sequence[str] = ()) -> list[str]:
+        """Of the messages a failure is about or names by their ids, or else of those touched last; but those it tells itself."""
+        told = [str(story) for story in involved(self.broker.recording(), "\n".join([failure, *about]))]
         return [shortened(story) for story in told if not all(line.strip() in failure for line in story.split("\n"))]
 
 
