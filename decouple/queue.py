@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from decouple.aio import AsyncQueue
 from decouple.arns import ACCOUNT, REGION, arn_of
-from decouple.callers import caller
+from decouple.asserting import AssertingQueue
+from decouple.callers import caller, handled
 from decouple.clock import AMBIENCE, Clock, Seconds, default_clock
 from decouple.core.fifo import Fifo
 from decouple.core.machine import Machine
@@ -68,7 +69,7 @@ MESSAGES = {
 HAS_GIL = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-class Queue(Sending[T], Receiving[T], Handling[T]):
+class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
     """A queue: standard (at least once, in any order, oldest visible first in calm times) or FIFO.
 
     A received message is invisible for the visibility timeout and then comes back, unless it was deleted. Threads and
@@ -162,6 +163,7 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
             owner=self,
             express=HAS_GIL,
             who=caller,
+            handled=handled,
         )
         self._order = self._core if isinstance(self._core, Fifo) else None
         self._lobby = Lobby(self._core, self._lock, self._now, self._follow_up)

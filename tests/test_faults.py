@@ -148,6 +148,31 @@ def test_a_message_may_come_again_before_its_visibility_timeout(clock: VirtualCl
     assert orders.stats().in_flight == 0  # a late acknowledgement of a standard queue counts
 
 
+def test_its_receiver_is_not_told_that_it_comes_again_early(clock: VirtualClock) -> None:
+    orders, _ = queue_with(clock, Faults(redeliver_early=Fault(nth=1, seconds=3)), visibility_timeout=30)
+    orders.send("a")
+    [first] = orders.receive()
+
+    first.extend(60)  # at the time it was to
+
+    clock.advance(59)
+    assert orders.receive() == []
+    assert len(orders.receive(wait=2)) == 1
+
+
+def test_a_message_that_was_settled_does_not_come_again_early(clock: VirtualClock) -> None:
+    orders, ledger = queue_with(clock, Faults(redeliver_early=Fault(seconds=3)))
+    orders.send_batch(["acked", "given back"])
+    acked, given_back = orders.receive(max_messages=2)
+    acked.ack()
+    given_back.nack()
+
+    clock.advance(10)
+
+    assert (ledger.counts["expired"], orders.stats().visible) == (0, 1)
+    orders.check()
+
+
 def test_a_fifo_queue_stays_exact_and_is_only_late(clock: VirtualClock) -> None:
     plan = Faults(duplicate=1, reorder=1, lose_ack=1, redeliver_early=1, delay=0.5, short_poll=0.5)
     ledger = Ledger()
@@ -397,9 +422,7 @@ def test_a_story_says_which_fault_it_was(clock: VirtualClock) -> None:
 
     story = broker.explain(sent.id)
 
-    assert story.why == (
-        "received again in queue 'orders' (receive 2): "
-        + "the acknowledgement of receive 1 by thread MainThread at 00:00:00.000 was lost: a fault",
-        "there twice in queue 'orders': a fault made a copy of it at 00:00:00.000",
-    )
+    lost = "the acknowledgement of receive 1 by thread MainThread at 00:00:00.000 was lost: a fault"
+    copied = "there twice in queue 'orders': a fault made a copy of it at 00:00:00.000"
+    assert story.why == (f"received again in queue 'orders' (receive 2): {lost}", copied)
     assert "fault: lose_ack: its acknowledgement was lost" in str(story)

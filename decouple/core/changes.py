@@ -79,7 +79,7 @@ class Change(NamedTuple):
     `subscribed`, what a `published` has beside its record; origin: the id it had in `other`, where the move gave it a new
     one, or that of the publication it is a copy of, by `subscription`; topic, subscription, function, schedule: their
     names, for changes of these; who: the thread, task or handler that caused it, None where time did; receipt: of which
-    receive the receipt was that settled it.
+    receive the receipt was that settled it; during: of what was sent by a handler, the id of what that was handling.
     """
 
     cause: Cause
@@ -100,6 +100,7 @@ class Change(NamedTuple):
     schedule: str | None = None
     who: str | None = None
     receipt: int | None = None
+    during: str | None = None
 
     @property
     def happened_at(self) -> datetime:

@@ -125,7 +125,12 @@ class Faulty(Machine):
 
 
 class FaultyStandard(Faulty, Standard):
-    """A standard queue with faults."""
+    """A standard queue with faults. early: when messages in flight are visible again without their receivers' knowledge."""
+
+    def __init__(self, name: str, settings: Any, **more: Any) -> None:
+        """Make an empty queue; see Faulty."""
+        self.early: dict[int, int] = {}
+        super().__init__(name, settings, **more)
 
     def send_all(
         self, now: int, entries: list[tuple[str, Details | None, int]], words: Mapping[str, Any] = NOTHING
@@ -155,14 +160,38 @@ class FaultyStandard(Faulty, Standard):
         self.log += changes
 
     def _lease(self, now: int, lease: int, record: Record, past: Past | None, out: list[Delivery]) -> Delivery:
+        """In flight for as long as the receiver is told, or, without a word to it, for less."""
+        delivery = super()._lease(now, lease, record, past, out)
         strike = self._strike("redeliver_early", now, record, 0 if past is None else past[0]) if lease else None
-        if strike is None:
-            return super()._lease(now, lease, record, past, out)
-        short = int(strike.chance.random() * lease) if strike.nanoseconds is None else strike.nanoseconds
-        delivery = super()._lease(now, max(1, min(short, lease)), record, past, out)
-        held, whole = min(short, lease) / SECOND, lease / SECOND
-        self._tell(now, record, f"redeliver_early: visible again after {held:.6g} s of {whole:g} s", delivery)
+        if strike is not None:
+            given = int(strike.chance.random() * lease) if strike.nanoseconds is None else strike.nanoseconds
+            short = max(1, min(given, lease))
+            self.early[record[2]] = now + short
+            self._at(now + short, record[2])
+            words = f"redeliver_early: visible again after {short / SECOND:.6g} s of {lease / SECOND:g} s"
+            self._tell(now, record, words, delivery)
         return delivery
+
+    def _live(self, at: int, seq: int) -> bool:
+        return super()._live(at, seq) or (self.early.get(seq) == at and self._flies(seq))
+
+    def _flies(self, seq: int) -> bool:
+        """Whether it is in flight still, by the receive that is to end early."""
+        place = self._place_of(seq)
+        flies = seq in place and place is not self.again and place is not self.delayed
+        if not flies:
+            del self.early[seq]
+        return flies
+
+    def show(self, at: int, delivery: Delivery, cause: Any, receipt: int | None = None) -> None:
+        """Make a message visible, with which an early end of its time in flight is over too."""
+        self.early.pop(delivery.record[2], None)
+        super().show(at, delivery, cause, receipt)
+
+    def change_visibility(self, now: int, seq: int, timeout: int, receipt: int | None = None) -> Delivery | None:
+        """In flight for `timeout` from now, which counts."""
+        self.early.pop(seq, None)
+        return super().change_visibility(now, seq, timeout, receipt)
 
     def _next_visible(self, now: int) -> Record | Delivery | None:
         found = super()._next_visible(now)

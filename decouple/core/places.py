@@ -139,11 +139,12 @@ class Places:
         owner: Any = None,
         express: bool = False,
         who: Callable[[], str | None] = lambda: None,
+        handled: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Make an empty queue.
 
         stem: what ids start with; epoch: nanoseconds from 1970 to the clock's zero; make, owner: how a handle is made;
-        express: whether the two doors may open at all; who: tells who is at it, for the records.
+        express: whether the two doors may open at all; who, handled: tell who is at it and of what, for the records.
         """
         self.name = name
         self.settings = settings
@@ -153,6 +154,7 @@ class Places:
         self.owner = owner
         self.express = express
         self.who = who
+        self.handled = handled
         self.taker: Receiver | None = None  # whom the line is being served to just now
         self.listening = False  # every change is recorded in `log`
         self.closed = False
@@ -399,6 +401,8 @@ class Places:
         until = more.pop("until", None)
         if cause not in BY_ITSELF:
             more["who"] = self.who() if self.taker is None else self.taker.who
+        if cause == "sent":
+            more["during"] = self.handled()
         return (
             Change(
                 cause=cause,

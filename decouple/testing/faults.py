@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeAlias, cast
 
 from decouple.clock import Clock, Seconds, nanoseconds
-from decouple.core.records import EPOCH, Record, details_of
+from decouple.core.records import EPOCH, NOTHING, Record, details_of
 
 __all__ = ["POINTS", "Fault", "Faults", "Injection", "Occasion", "Struck"]
 
@@ -272,7 +272,7 @@ class Injection:
             return False
         if fault.when is None:
             return True
-        text, attributes = (None, {}) if record is None else (record[0], details_of(record).attributes)
+        text, attributes = (None, NOTHING) if record is None else (record[0], details_of(record).attributes)
         instant = EPOCH + timedelta(microseconds=(now + self._clock.epoch) // 1_000)
         return bool(fault.when(Occasion(kind, name, count, instant, id, text, attributes, receives)))
 
