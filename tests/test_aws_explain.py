@@ -242,6 +242,8 @@ def test_observers_hear_of_brokers_that_are_made_after_them(aws: AWS) -> None:
     assert [(change.cause, change.queue, change.text) for change in heard if change.id] == [("sent", FAR, "one")]
     with pytest.raises(TypeError, match="an observer must be a callable"):
         aws.world.observe("me")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="observers must be callables"):
+        World(observers=["me"])  # type: ignore[list-item]
 
 
 # -- a world's recording ---------------------------------------------------------------------------------------------
@@ -280,20 +282,23 @@ def test_the_world_of_a_broker_that_records_tells_its_stories() -> None:
     world = World.around(broker)
     after = world.broker("111122223333", "eu-central-1").queue("orders").send("after")
 
-    assert [change.text for change in world.recording().changes if change.id] == ["before", "after"]
+    assert [change.text for change in world.recording().changes] == ["before", "after"]
+    assert world.watched
     assert world.explain(before.id).changes == broker.explain(before.id).changes
     [change] = broker.explain(after.id).changes
     assert change.queue == "arn:aws:sqs:eu-central-1:111122223333:orders"
 
 
-def test_a_reset_forgets_what_was_recorded() -> None:
-    world = World(clock=VirtualClock(START), record=100)
+def test_a_reset_forgets_what_was_recorded_and_how_it_ended() -> None:
+    heard: list[Change] = []
+    world = World(clock=VirtualClock(START), record=100, observers=[heard.append])
     world.broker().queue("orders").send("before")
 
     world.reset()
     sent = world.broker().queue("orders").send("after")
 
-    assert [change.text for change in world.recording().changes if change.id] == ["after"]
+    assert [change.text for change in world.recording().changes] == ["after"]
+    assert [change.cause for change in heard] == ["sent", "closed", "sent"]
     assert world.explain(sent.id).complete
 
 

@@ -289,6 +289,29 @@ def test_faults_may_begin_in_queues_that_are_there_and_end_again(calm: AWS, name
     laws.check(calm.recording())
 
 
+def test_every_kind_of_fault_may_begin_in_a_queue_that_is_full_of_messages(calm: AWS) -> None:
+    """The queue goes on with what it has: fresh, received before, in flight and delayed."""
+    sqs = boto3.client("sqs")
+    url = a_queue(sqs)
+    for number in range(40):
+        sqs.send_message(QueueUrl=url, MessageBody=str(number), DelaySeconds=number % 3)
+    received(sqs, url, VisibilityTimeout=0)
+    received(sqs, url)
+
+    kinds = dict.fromkeys(("duplicate", "reorder", "delay", "lose_ack", "redeliver_early"), 0.5)
+    calm.world.inject(Faults(7, short_poll=0.5, **kinds))  # type: ignore[arg-type]
+    for _ in range(200):
+        for message in received(sqs, url):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        calm.clock.advance(7)
+
+    numbers = calm.check()
+    assert (numbers["accepted"], numbers["deleted"]) == (40, 40)
+    assert calm.world.faults is not None
+    assert {*calm.world.faults.counts} == {*kinds, "short_poll"} - {"duplicate", "delay"}  # nothing was sent since
+    laws.check(calm.recording(), laws.drained())
+
+
 def test_faults_that_begin_strike_brokers_and_queues_that_are_made_later(calm: AWS) -> None:
     calm.world.inject(Faults(duplicate=Fault(seconds=0)))
     far = boto3.client("sqs", region_name="eu-central-1")

@@ -31,17 +31,29 @@ __all__ = ["Herald", "Observed"]
 
 
 class Herald:
-    """Tells a world's observers what happens in one of its brokers. home: whether it is the world's own place."""
+    """Tells a recorder and a world's observers what happens in one of its brokers.
 
-    def __init__(self, world: Observed, broker: Broker, *, home: bool) -> None:
+    recorder: the world's when the broker was made, which a later one must not hear of; home: whether it is the world's own
+    place.
+    """
+
+    def __init__(self, world: Observed, broker: Broker, recorder: Recorder | None, *, home: bool) -> None:
         self._world = world
+        self._recorder = recorder
         self._broker = broker
         self._home = home
         self._last: tuple[Change | None, Change | None] = None, None
 
+    @property
+    def records(self) -> bool:
+        """Whether it has something to tell, though nobody observes."""
+        return self._recorder is not None
+
     def __call__(self, change: Change) -> None:
         """Tell them."""
         told = change if self._home else self._by_arn(change)
+        if self._recorder is not None:
+            tell(self._recorder, told)
         for observer in self._world._observers:
             tell(observer, told)
 
@@ -97,38 +109,37 @@ class Observed:
         """Before there is any broker. Raises TypeError, ValueError."""
         self._given = faults, whole(record, "record", 0), seed
         self._observers = tuple(observers)
+        for observer in self._observers:
+            if not callable(observer):
+                raise TypeError(f"observers must be callables that take a Change, not {observer!r}")
         self._begin()
 
     def _begin(self) -> None:
         """Record and plan, anew."""
         faults, most, seed = self._given
         self._heralds, self._requests = {}, {}
-        self._observers = tuple(one for one in self._observers if one is not self._recorder)
         if most:
             from decouple.recorder import Recorder  # here, because most worlds keep nothing
 
             self._recorder = Recorder(most)
             self._record_since = self.clock.now() + self.clock.epoch
-            self._observers = (self._recorder, *self._observers)
-        self.watched = bool(self._observers)
+        self.watched = bool(self._observers or most)
         self._faults = begun(faults, self.clock, seed, ambient=False)
         self.seed = self._faults.seed if seed is None and self._faults is not None else seed
 
     def _follow(self, broker: Broker) -> None:
         """Be the world of a broker that was made before: what it records and suffers is the world's, too."""
         self._faults, self._recorder, self._record_since = broker._faults, broker._recorder, broker._record_since
-        if self._recorder is not None:
-            self._observers = (self._recorder, *self._observers)  # told twice, it keeps a change once
-            self.watched = True
-        self._join(broker, home=True)
+        self.watched = self._recorder is not None
+        self._heralds[broker] = Herald(self, broker, None, home=True)  # it tells its recorder itself
 
     def _join(self, broker: Broker, *, home: bool) -> None:
-        """Under the lock: a broker is there, and its changes are to be told."""
-        self._heralds[broker] = Herald(self, broker, home=home)
+        """Under the lock: a broker was made, and its changes are to be told."""
+        herald = self._heralds[broker] = Herald(self, broker, self._recorder, home=home)
         if self._recorder is not None:
             broker._recorder, broker._record_since = self._recorder, self._record_since
         if self.watched:
-            broker.observe(self._heralds[broker])
+            broker.observe(herald)
 
     # -- observers ---------------------------------------------------------------------------------------------
 
@@ -137,20 +148,24 @@ class Observed:
         if not callable(observer):
             raise TypeError(f"an observer must be a callable that takes a Change, not {observer!r}")
         with self._lock:
-            self._observers = (*self._observers, observer)
-            if not self.watched:
-                self.watched = True
-                for broker, herald in self._heralds.items():
+            if not self._observers:
+                for broker, herald in self._silent():
                     broker.observe(herald)
+            self._observers = (*self._observers, observer)
+            self.watched = True
 
     def unobserve(self, observer: Callable[[Change], object]) -> None:
         """Tell it no more. One that was not told is no error."""
         with self._lock:
-            self._observers = tuple(one for one in self._observers if one is not observer)
-            if self.watched and not self._observers:
-                self.watched = False
-                for broker, herald in self._heralds.items():
+            before, self._observers = self._observers, tuple(one for one in self._observers if one is not observer)
+            if before and not self._observers:
+                for broker, herald in self._silent():
                     broker.unobserve(herald)
+                self.watched = self._recorder is not None
+
+    def _silent(self) -> list[tuple[Broker, Herald]]:
+        """Where nothing is told without observers."""
+        return [(broker, herald) for broker, herald in self._heralds.items() if not herald.records]
 
     # -- what is recorded --------------------------------------------------------------------------------------
 
