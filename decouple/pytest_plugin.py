@@ -6,7 +6,7 @@ A test that asks for `broker` or `async_broker` also fails if at its end a law i
     async def test_orders_are_shipped(async_broker): ...            # in virtual time, whatever other plugins there are
     @pytest.mark.decouple(leftovers=["audit"])                      # what may be left; True: anything
 
-`--decouple-seed` and `--decouple-faults` are for both. Where one of them fails, the report says how to run it again, and
+`--decouple-seed` and `--decouple-faults` are for these two and for `aws`, where the laws hold, too. Where one of them fails, the report says how to run it again, and
 has the stories of the messages involved. Nothing is shared between two tests. A fixture of yours with the same name takes
 the place of ours, and may build on it; one called `aws` that opens `mock(...)` with settings of its own serves the clients
 here, too. Async fixtures run in the loop of the plugin they are of, not in the simulation: let yours be plain.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from decouple import Broker, VirtualClock
     from decouple.aws import AWS
     from decouple.testing.faults import Faults
-    from decouple.testing.worlds import AsyncWorld, World
+    from decouple.testing.worlds import AsyncWorld, Mocked, World
 
 __all__ = ["async_broker", "aws", "aws_lambda", "broker", "sns", "sqs", "virtual_clock"]
 
@@ -44,7 +44,7 @@ class Run(NamedTuple):
 
 
 RUN = pytest.StashKey[Run]()
-WORLDS = pytest.StashKey[dict[str, "World"]]()
+WORLDS = pytest.StashKey[dict[str, "World | Mocked"]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -147,14 +147,14 @@ def async_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     world.simulation.close()
 
 
-def enter(item: pytest.Item, name: str, world: World) -> None:
+def enter(item: pytest.Item, name: str, world: World | Mocked) -> None:
     """Let the hooks below know of it."""
     item.stash.setdefault(WORLDS, {})[name] = world
 
 
-def worlds(item: pytest.Item) -> dict[str, World]:
+def worlds(item: pytest.Item) -> dict[str, World | Mocked]:
     """Those of a test by the names of their fixtures."""
-    nobody: dict[str, World] = {}
+    nobody: dict[str, World | Mocked] = {}
     return item.stash.get(WORLDS, nobody)
 
 
@@ -256,11 +256,14 @@ def again(item: pytest.Item) -> str:
 
 
 @pytest.fixture
-def aws() -> Iterator[AWS]:
-    """A world of its own for this test, on a clock that stands still: see decouple.aws.mock."""
+def aws(request: pytest.FixtureRequest) -> Iterator[AWS]:
+    """A world of its own for this test, on a clock that stands still, with the run's seed and faults: see decouple.aws.mock."""
     from decouple.aws import mock  # here and below, because most tests need none of it
+    from decouple.testing.worlds import RECORDED, Mocked
 
-    with mock() as aws:
+    run = request.config.stash[RUN]
+    with mock(seed=run.seed, faults=run.faults, record=RECORDED) as aws:
+        enter(request.node, "aws", Mocked(aws))
         yield aws
 
 

@@ -93,10 +93,12 @@ def test_the_request_id_of_an_invocation_is_that_of_its_run(aws: AWS, sqs: Any) 
 
     answer = boto3.client("lambda").invoke(FunctionName="charge", Payload=b"{}")
 
-    [ran] = aws.explain(request_id(answer)).changes
-    assert (ran.cause, ran.function) == ("invoked", "charge")
-    [sent] = aws.explain(json.loads(answer["Payload"].read())).changes
-    assert sent.who == f"function 'charge', request {request_id(answer)} (sqs:SendMessage)"
+    message_id = json.loads(answer["Payload"].read())
+    story = aws.explain(request_id(answer))
+    assert story.changes == aws.explain(message_id).changes
+    assert story.ids == (request_id(answer), message_id)
+    assert [change.cause for change in story.changes] == ["sent", "invoked"]
+    assert story.changes[0].who == f"function 'charge', request {request_id(answer)} (sqs:SendMessage)"
 
 
 @pytest.mark.parametrize("of", ["send", "receive"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from decouple.callers import WORK
 
@@ -21,6 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["acting"]
 
 
+class Acting(str):
+    """Who calls. handles: of what it is the handler, if it is one."""
+
+    __slots__ = ("handles",)
+
+    def __new__(cls, who: str, handles: str | None) -> Self:
+        self = super().__new__(cls, who)
+        self.handles = handles
+        return self
+
+    handles: str | None
+
+
 @contextmanager
 def acting(call: Call, service: str, operation: str) -> Generator[Callable[[dict[str, Any]], dict[str, Any]]]:
     """While a call is answered, what happens is its doing. Gives what is to see the answer, and hands it on."""
@@ -28,7 +41,7 @@ def acting(call: Call, service: str, operation: str) -> Generator[Callable[[dict
     who = f"{call.principal if work is None else work} ({service}:{operation})"
     if work is None and call.client:
         who += f", {call.client}"
-    token = WORK.set(who)
+    token = WORK.set(Acting(who, getattr(work, "handles", None)))
 
     def answered(answer: dict[str, Any]) -> dict[str, Any]:
         call.world.note(call.request_id, answer)

@@ -16,10 +16,11 @@ from decouple.recording import Recording
 from decouple.testing.laws import check as check_laws
 
 if TYPE_CHECKING:
+    from decouple.aws import AWS
     from decouple.story import Story
     from decouple.testing.faults import Faults
 
-__all__ = ["AsyncWorld", "World"]
+__all__ = ["AsyncWorld", "Mocked", "World"]
 
 K = TypeVar("K")
 RECORDED = 100_000
@@ -49,12 +50,7 @@ class World:
     def check(self) -> None:
         """That the laws hold and nothing is left. Raises LawBroken, AssertionError."""
         __tracebackhide__ = True
-        try:
-            self.broker.check()  # what is due, and was not noticed yet, is recorded by this
-            recording = self.broker.recording()
-            check_laws(recording)
-        except LawBroken as error:
-            raise error.with_traceback(None) from None  # the story says more than where we looked
+        recording = judged(self.broker)
         if found := [] if self.anything else list(self._left(recording)):
             lines = ["the test leaves behind what nobody has read:", *(f"  {one}" for one in found), ADVICE]
             raise AssertionError("\n".join(lines))
@@ -83,8 +79,7 @@ class World:
 
     def stories(self, failure: str, about: Sequence[str] = ()) -> list[str]:
         """Of the messages a failure is about or names by their ids, or else of those touched last; but those it tells itself."""
-        told = [str(story) for story in involved(self.broker.recording(), "\n".join([failure, *about]))]
-        return [shortened(story) for story in told if not all(line.strip() in failure for line in story.split("\n"))]
+        return untold(self.broker.recording(), failure, about)
 
 
 class AsyncWorld(World):
@@ -127,6 +122,40 @@ class AsyncWorld(World):
             await self.broker.aclose(timeout=0)  # a handler that never ends must not hide it
             raise
         await self.broker.aclose()
+
+
+class Mocked:
+    """AWS in the process, as one test sees it. It may leave what it likes: AWS does not mind either."""
+
+    def __init__(self, aws: AWS) -> None:
+        self.aws = aws
+
+    def check(self) -> None:
+        """That the laws hold. Raises LawBroken."""
+        __tracebackhide__ = True
+        judged(self.aws)
+
+    def stories(self, failure: str, about: Sequence[str] = ()) -> list[str]:
+        """See World."""
+        return untold(self.aws.recording(), failure, about)
+
+
+def judged(books: Broker | AWS) -> Recording:
+    """What was recorded, by which the laws hold. Raises LawBroken."""
+    __tracebackhide__ = True
+    try:
+        books.check()  # what is due, and was not noticed yet, is recorded by this
+        recording = books.recording()
+        check_laws(recording)
+    except LawBroken as error:
+        raise error.with_traceback(None) from None  # the story says more than where we looked
+    return recording
+
+
+def untold(recording: Recording, failure: str, about: Sequence[str]) -> list[str]:
+    """See World.stories."""
+    told = [str(story) for story in involved(recording, "\n".join([failure, *about]))]
+    return [shortened(story) for story in told if not all(line.strip() in failure for line in story.split("\n"))]
 
 
 def involved(recording: Recording, failure: str) -> list[Story]:
