@@ -205,6 +205,7 @@ class Declaring:
             function = self._functions.get(made.name)
             if function is None:
                 self._settle_in(made)
+                made._suffer(self._faults)
                 made._employ(self._employed().runner, self._limit, self._observers)
                 self._functions[made.name] = made
                 return made
@@ -305,7 +306,7 @@ class Declaring:
             from decouple.runner import Runner
             from decouple.staff import Staff
 
-            self._staff = Staff(Runner(self.clock), self._post, Random(self.seed))
+            self._staff = Staff(Runner(self.clock), self._post, Random(self.seed), self._faults)
             if self._started:
                 self._put_to_work(self._staff.runner)
         return self._staff

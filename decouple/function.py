@@ -32,6 +32,7 @@ from decouple.function_settings import (
     in_words,
     read_function_settings,
 )
+from decouple.injecting import begun
 from decouple.invocation import Environment, Invocation, Outcome
 from decouple.lineage import LINEAGE, MOST_TURNS, NO_LINEAGE, TRACE, Lineage, mark_of, read_lineage
 from decouple.reporting import Observer, Reporter
@@ -39,8 +40,10 @@ from decouple.runtimes import Runtime, runtime_for
 
 if TYPE_CHECKING:
     from decouple.limits import Limit
+    from decouple.mishaps import Mishaps
     from decouple.notification import Notification
     from decouple.runner import Runner
+    from decouple.testing.faults import Injection
 
 __all__ = ["Function", "FunctionStats"]
 
@@ -119,6 +122,8 @@ class Function:
         self._timeout = self._settings.timeout
         self._runtime: Runtime = runtime_for(self.name, handler, self._settings)
         self.awaits: bool = self._runtime.awaits
+        self._in_tasks: bool = self.awaits  # whether a run is a job that awaits
+        self._mishaps: Mishaps | None = None
         self._lock = threading.Lock()
         self._runner: Runner | None = None
         self._limit: Limit | None = None
@@ -134,6 +139,7 @@ class Function:
         self._peak = self._cold = self._warm = self._pending = 0
         self._log: deque[Change] = deque()
         self._reporter = Reporter(self._log, threading.Lock())
+        self._suffer(begun(None, self.clock, None, ambient=clock is None))
 
     def __repr__(self) -> str:
         return f"<Function {self.name!r}: {len(self._live)} running>"
@@ -184,6 +190,7 @@ class Function:
         with self._lock:
             self.handler, self._settings, self._timeout, self._runtime = handler, read, read.timeout, runtime
             idle, self._idle = self._idle, [] if cold else self._idle
+        self._suffer(self._faults)
         del idle  # not under the lock: the processes of what was kept warm end here
         self.wake()
 
@@ -422,6 +429,14 @@ class Function:
         self._runner = runner
         self._limit = limit
         self._reporter.observers = observers
+
+    def _suffer(self, faults: Injection | None) -> None:
+        """What goes wrong with it from now on. Raises ValueError."""
+        self._faults = faults
+        if faults is not None:
+            from decouple.mishaps import befall  # here, because only tests have faults
+
+            befall(self, faults)
 
     def tell(self, cause: Cause, **more: Any) -> None:
         """Record what happened."""

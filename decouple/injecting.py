@@ -18,7 +18,7 @@ __all__ = ["begun"]
 def begun(faults: Any, clock: Clock, seed: int | None, *, ambient: bool) -> Injection | None:
     """The faults given, begun; where `ambient`, those of the simulation if none are given; None without any.
 
-    seed: where the plan has none. Raises TypeError.
+    seed: where the plan has none. Raises TypeError; ValueError for jumps of a clock that cannot jump.
     """
     ambience = AMBIENCE.get() if ambient else None
     if ambience is not None:
@@ -29,4 +29,6 @@ def begun(faults: Any, clock: Clock, seed: int | None, *, ambient: bool) -> Inje
     if not callable(getattr(faults, "begin", None)):
         raise TypeError(f"faults must be decouple.testing.Faults(...) or None, not {faults!r:.80}")
     injection: Injection = faults.begin(clock, seed)
+    if injection.has("clock_jump") and clock.threaded:
+        raise ValueError("clock_jump needs a VirtualClock or a simulation: real time cannot be made to jump")
     return injection

@@ -153,6 +153,10 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
             from decouple.core.faulty import FaultyFifo, FaultyStandard  # here, because only tests have faults
 
             kind = partial(FaultyFifo if self.fifo else FaultyStandard, faults=self._faults)
+            if self._faults.may("clock_jump", self.name):
+                from decouple.mishaps import pause_after_receives
+
+                pause_after_receives(self, self._faults)
         self._core: Machine = kind(
             self.name,
             settings,

@@ -14,13 +14,17 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from random import Random
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypeVar, cast
 
-from decouple.clock import Clock, Seconds, nanoseconds
+from decouple.clock import Clock, Seconds, default_clock, nanoseconds, seed_or_ambient
 from decouple.core.records import EPOCH, NOTHING, Record, details_of
+
+if TYPE_CHECKING:
+    from decouple.core.changes import Change
 
 __all__ = ["POINTS", "Fault", "Faults", "Injection", "Occasion", "Struck"]
 
+T = TypeVar("T")
 POINTS = ("before effect", "after effect", "before ack")
 """Where a handler may crash: before it was called, at one of its effects, or when it was done and that was not said yet."""
 
@@ -174,6 +178,18 @@ class Faults:
                 raise ValueError(f"a fault is given as {kind}=0.1, a rate from 0 to 1, not {part!r}") from error
         return cls(seed, **rates)
 
+    def store(self, store: T, *, clock: Clock | None = None, observers: Iterable[Callable[[Change], object]] = ()) -> T:
+        """A store of results (as MemoryStore) or of large bodies that fails as this plan has it: `store_error`, by its class.
+
+        For what is asked outside of handlers and queues with faults, which let every store fail. It raises StoreFailed and
+        does nothing then. clock: for faults between two instants; observers: are told of each.
+        """
+        from decouple.testing.faulty_stores import FaultyStore
+
+        clock = clock or default_clock()
+        faulty: Any = FaultyStore(store, self.begin(clock, seed_or_ambient(None)), clock, tuple(observers))
+        return cast(T, faulty)
+
     def begin(self, clock: Clock, seed: int | None = None) -> Injection:
         """What happens of it on a clock. seed: where the plan has none."""
         return Injection(self.plan, clock, self.seed if self.seed is not None else seed or 0)
@@ -209,6 +225,10 @@ class Injection:
     def has(self, kind: str) -> bool:
         """Whether there is any of that kind in the plan."""
         return kind in self._plan
+
+    def may(self, kind: str, name: str) -> bool:
+        """Whether there is any of that kind that may strike what has that name."""
+        return any(fault.on is None or name in fault.on for fault in self._plan.get(kind, ()))
 
     def strike(
         self,

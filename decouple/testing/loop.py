@@ -121,10 +121,6 @@ class SimulatedClock(VirtualClock):
     ) -> Wait:
         return Wait(self.waits, who)
 
-    def pass_to(self, instant: int) -> None:
-        """Let time pass; nothing happens on the way."""
-        self._now = max(self._now, instant)
-
 
 class Task(asyncio.Task[Any]):
     """A task with a number, by which it hashes."""
