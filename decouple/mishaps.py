@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from contextvars import Token
+from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.callers import WORK
@@ -153,8 +155,11 @@ class Mishaps:
         import asyncio
 
         clock, loop = self._clock, asyncio.get_running_loop()
-        if not clock.by_hand:
+        if not isinstance(clock, VirtualClock) or not clock.by_hand:
             await asyncio.sleep((until - clock.now()) / SECOND)
+            return
+        if clock._mover != get_ident():  # nobody moves time for this task
+            clock.pass_to(until)
             return
         future: asyncio.Future[None] = loop.create_future()
         timer = clock.call_at(loop, until, lambda: future.set_result(None), future.set_exception, lambda: self.what)
@@ -186,9 +191,9 @@ class Life:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over = True
-        assert self._tokens is not None
-        WATCHER.reset(self._tokens[0])
-        EFFECTS.reset(self._tokens[1])
+        if self._tokens is not None and kind is not GeneratorExit:  # which may come in another context
+            WATCHER.reset(self._tokens[0])
+            EFFECTS.reset(self._tokens[1])
         self._mishaps.learn(self._points)
         if self._point is not None and self.crash is None and (error is None or isinstance(error, Exception)):
             how = "it returned" if error is None else f"it raised {type(error).__name__}"
@@ -248,28 +253,26 @@ class Driven:
 
     def __await__(self) -> Generator[Any, Any, Any]:
         coroutine, life = self._coroutine, self._life
-        step: Callable[[], Any] = lambda: coroutine.send(None)  # noqa: E731
+        step: Callable[[], Any] = partial(coroutine.send, None)
         awaits = deaths = 0
         while True:
             try:
                 waits_for = step()
             except StopIteration as end:
                 return end.value
-            error: BaseException
             try:
                 awaits += 1
                 life.done(f"await {awaits}")
-                yield waits_for
-                step = lambda: coroutine.send(None)  # noqa: E731
-                continue
-            except BaseException as raised:  # for the handler: it dies here, or it was cancelled
-                error = raised
-            deaths += error is life.crash
-            if deaths > ROUNDS:
-                with suppress(RuntimeError):  # it goes on waiting, whatever it is told
-                    coroutine.close()
-                raise error
-            step = lambda error=error: coroutine.throw(error)  # type: ignore[misc]  # noqa: E731
+                step = partial(coroutine.send, (yield waits_for))
+            except Crash as crash:
+                deaths += 1
+                if deaths > ROUNDS:
+                    with suppress(RuntimeError):  # it goes on waiting, whatever it is told
+                        coroutine.close()
+                    raise
+                step = partial(coroutine.throw, crash)
+            except BaseException as error:  # for the handler: it was cancelled
+                step = partial(coroutine.throw, error)
 
 
 def mishaps_of(
@@ -300,8 +303,11 @@ def befall(function: Function, faults: Injection) -> None:
 
 def case_of(message: Message[Any], restarted: Callable[[Callable[..., Any]], object] = lambda handler: None) -> Case:
     """A message that a handler is given."""
-    words = message.record, message.id, message.times_received
-    return Case(*words, lambda reason: note(message, reason), restarted)
+
+    def tell(reason: str) -> None:
+        note(message, reason)
+
+    return Case(message.record, message.id, message.times_received, tell, restarted)
 
 
 def note(message: Message[Any], reason: str, **more: Any) -> None:

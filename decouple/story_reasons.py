@@ -78,6 +78,10 @@ def ended(held: Change, back: Change, line: list[Change]) -> str:
             f"the handler of {whose} crashed {words} ({moment(crash.at)}, a fault), "
             f"and its time in flight ran out at {moment(back.at)}"
         )
+    strain = next(
+        (one for one in line if one.receives == held.receives and kind_of(one) in ("slow", "clock_jump")), None
+    )
+    why += "" if strain is None else f"; {strain.reason}, a fault"
     late = next((one for one in line if one.receipt == held.receives and one.at > back.at), None)
     how = f"the receipt of {whose} expired at {moment(back.at)}, after {seconds(back.at - held.at)}"
     if late is not None:

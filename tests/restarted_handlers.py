@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from decouple import Message
@@ -19,6 +20,18 @@ def run(event: dict[str, Any], context: object) -> None:
     """The same for a function."""
     seen.append(event["id"])
     print(seen)
+
+
+@dataclass
+class Order:
+    """What a body holds."""
+
+    id: int
+
+
+def take(order: Order) -> None:
+    """The class it knows is that of its own module."""
+    print(isinstance(order, Order), order)
 
 
 class Keeping:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import process_handlers
 import pytest
 import restarted_handlers
 
@@ -224,6 +229,26 @@ def test_a_crash_is_no_error_of_the_program() -> None:
     assert (stats.succeeded, stats.interrupted, stats.failed, stats.retried) == (1, 1, 0, 0)
 
 
+@pytest.mark.parametrize("awaits", [False, True])
+def test_on_real_time_the_dead_leave_their_message_in_flight_too(awaits: bool) -> None:
+    begun: list[str] = []
+
+    def handle(message: Message[str]) -> None:
+        begun.append(message.body)
+
+    async def ahandle(message: Message[str]) -> None:
+        begun.append(message.body)
+
+    with Broker(faults=Faults(crash=Fault(nth=1, at="before ack"))) as broker:
+        orders = broker.queue("orders", visibility_timeout=0.05)
+        orders.consume(ahandle if awaits else handle, heartbeat=0.02)
+        orders.send("a")
+        broker.run_until_idle(budget=0.2)
+
+    assert begun == ["a", "a"]
+    assert (orders.stats().expired, orders.stats().deleted) == (1, 1)
+
+
 def test_other_messages_of_the_same_consumer_go_on() -> None:
     faults = Faults(crash=Fault(when=lambda occasion: occasion.text == "b" and occasion.receives == 1, at="before ack"))
 
@@ -327,6 +352,58 @@ def test_a_restarted_module_has_forgotten(capsys: pytest.CaptureFixture[str]) ->
 
     assert capsys.readouterr().out.splitlines() == ["['a']", "['a', 'b']", "['c']", "['c', 'd']"]
     assert restarted_handlers.seen == ["a", "b"]  # everybody else's module is as it was
+
+
+def test_a_restarted_handler_gets_what_its_own_module_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    broker = Broker(clock=VirtualClock(), faults=Faults(restart=1))
+    orders = broker.queue("orders")
+    orders.consume(restarted_handlers.take)
+    orders.send({"id": 7})
+
+    broker.run_until_idle()
+
+    assert capsys.readouterr().out == "True Order(id=7)\n"
+
+
+def test_a_script_is_executed_anew_without_what_it_does_when_it_is_started(tmp_path: Path) -> None:
+    script = tmp_path / "shop.py"
+    script.write_text(SCRIPT)
+
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, env=os.environ | HERE)
+
+    assert done.stdout.splitlines() == ["executed", "['a']", "executed", "['b']"]
+
+
+HERE = {"PYTHONPATH": str(Path(__file__).parent.parent)}
+SCRIPT = """
+from decouple import Broker
+from decouple.testing import Fault, Faults, VirtualClock
+
+print("executed")
+seen = []
+
+def handle(message):
+    seen.append(message.body)
+    print(seen)
+
+def main():
+    broker = Broker(clock=VirtualClock(), faults=Faults(restart=Fault(nth=2)))
+    orders = broker.queue("orders")
+    orders.consume(handle)
+    orders.send_batch(["a", "b"])
+    broker.run_until_idle()
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_a_module_with_a_broker_of_its_own_is_not_executed_anew() -> None:
+    """The handler would send to queues of another broker, which nobody reads."""
+    broker = Broker(clock=VirtualClock(), faults=Faults(restart=1))
+
+    with pytest.raises(ValueError, match="cannot be made anew"):
+        broker.function(process_handlers.look)
 
 
 def test_an_object_is_made_anew_if_its_class_takes_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
@@ -506,6 +583,33 @@ def test_an_invocation_that_waits_is_slow_for_its_caller() -> None:
         return [between, loop.time()]
 
     assert simulate(main, faults=Faults(slow=Fault(seconds=10))) == [10.0, 20.0]
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+def test_by_hand_an_invocation_takes_longer(clock: VirtualClock, awaits: bool) -> None:
+    async def run(event: Any, context: object) -> str:
+        return "done"
+
+    broker = Broker(clock=clock, faults=Faults(slow=Fault(seconds=10)))
+    function = broker.function(run if awaits else lambda event, context: "done", name="run", timeout=60)
+
+    assert function.invoke() == "done"
+    assert clock.time - START == timedelta(seconds=10)
+
+
+def test_the_story_of_a_message_that_came_again_meanwhile_says_that_its_handler_was_slow() -> None:
+    async def main() -> str:
+        async with Broker(record=100) as broker:
+            orders = broker.queue("orders")
+            orders.consume(print_nothing, concurrency=2)
+            sent = orders.send("a")
+            await asyncio.sleep(100)
+            return str(broker.explain(sent.id))
+
+    story = simulate(main, faults=Faults(slow=Fault(nth=1, seconds=40)))
+
+    assert "received again in queue 'orders' (receive 2): the receipt of receive 1" in story
+    assert "; slow: the handler took 40 s longer, a fault" in story
 
 
 def test_on_real_time_it_really_takes_longer() -> None:

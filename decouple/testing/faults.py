@@ -48,7 +48,8 @@ KINDS: Mapping[str, tuple[float, float] | None] = MappingProxyType(
 
 
 class Occasion(NamedTuple):
-    """What a predicate is asked about. id, text, attributes, receives: of the message, where there is one.
+    """What a predicate is asked about. id, text, attributes, receives: of the message, where there is one; of a function's
+    run of its batch's first message, or the event as JSON text and the request's id.
 
     name: of the queue, topic, function or store; number: the how-many-th of this kind there it is, from 1.
     """
@@ -70,7 +71,8 @@ class Fault:
     with an Occasion; on: names of queues, topics, functions or stores, None = everywhere; between: (from, to) in seconds
     since the clock's start or as aware datetimes, None = open; seconds: how long, a number or (least, most), for "delay",
     "slow", "clock_jump", the copy of "duplicate" and the time in flight of "redeliver_early"; share: of the servers that
-    a "short_poll" asks; at: of "crash", one of POINTS or several, None = any.
+    a "short_poll" asks; at: of "crash", one of POINTS or several, None = any. "after effect" is
+    after one of the handler's sends, publishes, settlings, awaits or `effect(...)` marks, or when it has returned.
     """
 
     __slots__ = ("at", "between", "nth", "on", "rate", "seconds", "share", "when")
@@ -112,10 +114,14 @@ class Faults:
 
     duplicate: a message is there twice; reorder: it comes after others; delay: it is visible later; short_poll: a receive that
     does not wait asks so many of the servers, as a fraction, and sees what these have; lose_ack: an acknowledgement is
-    lost; redeliver_early: a message comes again before its visibility timeout; crash: who handles it dies; restart: its
-    handler is made anew between messages, without what it kept in memory; slow: it takes longer; fail_target: a topic's
-    target does not take a notification; clock_jump: time is suddenly later; store_error: a store fails.
-    FIFO queues stay exact: there are no duplicates, reorderings, lost acknowledgements and early redeliveries of theirs.
+    lost; redeliver_early: a message comes again before its visibility timeout; fail_target: a topic's pushed target does
+    not take a notification. FIFO queues stay exact: there are no duplicates, reorderings, lost acknowledgements and early
+    redeliveries of theirs.
+
+    Of handlers, struck by their queue's name, or as functions by their own: crash: the process dies, so the message stays
+    in flight, and a run of a function fails; restart: it is made anew between messages, its module too, without what it
+    kept in memory (see `restartable`); slow: it takes longer before it acknowledges; clock_jump: time is suddenly later, also
+    after a receive by hand, not on real time; store_error: a store of results or large bodies fails, by its class.
 
     seed: of all chances, None = the broker's or the simulation's, else 0. Raises ValueError, TypeError.
     """
