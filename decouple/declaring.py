@@ -21,6 +21,7 @@ from decouple.errors import (
     TopicNotFound,
 )
 from decouple.generic import T
+from decouple.injecting import suffer
 from decouple.queue import Queue
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.tags import Tags, check_tags
@@ -205,7 +206,7 @@ class Declaring:
             function = self._functions.get(made.name)
             if function is None:
                 self._settle_in(made)
-                made._suffer(self._faults)
+                suffer(made, self._faults)
                 made._employ(self._employed().runner, self._limit, self._observers)
                 self._functions[made.name] = made
                 return made

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from decouple.clock import AMBIENCE, Clock
 
 if TYPE_CHECKING:
+    from decouple.function import Function
     from decouple.testing.faults import Injection
 
-__all__ = ["begun"]
+__all__ = ["begun", "suffer"]
 
 
 def begun(faults: Any, clock: Clock, seed: int | None, *, ambient: bool) -> Injection | None:
@@ -32,3 +33,12 @@ def begun(faults: Any, clock: Clock, seed: int | None, *, ambient: bool) -> Inje
     if injection.has("clock_jump") and clock.threaded:
         raise ValueError("clock_jump needs a VirtualClock or a simulation: real time cannot be made to jump")
     return injection
+
+
+def suffer(function: Function, faults: Injection | None) -> None:
+    """These strike that function from now on. Raises ValueError where its handler cannot be restarted, and is to be."""
+    function._faults = faults
+    if faults is not None:
+        from decouple.mishaps import befall  # here, because only tests have faults
+
+        befall(function, faults)
