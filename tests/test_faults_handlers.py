@@ -171,6 +171,31 @@ def test_an_async_handler_may_die_wherever_it_awaits(way: str) -> None:
     assert places.count("a") > places.count("b") > places.count("c")
 
 
+def test_the_tasks_of_the_dead_do_nothing_more_either(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> tuple[int, int]:
+        async with Broker() as broker:
+            orders, out = broker.queue("orders"), broker.queue("out")
+
+            async def send(number: int) -> None:
+                await asyncio.sleep(1)
+                out.send(f"{number}")
+
+            @orders.consume
+            async def handle(message: Message[str]) -> None:
+                async with asyncio.TaskGroup() as group:
+                    for number in range(3):
+                        group.create_task(send(number))
+
+            orders.send("a")
+            await asyncio.sleep(100)
+            return orders.stats().expired, out.stats().sent
+
+    runs = {simulate(main, faults=Faults(seed, crash=Fault(nth=1, at="after effect"))) for seed in range(9)}
+
+    assert {(1, 3), (1, 4)} <= runs <= {(1, sent) for sent in (3, 4, 5, 6)}
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("way", CONSUMERS)
 def test_the_dead_do_nothing_more_whatever_they_catch(way: str) -> None:
     """`except Exception` does not see it, and what a `finally` would do is not done: a dead process does nothing."""
