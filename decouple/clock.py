@@ -271,6 +271,10 @@ class VirtualClock:
         self._run(max(soonest, before))
         return (self._now - before) / SECOND
 
+    def pass_to(self, instant: int) -> None:
+        """Let it be that instant, if it is not over; nothing happens on the way."""
+        self._now = max(self._now, instant)
+
     def attach(self, timed: Timed) -> None:
         with self._lock:
             self._count += 1

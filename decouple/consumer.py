@@ -30,6 +30,7 @@ from decouple.wanted import wanted_by
 
 if TYPE_CHECKING:
     from decouple.core.backoff import Chance
+    from decouple.mishaps import Mishaps
     from decouple.queue import Queue
     from decouple.runner import Runner
 
@@ -44,8 +45,8 @@ class ConsumerStats(NamedTuple):
 
     received = succeeded + retried + rejected + interrupted + running. succeeded: acknowledged, or settled by the handler;
     retried: given back for another attempt; rejected: given up; interrupted: given back because somebody else ended the
-    handler. failed: handlers that raised an error; late: messages whose time in flight was over when their handler ended,
-    or before it could begin (those are not received).
+    handler, or left in flight because a fault let it crash. failed: handlers that raised an error; late: messages whose
+    time in flight was over when their handler ended, or before it could begin (those are not received).
     """
 
     state: Literal["running", "paused", "closed"]
@@ -97,6 +98,13 @@ class Consumer(Generic[P, R]):
         self._context.run(WORK.set, self.name)
         self._most = check_concurrency(concurrency)
         self._wanted = wanted_by(handler, self.name)
+        self._mishaps: Mishaps | None = None
+        if queue._faults is not None:
+            from decouple.mishaps import mishaps_of  # here, because only tests have faults
+
+            self._mishaps = mishaps_of(queue._faults, queue.clock, queue.name, handler, self.name)
+            # In a simulation only tasks take time, as a slow handler does.
+            self.awaits |= self._mishaps is not None and queue.clock.loop is not None
         self._retries = Retries(read_retry(retry), chance, self.name)
         self._heart = None if heartbeat is None else Heart(queue.clock, self._interval(heartbeat), queue.name)
         self._lock = threading.Lock()
@@ -227,6 +235,10 @@ class Consumer(Generic[P, R]):
             if self._waiting is turn:
                 self._waiting = None
         self._go_on()
+
+    def _restarted(self, handler: Callable[..., Any]) -> None:
+        """A fault made its handler anew, whose classes may be other ones."""
+        self._wanted = wanted_by(handler, self.name)
 
     # -- counting ----------------------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@
     |   |-- CircuitOpen            .seconds, .retry_at: until the circuit is tried again
     |   |-- BulkheadFull           .limit calls are inside, .waited seconds for one to end
     |   `-- RateLimited            .retry_after: seconds until there is room for one more
+    |-- StoreFailed                .store, .operation: a store did not do what it was asked to: a fault of a test
     |-- InProgress                 .key, .seconds: another run of an idempotent handler has the key
     |-- EndlessWork                .what, .links: jobs that put each other for ever at one instant
     |-- LawBroken                  .numbers: the books do not balance; or .id, .story, .seed: of a law that a test watches over
@@ -122,6 +123,7 @@ __all__ = [
     "RecursionStopped",
     "ResultNotJSON",
     "ScheduleExists",
+    "StoreFailed",
     "SubscriptionExists",
     "SubscriptionNotFound",
     "Throttled",
@@ -656,6 +658,15 @@ class NotInstalled(DecoupleError):
     def __init__(self, wanted: str, *, purpose: str, install: str) -> None:
         super().__init__(f"{purpose} needs {wanted}, which is not installed: {install}")
         self.wanted = wanted
+
+
+class StoreFailed(DecoupleError):
+    """A store of results or large bodies did not do what it was asked to, as a plan of faults wanted. `operation`: which."""
+
+    def __init__(self, store: str, *, operation: str) -> None:
+        super().__init__(f"{store} failed to {operation}: a fault, made by the plan of this test")
+        self.store = store
+        self.operation = operation
 
 
 class InProgress(DecoupleError):

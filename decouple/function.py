@@ -32,6 +32,7 @@ from decouple.function_settings import (
     in_words,
     read_function_settings,
 )
+from decouple.injecting import begun, suffer
 from decouple.invocation import Environment, Invocation, Outcome
 from decouple.lineage import LINEAGE, MOST_TURNS, NO_LINEAGE, TRACE, Lineage, mark_of, read_lineage
 from decouple.reporting import Observer, Reporter
@@ -40,8 +41,10 @@ from decouple.spying import Call, Calls
 
 if TYPE_CHECKING:
     from decouple.limits import Limit
+    from decouple.mishaps import Mishaps
     from decouple.notification import Notification
     from decouple.runner import Runner
+    from decouple.testing.faults import Injection
 
 __all__ = ["Function", "FunctionStats"]
 
@@ -120,6 +123,9 @@ class Function:
         self._timeout = self._settings.timeout
         self._runtime: Runtime = runtime_for(self.name, handler, self._settings)
         self.awaits: bool = self._runtime.awaits
+        self._in_tasks: bool = self.awaits  # whether a run is a job that awaits
+        self._mishaps: Mishaps | None = None
+        self._faults: Injection | None = None
         self._lock = threading.Lock()
         self._runner: Runner | None = None
         self._limit: Limit | None = None
@@ -136,6 +142,7 @@ class Function:
         self._peak = self._cold = self._warm = self._pending = 0
         self._log: deque[Change] = deque()
         self._reporter = Reporter(self._log, threading.Lock())
+        suffer(self, begun(None, self.clock, None, ambient=clock is None))
 
     def __repr__(self) -> str:
         return f"<Function {self.name!r}: {len(self._live)} running>"
@@ -186,6 +193,7 @@ class Function:
         with self._lock:
             self.handler, self._settings, self._timeout, self._runtime = handler, read, read.timeout, runtime
             idle, self._idle = self._idle, [] if cold else self._idle
+        suffer(self, self._faults)
         del idle  # not under the lock: the processes of what was kept warm end here
         self.wake()
 

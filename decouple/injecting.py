@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 from decouple.clock import AMBIENCE, Clock
 
 if TYPE_CHECKING:
+    from decouple.function import Function
     from decouple.testing.faults import Injection
 
-__all__ = ["begun", "check_plan"]
+__all__ = ["begun", "check_plan", "suffer"]
 
 
 def begun(faults: Any, clock: Clock, seed: int | None, *, ambient: bool) -> Injection | None:
     """The faults given, begun; where `ambient`, those of the simulation if none are given; None without any.
 
-    seed: where the plan has none. Raises TypeError.
+    seed: where the plan has none. Raises TypeError; ValueError for jumps of a clock that cannot jump.
     """
     ambience = AMBIENCE.get() if ambient else None
     if ambience is not None:
@@ -27,6 +28,8 @@ def begun(faults: Any, clock: Clock, seed: int | None, *, ambient: bool) -> Inje
     if check_plan(faults) is None:
         return None
     injection: Injection = faults.begin(clock, seed)
+    if injection.has("clock_jump") and clock.threaded:
+        raise ValueError("clock_jump needs a VirtualClock or a simulation: real time cannot be made to jump")
     return injection
 
 
@@ -35,3 +38,12 @@ def check_plan(faults: Any) -> Any:
     if faults is not None and not callable(getattr(faults, "begin", None)):
         raise TypeError(f"faults must be decouple.testing.Faults(...) or None, not {faults!r:.80}")
     return faults
+
+
+def suffer(function: Function, faults: Injection | None) -> None:
+    """These strike that function from now on. Raises ValueError where its handler cannot be restarted, and is to be."""
+    function._faults = faults
+    if faults is not None:
+        from decouple.mishaps import befall  # here, because only tests have faults
+
+        befall(function, faults)

@@ -152,8 +152,10 @@ class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
         self._faults = begun(faults, self.clock, None, ambient=clock is None)
         if self._faults is not None:
             from decouple.core.faulty import FaultyFifo, FaultyStandard  # here, because only tests have faults
+            from decouple.mishaps import pause_after_receives
 
             kind = partial(FaultyFifo if self.fifo else FaultyStandard, faults=self._faults)
+            pause_after_receives(self, self._faults)
         self._core: Machine = kind(
             self.name,
             settings,

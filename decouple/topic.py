@@ -25,6 +25,7 @@ from decouple.core.archive import Archive
 from decouple.core.once import Once
 from decouple.core.places import SHARED
 from decouple.core.records import PLAIN, Record
+from decouple.effects import WATCHED, about, done
 from decouple.errors import DecoupleError, InvalidBatch, LawBroken, NotDelivered
 from decouple.fanout import spread
 from decouple.lineage import LINEAGE, RUNS
@@ -138,6 +139,7 @@ class Topic(Subscribing, AssertingTopic):
             and not self.fifo
             and self._subscribers.plain
             and not (RUNS and LINEAGE.get())
+            and not WATCHED
         ):
             text: Any = body
             # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
@@ -205,9 +207,15 @@ class Topic(Subscribing, AssertingTopic):
         return published
 
     def _publish(self, one: Checked) -> Sent:
+        if WATCHED:
+            about(f"a publish to topic {self.name!r}")
         body = body_fields(one.text) if self._subscribers.reads_bodies() else None
-        if self.fifo:
-            return self._publish_in_order(one, body)
+        sent = self._publish_in_order(one, body) if self.fifo else self._publish_at_once(one, body)
+        if WATCHED:
+            done(f"a publish to topic {self.name!r}")
+        return sent
+
+    def _publish_at_once(self, one: Checked, body: Fields | None) -> Sent:
         held: dict[Line, None] = {}
         try:
             if self._subscribers.blocking:

@@ -15,6 +15,7 @@ from decouple.attempt import cut_short, reason_of
 from decouple.callers import WORK
 from decouple.calls import answer_of
 from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND
+from decouple.effects import Crash
 from decouple.errors import BodyNotDecoded, NotInFlight, ReceiptExpired
 from decouple.intake import Intake
 from decouple.message import Message
@@ -23,6 +24,7 @@ from decouple.verdicts import Reject, Retry
 
 if TYPE_CHECKING:
     from decouple.consumer import Consumer
+    from decouple.mishaps import Case
 
 __all__ = ["Ending", "Run", "Turn"]
 
@@ -70,8 +72,12 @@ class Turn(Intake):
                     raise
 
     def _handle(self, message: Message[Any]) -> None:
+        mishaps, name = self.consumer._mishaps, self.consumer.name
         with Run(self, message) as run:
-            run.result = answer_of(self.consumer.handler(run.argument()), self.consumer.name)
+            if mishaps is None:
+                run.result = answer_of(self.consumer.handler(run.argument()), name)
+            else:
+                run.result = mishaps.run(run.case(), lambda handler: answer_of(handler(run.argument()), name))
 
     def _handle_more(self) -> None:
         """What is visible by now, for a short while, as a worker does that has nothing else to do: 20 us less for each."""
@@ -94,8 +100,7 @@ class Turn(Intake):
             messages = self._have()
             for message in messages:
                 if self._begin(message):
-                    with Run(self, message) as run:
-                        run.result = await self.consumer.handler(run.argument())
+                    await self._ahandle(message)
         finally:
             if messages:
                 try:
@@ -103,6 +108,17 @@ class Turn(Intake):
                 except BaseException:
                     self.consumer._leave(self)
                     raise
+
+    async def _ahandle(self, message: Message[Any]) -> None:
+        mishaps = self.consumer._mishaps
+        with Run(self, message) as run:
+            if mishaps is None:
+                run.result = await self.consumer.handler(run.argument())
+            elif mishaps.awaits:
+                run.result = await mishaps.arun(run.case(), lambda handler: handler(run.argument()))
+            else:
+                name = self.consumer.name
+                run.result = await mishaps.arun(run.case(), lambda handler: answer_of(handler(run.argument()), name))
 
     def _begin(self, message: Message[Any]) -> bool:
         """Let the next one wait; whether the message is still ours: it may have waited too long for a worker."""
@@ -167,6 +183,12 @@ class Run:
             why = f"{type(error).__name__}: {error}"
             raise BodyNotDecoded(message.owner.name, text=text, wanted=wanted.name, why=why) from error
 
+    def case(self) -> Case:
+        """For the faults that may strike it."""
+        from decouple.mishaps import case_of
+
+        return case_of(self.message, self.consumer._restarted)
+
     def __str__(self) -> str:
         return self.consumer.name
 
@@ -189,6 +211,9 @@ class Run:
             self._keep(error)
         if error is None:
             ending = self._succeed()
+        elif isinstance(error, Crash):  # its process is dead: it does nothing more, so the message stays in flight
+            self.consumer._ended(self.turn, "interrupted")
+            return True
         elif cut_short(error, self.consumer.awaits):
             ending = self._give_back(None)
         else:

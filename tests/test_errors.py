@@ -62,6 +62,7 @@ from decouple.errors import (
     RecursionStopped,
     ResultNotJSON,
     ScheduleExists,
+    StoreFailed,
     SubscriptionExists,
     SubscriptionNotFound,
     Throttled,
@@ -276,6 +277,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         RateLimited("pay", retry_after=0.25),
         {"name": "pay", "retry_after": 0.25},
         ["rate limiter 'pay'", "0.25 s", "rate="],
+    ),
+    (
+        StoreFailed("MemoryStore", operation="begin"),
+        {"store": "MemoryStore", "operation": "begin"},
+        ["MemoryStore failed to begin", "a fault", "the plan"],
     ),
     (
         InProgress("shop.charge#7", seconds=12.5),

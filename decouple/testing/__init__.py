@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 import decouple.testing.laws as laws
 from decouple.clock import VirtualClock
+from decouple.effects import effect
 from decouple.spying import Call
 from decouple.testing.ledger import Ledger
 from decouple.testing.replaying import Replayed, replay
 
 if TYPE_CHECKING:
+    from decouple.restarting import restartable
     from decouple.testing.faults import Fault, Faults, Occasion
     from decouple.testing.simulation import Simulation, Stopped, simulate
 
@@ -22,8 +24,10 @@ __all__ = [
     "Simulation",
     "Stopped",
     "VirtualClock",
+    "effect",
     "laws",
     "replay",
+    "restartable",
     "simulate",
 ]
 
@@ -31,6 +35,7 @@ __all__ = [
 LATER = {
     **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
     **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
+    "restartable": "decouple.restarting",
 }
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
