@@ -8,12 +8,43 @@ from decouple.testing.ledger import Ledger
 from decouple.testing.replaying import Replayed, replay
 
 if TYPE_CHECKING:
+    from decouple.testing.conformance.behaviour import Behaviour
+    from decouple.testing.conformance.report import Conformance
+    from decouple.testing.conformance.running import (
+        behaviours_of_queues,
+        behaviours_of_topics,
+        check_queue,
+        check_topic,
+    )
     from decouple.testing.simulation import Simulation, Stopped, simulate
 
-__all__ = ["Ledger", "Replayed", "Simulation", "Stopped", "VirtualClock", "laws", "replay", "simulate"]
+__all__ = [
+    "Behaviour",
+    "Conformance",
+    "Ledger",
+    "Replayed",
+    "Simulation",
+    "Stopped",
+    "VirtualClock",
+    "behaviours_of_queues",
+    "behaviours_of_topics",
+    "check_queue",
+    "check_topic",
+    "laws",
+    "replay",
+    "simulate",
+]
 
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
-LATER = dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation")
+LATER = {
+    **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
+    "Behaviour": "decouple.testing.conformance.behaviour",
+    "Conformance": "decouple.testing.conformance.report",
+    **dict.fromkeys(
+        ("behaviours_of_queues", "behaviours_of_topics", "check_queue", "check_topic"),
+        "decouple.testing.conformance.running",
+    ),
+}
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
 
