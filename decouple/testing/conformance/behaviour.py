@@ -144,11 +144,11 @@ class Behaviour:
                 self._act(bench)
         except Exception as raised:  # it is the verdict
             error = raised
-        return self._verdict(error), bench is not None and bench.moved is None and bench.waited
+        return self._verdict(bench, error), bench is not None and bench.moved is None and bench.waited
 
-    def _verdict(self, error: Exception | None) -> Verdict:
+    def _verdict(self, bench: Bench | None, error: Exception | None) -> Verdict:
         missing = self.missing
-        if missing:
+        if missing and bench is not None:  # no world at all is not the lack of an ability
             if error is not None:
                 return Verdict("lacking", f"without {words(missing)}")
             return Verdict("failed", f"it holds, though {words(missing)} is not declared")

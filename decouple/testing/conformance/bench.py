@@ -34,6 +34,9 @@ ENOUGH = 5.0
 SOON = 2.0
 """Real seconds within which a message must have come."""
 
+PAUSE = 0.05
+"""Real seconds after which a thread that was started has come as far as it can, where nobody counts those who wait."""
+
 
 class Bench:
     """See the module. waited: whether time has passed."""
@@ -159,6 +162,17 @@ class Bench:
         """Call it in a thread of its own."""
         return Started(function)
 
+    def waiting(self, queue: Queue[Any]) -> Started[list[Message[Any]]]:
+        """A receive in a thread of its own that waits by now, as far as one can know from outside."""
+        before = queue.stats().parked if self.traits.books else 0
+        started = Started(lambda: queue.receive(wait=20))
+        end = time.monotonic() + (SOON if self.traits.books else PAUSE)
+        while started.running and time.monotonic() < end:
+            if self.traits.books and queue.stats().parked > before:
+                break
+            time.sleep(0.0005)
+        return started
+
 
 class Started(Generic[T]):
     """A call in a thread of its own: `result()` waits for it, and raises what it raised."""
@@ -174,6 +188,11 @@ class Started(Generic[T]):
             self._answers.append(function())
         except BaseException as error:  # raised by result()
             self._errors.append(error)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not come to its end."""
+        return self._thread.is_alive()
 
     def result(self, seconds: float = ENOUGH) -> T:
         """What it returned. Raises AssertionError when it has not come to its end by so many real seconds."""

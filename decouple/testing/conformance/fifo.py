@@ -295,7 +295,7 @@ def a_waiting_receive_is_served_when_a_group_opens(bench: Bench) -> None:
     queue = bench.fifo()
     send(queue, "a1", "a2")
     held = bench.one(queue)
-    waiting = bench.start(lambda: queue.receive(wait=20))
+    waiting = bench.waiting(queue)
 
     held.ack()
 

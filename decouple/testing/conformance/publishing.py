@@ -149,7 +149,7 @@ def a_thread_that_waits_at_a_queue_is_given_what_is_published(bench: Bench) -> N
     """A receive that waits has the copy long before its wait is over."""
     topic, queue = bench.topic(), bench.queue()
     topic.subscribe(queue)
-    waiting = bench.start(lambda: queue.receive(wait=20))
+    waiting = bench.waiting(queue)
 
     topic.publish("x")
 

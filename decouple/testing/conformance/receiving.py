@@ -21,7 +21,10 @@ def messages_come_oldest_first(bench: Bench) -> None:
     for number in range(6):
         queue.send(f"{number}")
 
-    equal([message.text for message in bench.take(queue, 6)], [f"{number}" for number in range(6)], "the order")
+    one_by_one = [bench.one(queue).text for _ in range(3)]
+
+    equal(one_by_one, ["0", "1", "2"], "the order, one by one")
+    equal([message.text for message in bench.take(queue, 3)], ["3", "4", "5"], "the order of several at a time")
 
 
 @behaviour()
