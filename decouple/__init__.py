@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from decouple.attributes import Attribute
 from decouple.broker import Broker
+from decouple.capabilities import Capabilities
 from decouple.clock import Clock, SystemClock, VirtualClock
 from decouple.core.changes import Change
 from decouple.core.records import Failure
@@ -58,6 +59,7 @@ from decouple.errors import (
     MessageTooLarge,
     MoveTaskRunning,
     NeedsBroker,
+    NotConformant,
     NotDelivered,
     NotInFlight,
     NotInstalled,
@@ -181,6 +183,7 @@ __all__ = [  # noqa: RUF022
     "ConsumerStats",
     "GroupStats",
     "MoveTask",
+    "Capabilities",
     "Finding",
     "Failure",
     "exponential",
@@ -252,6 +255,7 @@ __all__ = [  # noqa: RUF022
     "InProgress",
     "EndlessWork",
     "LawBroken",
+    "NotConformant",
     "NotRecorded",
     "InvalidRecording",
     "ClockStuck",

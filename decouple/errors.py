@@ -55,6 +55,7 @@
     |-- InProgress                 .key, .seconds: another run of an idempotent handler has the key
     |-- EndlessWork                .what, .links: jobs that put each other for ever at one instant
     |-- LawBroken                  .numbers: the books do not balance; or .id, .story, .seed: of a law that a test watches over
+    |-- NotConformant              .failures, .report: behaviours that an engine does not have, or has undeclared
     |-- NotRecorded                .id, .kept of .most: nothing is recorded of what was to be explained
     |-- InvalidRecording           .path, .line: a file that is no recording, or one of another version
     |-- ClockStuck                 waiting on a virtual clock that nobody moves
@@ -108,6 +109,7 @@ __all__ = [
     "MessageTooLarge",
     "MoveTaskRunning",
     "NeedsBroker",
+    "NotConformant",
     "NotDelivered",
     "NotInFlight",
     "NotInstalled",
@@ -764,6 +766,18 @@ class LawBroken(DecoupleError):
         self.id = id
         self.story = story
         self.seed = seed
+
+
+class NotConformant(DecoupleError):
+    """An engine is not as it is specified and declared. failures: what is wrong, by the name of the behaviour; report: all."""
+
+    def __init__(
+        self, failures: Mapping[str, str], *, of: int, sentences: Mapping[str, str], report: object = None
+    ) -> None:
+        listed = "".join(f"\n\n  {name}\n    {sentences[name]}\n    {why}" for name, why in failures.items())
+        super().__init__(f"{len(failures)} of {of} behaviours are not as they should be:{listed}")
+        self.failures = dict(failures)
+        self.report = report
 
 
 class NotRecorded(DecoupleError, LookupError):

@@ -6,10 +6,11 @@ A test that asks for `broker` or `async_broker` also fails if at its end a law i
     async def test_orders_are_shipped(async_broker): ...            # in virtual time, whatever other plugins there are
     @pytest.mark.decouple(leftovers=["audit"])                      # what may be left; True: anything
 
-`--decouple-seed` and `--decouple-faults` are for these two and for `aws`, where the laws hold, too. Where one of them fails, the report says how to run it again, and
-has the stories of the messages involved. Nothing is shared between two tests. A fixture of yours with the same name takes
-the place of ours, and may build on it; one called `aws` that opens `mock(...)` with settings of its own serves the clients
-here, too. Async fixtures run in the loop of the plugin they are of, not in the simulation: let yours be plain.
+`--decouple-seed` and `--decouple-faults` are for these two and for `aws`, where the laws hold, too. Where one of them fails,
+the report says how to run it again, and has the stories of the messages involved. Nothing is shared between two tests. A
+fixture of yours with the same name takes the place of ours, and may build on it; one called `aws` that opens `mock(...)`
+with settings of its own serves the clients here, too. Async fixtures run in the loop of the plugin they are of, not in the
+simulation: let yours be plain.
 
 pytest imports its plugins at every start, also for tests that use none of them, so all else is loaded by the first fixture.
 """

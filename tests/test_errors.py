@@ -47,6 +47,7 @@ from decouple.errors import (
     MessageTooLarge,
     MoveTaskRunning,
     NeedsBroker,
+    NotConformant,
     NotDelivered,
     NotInFlight,
     NotInstalled,
@@ -221,6 +222,11 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         ["no"],
     ),
     (NeedsBroker("a handler"), {"what": "a handler"}, ["a handler", "Broker().topic"]),
+    (
+        NotConformant({"a_name": "2 instead of 1"}, of=9, sentences={"a_name": "It is one."}, report="all"),
+        {"failures": {"a_name": "2 instead of 1"}, "report": "all"},
+        ["1 of 9 behaviours", "a_name", "It is one.", "2 instead of 1"],
+    ),
     (InvalidName("a b", kind="queue", rule="letters only"), {"name": "a b"}, ["'a b'", "queue", "letters only"]),
     (
         InvalidPolicy("arn:q", statement="statement 2", why="Effect is missing"),

@@ -1,4 +1,4 @@
-"""What tests of programs that use decouple need: time that stands still or is simulated, books, stories and laws."""
+"""What tests of programs that use decouple need: time that stands still or is simulated, faults, books, stories and laws."""
 
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,21 @@ from decouple.testing.replaying import Replayed, replay
 
 if TYPE_CHECKING:
     from decouple.restarting import restartable
+    from decouple.testing.conformance.behaviour import Behaviour
+    from decouple.testing.conformance.report import Conformance
+    from decouple.testing.conformance.running import (
+        behaviours_of_queues,
+        behaviours_of_topics,
+        check_queue,
+        check_topic,
+    )
     from decouple.testing.faults import Fault, Faults, Occasion
     from decouple.testing.simulation import Simulation, Stopped, simulate
 
 __all__ = [
+    "Behaviour",
     "Call",
+    "Conformance",
     "Fault",
     "Faults",
     "Ledger",
@@ -24,6 +34,10 @@ __all__ = [
     "Simulation",
     "Stopped",
     "VirtualClock",
+    "behaviours_of_queues",
+    "behaviours_of_topics",
+    "check_queue",
+    "check_topic",
     "effect",
     "laws",
     "replay",
@@ -33,9 +47,15 @@ __all__ = [
 
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
 LATER = {
-    **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
-    **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
     "restartable": "decouple.restarting",
+    "Behaviour": "decouple.testing.conformance.behaviour",
+    "Conformance": "decouple.testing.conformance.report",
+    **dict.fromkeys(
+        ("behaviours_of_queues", "behaviours_of_topics", "check_queue", "check_topic"),
+        "decouple.testing.conformance.running",
+    ),
+    **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
+    **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
 }
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
