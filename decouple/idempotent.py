@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 from decouple.calls import is_async
 from decouple.clock import Clock, Seconds, default_clock, nanoseconds
 from decouple.core.deadlines import Deadlines
+from decouple.effects import Crash
 from decouple.errors import InProgress, QueueError
 from decouple.jsontext import json_text
 from decouple.message import Message
@@ -225,8 +226,8 @@ class Run:
     def __enter__(self) -> Run:
         try:
             claim = self._store.begin(self._key, self._token, self._lease)
-        except BaseException:
-            self._store.release(self._key, self._token)  # an interrupt: perhaps the key was taken by then
+        except BaseException as error:
+            self._free(error)  # an interrupt: perhaps the key was taken by then
             raise
         if claim.result is not None:
             self.over, self.result = True, decoded(claim.result)
@@ -251,7 +252,14 @@ class Run:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None and not self.over:
-            self._store.release(self._key, self._token)
+            self._free(error)
+
+    def _free(self, error: BaseException) -> None:
+        release = functools.partial(self._store.release, self._key, self._token)
+        if isinstance(error, Crash):
+            error.left.append(release)  # the dead free nothing: that is what leases are for
+        else:
+            release()
 
     def _put_off(self, remaining: int) -> None:
         """Hide the message until the other run is over: `with message:` would bring it back at once, again and again."""

@@ -4,16 +4,32 @@ from typing import TYPE_CHECKING
 
 import decouple.testing.laws as laws
 from decouple.clock import VirtualClock
+from decouple.effects import effect
 from decouple.testing.ledger import Ledger
 from decouple.testing.replaying import Replayed, replay
 
 if TYPE_CHECKING:
+    from decouple.testing.idempotency import Proof, prove_idempotent
     from decouple.testing.simulation import Simulation, Stopped, simulate
 
-__all__ = ["Ledger", "Replayed", "Simulation", "Stopped", "VirtualClock", "laws", "replay", "simulate"]
+__all__ = [
+    "Ledger",
+    "Proof",
+    "Replayed",
+    "Simulation",
+    "Stopped",
+    "VirtualClock",
+    "effect",
+    "laws",
+    "prove_idempotent",
+    "replay",
+    "simulate",
+]
 
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
-LATER = dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation")
+LATER = dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation") | dict.fromkeys(
+    ("Proof", "prove_idempotent"), "decouple.testing.idempotency"
+)
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
 
