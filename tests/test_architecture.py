@@ -195,7 +195,7 @@ FLOORS = {
     "testing.simulation": 7.2,
     "testing.laws": 7.5,
     "testing.crashing": 7,
-    "testing.putting_back": 7,
+    "testing.putting_back": 7.1,
     "testing.looking": 7,
     "testing.deliveries": 7,
     "testing.cases": 7,

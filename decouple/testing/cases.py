@@ -131,7 +131,7 @@ class Plan:
             steps = [Step(event) for event in order]
             yield self._case(*steps, *steps)
             yield self._case(*(step for step in steps for _ in range(2)))
-        for _ in range(MOST_RANDOM):
+        for _ in range(min(MOST_RANDOM, self._most)):
             yield self._by_chance()
 
     def _permutations(self) -> Iterator[tuple[int, ...]]:
@@ -167,7 +167,7 @@ class Plan:
                 yield Case((*before, Step(event, twice=True)), self._seed + more)
             for at in self._crashes(event):
                 yield self._case(*before, Step(event, at), Step(event), Step(event))
-        for _ in range(MOST_RANDOM):
+        for _ in range(min(MOST_RANDOM, self._most)):
             yield self._case(*(step for event in range(len(self._points)) for step in self._some_of(event)))
 
     # -- parts -----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ set aside while a handler runs that is to crash.
 
 from __future__ import annotations
 
+import asyncio
 import dis
 import functools
 import linecache
@@ -135,6 +136,7 @@ class Driven:
                 step = functools.partial(coroutine.send, sent)
             except Crash as crash:
                 again += 1
+                forget(waits_for)
                 if again > ROUNDS:
                     with suppress(RuntimeError):  # it goes on waiting, whatever it is told
                         coroutine.close()
@@ -142,6 +144,12 @@ class Driven:
                 step = functools.partial(coroutine.throw, crash)
             except BaseException as error:  # for the handler: it was cancelled
                 step = functools.partial(coroutine.throw, error)
+
+
+def forget(waits_for: Any) -> None:
+    """Nobody waits for it any more, so nobody is to be told that it failed."""
+    if asyncio.isfuture(waits_for):
+        waits_for.add_done_callback(lambda future: future.cancelled() or future.exception())
 
 
 # -- where the points are ------------------------------------------------------------------------------------------------
