@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from decouple.runner import Runner
     from decouple.schedules import Schedule
     from decouple.staff import Staff
+    from decouple.testing.faults import Injection
     from decouple.topic import Topic
     from decouple.topic_settings import GivenTopicSettings
 
@@ -49,6 +50,7 @@ class Declaring:
     clock: Clock
     _observers: tuple[Callable[[Change], object], ...]
     _post: Post
+    _faults: Injection | None
     _queues: dict[str, Queue[Any]]
     _topics: dict[str, Topic]
     _functions: dict[str, Function]
@@ -98,7 +100,7 @@ class Declaring:
                 raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
             queue = self._queues.get(name)
             if queue is None:
-                queue = Queue(name, fifo=fifo, body=body, tags=tags, clock=self.clock, **settings)
+                queue = Queue(name, fifo=fifo, body=body, tags=tags, clock=self.clock, faults=self._faults, **settings)
                 self._settle_in(queue)
                 queue._observe(self._observers)
                 queue._employer = self

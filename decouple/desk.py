@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from decouple.message import Message
     from decouple.movetask import MoveTask
     from decouple.reporting import Reporter
+    from decouple.testing.faults import Injection
 
 __all__ = ["Desk"]
 
@@ -40,6 +41,7 @@ class Desk(Generic[T]):
     _reporter: Reporter[Change]
     _task: MoveTask | None  # the redrive under way
     _alarm: Alarm | None = None  # for workers who wait for messages
+    _faults: Injection | None  # what goes wrong here, for tests
 
     @property
     def closed(self) -> bool:

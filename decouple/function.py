@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from decouple.arns import ACCOUNT, REGION, arn_of
-from decouple.callers import caller
+from decouple.callers import caller, handled
 from decouple.calling import AsyncFunction, call_and_wait, result_of
 from decouple.clock import Clock, Seconds, default_clock, random_bytes
 from decouple.core.changes import Cause, Change
@@ -427,5 +427,7 @@ class Function:
         """Record what happened."""
         if self._reporter.observers:
             at, who = self.clock.now() + self.clock.epoch, caller()
+            if cause == "event accepted":
+                more["during"] = handled()
             self._log.append(Change(cause, "", at, function=self.name, who=who, **more))
             self._reporter.report()

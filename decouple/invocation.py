@@ -101,6 +101,11 @@ class Invocation:
         return f"function {self.function.name!r}, request {self.request_id}"
 
     @property
+    def handles(self) -> str:
+        """Of what the handler is at work."""
+        return self.request_id
+
+    @property
     def context(self) -> Context:
         """What the handler is told of it."""
         function = self.function

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from decouple.attempt import cut_short, reason_of
+from decouple.callers import WORK
 from decouple.calls import answer_of
 from decouple.core.settings import LONGEST_IN_FLIGHT
 from decouple.errors import BodyNotDecoded, NotInFlight, ReceiptExpired
@@ -163,7 +164,16 @@ class Run:
             why = f"{type(error).__name__}: {error}"
             raise BodyNotDecoded(message.owner.name, text=text, wanted=wanted.name, why=why) from error
 
+    def __str__(self) -> str:
+        return self.consumer.name
+
+    @property
+    def handles(self) -> str:
+        """Of what the handler is at work."""
+        return self.message.id
+
     def __enter__(self) -> Run:
+        WORK.set(self)  # for this job, whose context variables are its own
         self.consumer._began(self.turn)
         return self
 

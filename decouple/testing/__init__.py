@@ -9,11 +9,15 @@ from decouple.testing.ledger import Ledger
 from decouple.testing.replaying import Replayed, replay
 
 if TYPE_CHECKING:
+    from decouple.testing.faults import Fault, Faults, Occasion
     from decouple.testing.idempotency import Proof, prove_idempotent
     from decouple.testing.simulation import Simulation, Stopped, simulate
 
 __all__ = [
+    "Fault",
+    "Faults",
     "Ledger",
+    "Occasion",
     "Proof",
     "Replayed",
     "Simulation",
@@ -27,9 +31,11 @@ __all__ = [
 ]
 
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
-LATER = dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation") | dict.fromkeys(
-    ("Proof", "prove_idempotent"), "decouple.testing.idempotency"
-)
+LATER = {
+    **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
+    **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
+    **dict.fromkeys(("Proof", "prove_idempotent"), "decouple.testing.idempotency"),
+}
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
 

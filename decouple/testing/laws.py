@@ -97,7 +97,7 @@ class Watch:
         """What happened since the context began."""
         clock = self._broker.clock
         ended = clock.now() + clock.epoch
-        return self._recorder.recording(started=self._since, ended=ended, seed=self._broker._seed, whole=self._whole)
+        return self._recorder.recording(started=self._since, ended=ended, seed=self._broker.seed, whole=self._whole)
 
     def check(self) -> None:
         """Check the laws now, and the broker's own books. Raises LawBroken."""
@@ -303,7 +303,11 @@ def latency(seconds: Seconds, *, queue: str | None = None) -> Law:
 
 def arrivals(recording: Recording) -> Iterator[Change]:
     """How each message came to each queue, but for dead letters."""
-    return (one for one in recording.changes if one.queue and one.cause in ("sent", "moved in") and not is_dead(one))
+    return (
+        one
+        for one in recording.changes
+        if one.queue and (one.cause in ("sent", "moved in") or one.injects) and not is_dead(one)
+    )
 
 
 def left(recording: Recording) -> list[Change]:

@@ -1,0 +1,32 @@
+"""Where faults come in: a plan of them (testing.Faults), begun on a clock, is asked by whatever it may strike.
+
+Without one nothing is asked: what may be struck has None.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from decouple.clock import AMBIENCE, Clock
+
+if TYPE_CHECKING:
+    from decouple.testing.faults import Injection
+
+__all__ = ["begun"]
+
+
+def begun(faults: Any, clock: Clock, seed: int | None, *, ambient: bool) -> Injection | None:
+    """The faults given, begun; where `ambient`, those of the simulation if none are given; None without any.
+
+    seed: where the plan has none. Raises TypeError.
+    """
+    ambience = AMBIENCE.get() if ambient else None
+    if ambience is not None:
+        faults = ambience.faults if faults is None else faults
+        seed = ambience.seed if seed is None else seed
+    if faults is None:
+        return None
+    if not callable(getattr(faults, "begin", None)):
+        raise TypeError(f"faults must be decouple.testing.Faults(...) or None, not {faults!r:.80}")
+    injection: Injection = faults.begin(clock, seed)
+    return injection
