@@ -333,18 +333,26 @@ def test_a_handler_that_takes_in_progress_for_done_loses_what_a_dead_one_began()
     assert error.expected == {"7": 0}
 
 
-def test_a_key_that_two_events_share_loses_one_of_them_also_once_and_is_no_breach_of_this() -> None:
-    """Once each means one of two already; that is a wrong key, which the effects of once show."""
-    seen: list[Any] = []
+def test_a_key_that_two_events_share_shows_where_one_died_and_the_other_took_its_place() -> None:
+    error = caught(charging(lambda order: "all"), ORDERS)
 
+    assert len(error.events) == 2
+    assert (error.found, error.expected) == ({"7": 0, "8": 0}, {"8": 0})
+
+
+def test_a_result_that_is_not_stored_is_raised_by_the_first_run_of_all() -> None:
     def world() -> tuple[Any, Any]:
-        handler, charges = charging(lambda order: "all")()
-        seen.append(charges)
-        return handler, charges
+        charges: list[int] = []
 
-    prove_idempotent(world, ORDERS, orders=False)
+        @idempotent(MemoryStore(), key=lambda order: order["id"], lease=30)
+        def handle(order: dict[str, int]) -> Any:
+            charges.append(order["id"])
+            return {"no", "JSON"}
 
-    assert {tuple(charges) for charges in seen} == {(), ("7",)}
+        return handle, charges
+
+    with pytest.raises(TypeError, match="the result of an idempotent handler must be JSON"):
+        prove_idempotent(world, ORDERS)
 
 
 def test_a_key_that_is_new_at_each_delivery_is_caught() -> None:
@@ -441,18 +449,19 @@ def test_a_broker_that_is_not_made_anew_cannot_be_put_back() -> None:
 
 
 def test_a_handler_may_take_the_message_which_comes_again_under_its_id() -> None:
-    seen: list[tuple[str, int]] = []
     rows: dict[str, Any] = {}
+    seen: SimpleQueue[tuple[str, int]] = SimpleQueue()  # which is not put back
 
     def handle(message: Message) -> None:
-        seen.append((message.id, message.receive_count))
-        rows[message.id] = message.json()
+        seen.put((message.id, message.receive_count))
+        rows[message.id] = message.json(), message.attributes
         message.ack()
 
     prove_idempotent(handle, [{"id": 7}, Entry("8", attributes={"a": 1})], effects=rows)
 
-    assert len({id for id, _ in seen}) == 0  # put back
-    assert rows == {}
+    calls = [seen.get() for _ in range(seen.qsize())]
+    assert len({id for id, _ in calls}) == 2
+    assert {count for _, count in calls} >= {1, 2, 3}
 
 
 def test_an_idempotent_handler_of_messages_needs_no_key() -> None:
@@ -654,6 +663,20 @@ def test_no_more_cases_than_asked_for_and_the_rest_is_told() -> None:
 
     assert proof.cases <= 50
     assert "more cases were left out: most= takes them in" in str(proof)
+
+
+def test_a_handler_of_many_points_and_events_takes_no_more_than_that() -> None:
+    rows: dict[int, list[int]] = {}
+
+    def handle(id: int) -> None:
+        rows[id] = []
+        for number in range(100):
+            rows[id].append(number)
+
+    proof = prove_idempotent(handle, range(30), effects=rows, most=60)
+
+    assert proof.cases <= 60
+    assert all(points > 100 for points in proof.points)
 
 
 def test_code_that_is_no_python_has_no_points_which_is_told() -> None:

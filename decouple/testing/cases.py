@@ -13,6 +13,9 @@ MOST_ORDERS = 24
 TOGETHER = 8
 """With how many seeds two deliveries run at the same time."""
 MOST_RANDOM = 100
+MOST_IN_PAIRS = 20
+MOST_WITH_OTHERS = 12
+"""So many crashes of an event are tried together with something else: each one alone comes first."""
 LONGEST_RANDOM = 8
 
 
@@ -114,16 +117,16 @@ class Plan:
         for event in events:
             yield from (self._case(Step(event, at), Step(event), Step(event)) for at in self._crashes(event))
         for event in events:
-            for pair in itertools.product(self._crashes(event), repeat=2):
-                yield self._case(*(Step(event, at) for at in pair), Step(event))
+            few = self._few(event)
+            yield from (self._case(Step(event, one), Step(event, two), Step(event)) for one in few for two in few)
 
     def _two_events(self) -> Iterator[Case]:
         """Another one comes in between."""
-        pairs = list(itertools.permutations(range(len(self._points)), 2))
+        pairs = self._pairs()
         for one, other in pairs:
             yield self._case(Step(one), Step(other), Step(one))
         for one, other in pairs:
-            yield from (self._case(Step(one, at), Step(other), Step(one)) for at in self._crashes(one))
+            yield from (self._case(Step(one, at), Step(other), Step(one)) for at in self._few(one))
 
     def _all_events(self) -> Iterator[Case]:
         """All of them in many orders: all again; each again at once; and what chance makes of it."""
@@ -133,6 +136,13 @@ class Plan:
             yield self._case(*(step for step in steps for _ in range(2)))
         for _ in range(min(MOST_RANDOM, self._most)):
             yield self._by_chance()
+
+    def _pairs(self) -> list[tuple[int, ...]]:
+        """Of all events, or where these are many, of some."""
+        events = range(len(self._points))
+        if len(events) <= MOST_IN_PAIRS:
+            return list(itertools.permutations(events, 2))
+        return [tuple(self._random.sample(events, 2)) for _ in range(MOST_IN_PAIRS**2)]
 
     def _permutations(self) -> Iterator[tuple[int, ...]]:
         events = list(range(len(self._points)))
@@ -177,6 +187,11 @@ class Plan:
 
     def _crashes(self, event: int) -> range:
         return range(1, self._points[event] + 1)
+
+    def _few(self, event: int) -> list[int]:
+        """Its points, or where these are many, some."""
+        crashes = self._crashes(event)
+        return sorted(self._random.sample(crashes, min(len(crashes), MOST_WITH_OTHERS)))
 
     def _some_of(self, event: int) -> list[Step]:
         """One event up to three times, the last time without a crash."""
