@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
+import attr
 import pytest
 
 from decouple import (
@@ -31,6 +32,7 @@ from decouple import (
 )
 from decouple.effects import Crash
 from decouple.testing import Proof, effect, events, prove_idempotent, simulate
+from decouple.testing.crashing import home_of, is_users
 
 ORDERS = [{"id": 7, "total": 20}, {"id": 8, "total": 30}]
 
@@ -837,3 +839,12 @@ def test_a_right_handler_is_not_accused(world: Callable[[int], tuple[Any, Any]])
         chance = Random(seed)
         orders = [{"id": n + 1, "total": chance.randint(1, 9)} for n in range(chance.randint(1, 3))]
         prove_idempotent(functools.partial(world, seed), orders, most=6, seed=seed, orders=chance.random() < 0.7)
+
+
+def test_the_handler_s_own_package_counts_as_the_user_s_where_other_libraries_do_not() -> None:
+    file, home = attr.asdict.__code__.co_filename, home_of(attr.asdict)
+
+    assert not is_users(file)
+    assert is_users(file, home)
+    assert not is_users(functools.__file__, home)
+    assert home_of(Broker.queue) is None
