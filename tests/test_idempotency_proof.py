@@ -7,9 +7,10 @@ import functools
 import sqlite3
 import sys
 import sysconfig
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from random import Random
 from types import SimpleNamespace
@@ -286,6 +287,58 @@ def test_no_except_exception_catches_a_crash_and_what_a_finally_reaches_crashes_
 
     assert error.found == [["x", "x"], ["before", "after", "before", "after"]]
     assert not issubclass(Crash, Exception)
+
+
+def test_locks_are_free_again_after_a_crash_however_they_are_taken() -> None:
+    lock, rows = threading.Lock(), dict[str, int]()
+
+    def handle(id: int) -> None:
+        with lock:
+            rows[f"a{id}"] = 1
+        lock.acquire()
+        try:
+            rows[f"b{id}"] = 1
+        finally:
+            lock.release()
+
+    assert prove_idempotent(handle, [7], effects=rows).cases > 20
+    assert not lock.locked()
+
+
+def test_between_the_last_line_of_a_try_and_what_comes_after_it_there_is_a_point() -> None:
+    rows, done = {"sum": 0}, set[int]()
+
+    def handle(id: int) -> None:
+        if id in done:
+            return
+        try:
+            rows["sum"] += id
+        except KeyError:
+            rows["sum"] = id
+        done.add(id)
+
+    assert caught(handle, [7], effects=rows).steps[0].endswith('handle: rows["sum"] += id')
+
+
+def test_what_a_with_block_takes_back_when_it_is_broken_off_was_not_done() -> None:
+    rows, done = list[int](), set[int]()
+
+    @contextmanager
+    def transaction() -> Iterator[None]:
+        before = rows[:], set(done)
+        try:
+            yield
+        except BaseException:
+            rows[:], _ = before[0], done.intersection_update(before[1])
+            raise
+
+    def handle(id: int) -> None:
+        with transaction():
+            if id not in done:
+                rows.append(id)
+                done.add(id)
+
+    assert prove_idempotent(handle, [7, 8], effects=rows).cases > 50
 
 
 # -- idempotent(...) ---------------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Crashes: a handler that dies at a chosen point, as its process would.
 
 The points of a run are counted where something may have been done: after each call and each change of a variable, item or
-attribute in the user's own code (by sys.settrace, one instruction at a time), at each `effect(...)` mark, and wherever an
-async handler waits. At the chosen one Crash is raised, which no `except Exception` catches. `finally` blocks run, for this
-is still one process; whatever marks or awaits they reach crashes again.
+attribute in the user's own code (steps.py; by sys.settrace, one instruction at a time), at each `effect(...)` mark, and
+wherever an async handler waits. At the chosen one Crash is raised, which no `except Exception` catches. `with` and `finally`
+blocks end as ever, for this is still one process; whatever marks or awaits they reach crashes again.
 
 Not reached: C code from within, threads, tasks that the handler began. A debugger's or coverage's own trace function is
 set aside while a handler runs that is to crash.
@@ -12,7 +12,6 @@ set aside while a handler runs that is to crash.
 from __future__ import annotations
 
 import asyncio
-import dis
 import functools
 import linecache
 import os
@@ -26,6 +25,7 @@ from typing import Any
 
 import decouple
 from decouple.effects import EFFECTS, Crash
+from decouple.testing.steps import steps_of
 
 __all__ = ["Points", "home_of", "is_users"]
 
@@ -152,36 +152,7 @@ def forget(waits_for: Any) -> None:
         waits_for.add_done_callback(lambda future: future.cancelled() or future.exception())
 
 
-# -- where the points are ------------------------------------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=1_000)
-def steps_of(code: CodeType) -> dict[int, int]:
-    """Instructions before which something may have been done, each with the line in which it was."""
-    steps: dict[int, int] = {}
-    done, line = False, code.co_firstlineno
-    for instruction in dis.get_instructions(code):
-        if done and instruction.opname != "GET_AWAITABLE":  # a coroutine that was made and not begun did nothing yet
-            steps[instruction.offset] = line
-        line = line_of(instruction) or line
-        done = does_something(instruction)
-        if instruction.opname == "SEND":  # an await: what it waited for is over at the target
-            steps[instruction.argval] = line
-    return steps
-
-
-def line_of(instruction: dis.Instruction) -> int | None:
-    return None if instruction.positions is None else instruction.positions.lineno
-
-
-def does_something(instruction: dis.Instruction) -> bool:
-    """Whether others may see that it was run. Names are those of Python 3.11 to 3.14."""
-    name = instruction.opname
-    if name == "BINARY_OP":
-        return instruction.argrepr.endswith("=")
-    if name.startswith("CALL"):
-        return not name.startswith("CALL_INTRINSIC")
-    return name.startswith(("STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL", "STORE_DEREF", "DELETE_"))
+# -- whose code it is ----------------------------------------------------------------------------------------------------
 
 
 def words_for(code: CodeType, line: int) -> str:
