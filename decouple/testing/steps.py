@@ -66,7 +66,7 @@ class Blocks:
         self._handlers: dict[int, int] = {}  # of each instruction that has one, by their offsets
         entries: Iterable[Any] = getattr(dis.Bytecode(code), "exception_entries", ())  # there since 3.11, undocumented
         for entry in entries:
-            self._handlers.update(dict.fromkeys(range(entry.start, entry.end, 2), entry.target))
+            self._handlers.update((offset, entry.target) for offset in range(entry.start, entry.end, 2))
 
     def best(self, done: int, first: int) -> int | None:
         """The offset, from the instruction number `first` on, that is in most blocks; None if it leaves one of `done`'s."""
