@@ -85,7 +85,8 @@ class Timer(Protocol):
 class Waiter(Protocol):
     """A parked thread, as far as a clock needs to know it."""
 
-    done: bool
+    @property
+    def done(self) -> bool: ...
 
     def block(self, seconds: float) -> bool: ...
 

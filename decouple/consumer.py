@@ -24,6 +24,7 @@ from decouple.core.histogram import Histogram
 from decouple.errors import QueueClosed
 from decouple.heartbeat import Heart
 from decouple.retries import Retries, RetryPolicy, read_retry
+from decouple.spying import Call, Calls
 from decouple.turn import Ending, Turn
 from decouple.wanted import wanted_by
 
@@ -88,7 +89,8 @@ class Consumer(Generic[P, R]):
         functools.update_wrapper(self, handler, updated=())
         self.queue = queue
         self.handler: Callable[..., Any] = handler
-        self.name = f"consumer {getattr(handler, '__qualname__', type(handler).__qualname__)} of queue {queue.name!r}"
+        called = getattr(handler, "__qualname__", type(handler).__qualname__).rpartition("<locals>.")[2]
+        self.name = f"consumer {called} of queue {queue.name!r}"
         self.awaits = is_async(handler)
         self._runner = runner
         self._context = copy_context()  # what handlers see: that of the declaration
@@ -105,6 +107,7 @@ class Consumer(Generic[P, R]):
         self._running: dict[Turn, int] = {}  # with the instant of their begin
         self._failed = self._late = self._peak = self._spent = 0
         self._durations = Histogram()
+        self._calls = Calls(self.name)
 
     def __repr__(self) -> str:
         return f"<{self.name[0].upper()}{self.name[1:]}: {self._state}, {len(self._running)} of {self._most} running>"
@@ -255,6 +258,14 @@ class Consumer(Generic[P, R]):
         """How many handlers have ended, and the nanoseconds they took together."""
         with self._lock:
             return self._durations.count, self._spent
+
+    @property
+    def calls(self) -> list[Call]:
+        """The newest calls by the broker's workers that have ended, as many as it keeps changes; oldest first.
+
+        Raises NotRecorded where the broker records nothing: Broker(record=...).
+        """
+        return self._calls.so_far(self.queue._reporter.observers)
 
     def stats(self) -> ConsumerStats:
         """Its numbers now."""

@@ -72,6 +72,14 @@ class Declaring:
         """Its ARN says whose it is."""
         thing._account, thing._region = self.account, self.region
 
+    def _suffer(self, faults: Injection) -> None:
+        """Let these faults happen from now on, in what is there and in what is declared later."""
+        with self._lock:
+            self._faults = faults
+            queues = list(self._queues.values())
+        for queue in queues:
+            queue._suffer(faults)
+
     def _put_to_work(self, runner: Runner) -> None:
         """Let the workers begin, as the broker was started."""
         raise NotImplementedError

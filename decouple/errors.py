@@ -802,9 +802,9 @@ class NotDeterministic(DecoupleError):
 class NotRecorded(DecoupleError, LookupError):
     """Nothing is recorded of what was to be explained."""
 
-    def __init__(self, id: str, *, kept: int, dropped: int, most: int | None) -> None:
+    def __init__(self, id: str, *, kept: int, dropped: int, most: int | None, maker: str = "Broker") -> None:
         if most == 0:
-            why = "the broker records nothing: make it with Broker(record=100_000)"
+            why = f"the {maker.lower()} records nothing: make it with {maker}(record=100_000)"
         elif dropped:
             why = (
                 f"the newest {kept:,} changes are kept and {dropped:,} older ones are not: "

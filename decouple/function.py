@@ -36,6 +36,7 @@ from decouple.invocation import Environment, Invocation, Outcome
 from decouple.lineage import LINEAGE, MOST_TURNS, NO_LINEAGE, TRACE, Lineage, mark_of, read_lineage
 from decouple.reporting import Observer, Reporter
 from decouple.runtimes import Runtime, runtime_for
+from decouple.spying import Call, Calls
 
 if TYPE_CHECKING:
     from decouple.limits import Limit
@@ -130,6 +131,7 @@ class Function:
         self._numbers = itertools.count(1)
         self._live: dict[Invocation, None] = {}
         self._durations = Histogram()
+        self._calls = Calls(f"function {self.name}")
         self._ended = self._errors = self._timeouts = self._throttles = self._late = 0
         self._peak = self._cold = self._warm = self._pending = 0
         self._log: deque[Change] = deque()
@@ -311,6 +313,8 @@ class Function:
                 self._late += late and invocation.over
         if first:
             self._make_room(invocation)
+            if self._reporter.observers:
+                self._calls.keep_run(invocation, outcome)
             self._tell_end(invocation, outcome.error)
         elif late and invocation.over:
             self.tell("late result", id=invocation.request_id, reason=f"{self.timeout:g} s were over")
@@ -387,6 +391,11 @@ class Function:
         return self._send({"Records": [topic_record(notification)]}, lineage)
 
     # -- looking -------------------------------------------------------------------------------------------------
+
+    @property
+    def calls(self) -> list[Call]:
+        """The newest runs that have ended, as many as the broker keeps changes, oldest first; see Consumer.calls."""
+        return self._calls.so_far(self._reporter.observers)
 
     def stats(self) -> FunctionStats:
         """Its numbers now."""

@@ -12,7 +12,7 @@ from decouple.clock import AMBIENCE, Clock
 if TYPE_CHECKING:
     from decouple.testing.faults import Injection
 
-__all__ = ["begun"]
+__all__ = ["begun", "check_plan"]
 
 
 def begun(faults: Any, clock: Clock, seed: int | None, *, ambient: bool) -> Injection | None:
@@ -24,9 +24,14 @@ def begun(faults: Any, clock: Clock, seed: int | None, *, ambient: bool) -> Inje
     if ambience is not None:
         faults = ambience.faults if faults is None else faults
         seed = ambience.seed if seed is None else seed
-    if faults is None:
+    if check_plan(faults) is None:
         return None
-    if not callable(getattr(faults, "begin", None)):
-        raise TypeError(f"faults must be decouple.testing.Faults(...) or None, not {faults!r:.80}")
     injection: Injection = faults.begin(clock, seed)
     return injection
+
+
+def check_plan(faults: Any) -> Any:
+    """What was given as faults, if it is a plan or None. Raises TypeError."""
+    if faults is not None and not callable(getattr(faults, "begin", None)):
+        raise TypeError(f"faults must be decouple.testing.Faults(...) or None, not {faults!r:.80}")
+    return faults

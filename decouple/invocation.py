@@ -62,15 +62,16 @@ class Environment:
 class Invocation:
     """A run that has its place among the function's concurrent ones. It is a job: `run`, or `arun` for an async handler.
 
-    event: as the handler gets it, its own; ended: told once how it ended, in whatever thread notices it; lineage: of the
-    event. deadline: FAR until the run begins. killed: its end was brought about, so what comes of it is no late result. quiet:
+    event: as the handler gets it, its own; ended: told once how it ended, in whatever thread notices it; lineage: of
+    the event; given: the event again, where somebody records. deadline: FAR until the run begins. killed: its end was
+    brought about, so what comes of it is no late result. quiet:
     its error is raised by whoever waits, and not for the runner's report, too (two threads would write into its traceback).
     client: what the caller says of itself, for the context.
     """
 
     __slots__ = (
-        "awaits", "client", "deadline", "ended", "environment", "event", "function", "killed", "lineage", "over", "quiet",
-        "request_id", "started_at", "task",
+        "awaits", "client", "deadline", "ended", "environment", "event", "function", "given", "killed", "lineage", "over",
+        "quiet", "request_id", "started_at", "task",
     )  # fmt: skip
 
     environment: Environment  # from when it has its place
@@ -85,6 +86,7 @@ class Invocation:
     ) -> None:
         self.function = function
         self.event = event
+        self.given: Any = None
         self.request_id = request_id
         self.ended = ended
         self.awaits: bool = function.awaits
@@ -168,6 +170,8 @@ class Invocation:
 
     def _begin(self) -> None:
         self.started()
+        if self.function._reporter.observers:
+            self.given = own_copy(self.event, self.function.name)  # for the calls: the handler may change its own
         watch(self.function, self.environment.runtime)
 
     def abandon(self) -> None:

@@ -19,6 +19,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from decouple.amending import change_settings
+from decouple.asserting import AssertingTopic
 from decouple.clock import Clock, Seconds, datetime_at, default_clock
 from decouple.core.archive import Archive
 from decouple.core.once import Once
@@ -60,7 +61,7 @@ class TopicStats(NamedTuple):
     archived: int
 
 
-class Topic(Subscribing):
+class Topic(Subscribing, AssertingTopic):
     """A topic: standard, or FIFO by a name that ends in .fifo (or fifo=True).
 
     max_message_size: UTF-8 bytes of body and attributes, 1,024 to 1,048,576 (262,144). For FIFO topics:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from decouple.attempt import cut_short, reason_of
 from decouple.callers import WORK
 from decouple.calls import answer_of
-from decouple.core.settings import LONGEST_IN_FLIGHT
+from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND
 from decouple.errors import BodyNotDecoded, NotInFlight, ReceiptExpired
 from decouple.intake import Intake
 from decouple.message import Message
+from decouple.spying import Call
 from decouple.verdicts import Reject, Retry
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Turn(Intake):
 
     def _handle(self, message: Message[Any]) -> None:
         with Run(self, message) as run:
-            answer_of(self.consumer.handler(run.argument()), self.consumer.name)
+            run.result = answer_of(self.consumer.handler(run.argument()), self.consumer.name)
 
     def _handle_more(self) -> None:
         """What is visible by now, for a short while, as a worker does that has nothing else to do: 20 us less for each."""
@@ -94,7 +95,7 @@ class Turn(Intake):
             for message in messages:
                 if self._begin(message):
                     with Run(self, message) as run:
-                        await self.consumer.handler(run.argument())
+                        run.result = await self.consumer.handler(run.argument())
         finally:
             if messages:
                 try:
@@ -137,19 +138,21 @@ class Turn(Intake):
 class Run:
     """A handler at work on a message, from its begin to the settling of the message."""
 
-    __slots__ = ("called", "consumer", "message", "turn")
+    __slots__ = ("called", "consumer", "given", "message", "result", "turn")
 
     def __init__(self, turn: Turn, message: Message[Any]) -> None:
         self.turn = turn
         self.consumer = turn.consumer
         self.message = message
         self.called = False
+        self.given: Any = None
+        self.result: Any = None
 
     def argument(self) -> Any:
         """What the handler is called with. Raises BodyNotDecoded."""
-        argument = self._argument()
+        self.given = self._argument()
         self.called = True
-        return argument
+        return self.given
 
     def _argument(self) -> Any:
         wanted, message = self.consumer._wanted, self.message
@@ -182,6 +185,8 @@ class Run:
     ) -> bool:
         late = not (self.message.settled or self.consumer.queue._holds(self.message))
         failed = False
+        if self.called and self.consumer.queue._reporter.observers:
+            self._keep(error)
         if error is None:
             ending = self._succeed()
         elif cut_short(error, self.consumer.awaits):
@@ -190,6 +195,14 @@ class Run:
             ending, failed = self._fail(error)
         self.consumer._ended(self.turn, ending, failed=failed, late=late)
         return error is None or not (failed or ending == "interrupted")
+
+    def _keep(self, error: BaseException | None) -> None:
+        """Among the consumer's calls, before the record of what becomes of the message."""
+        queue, consumer = self.consumer.queue, self.consumer
+        now = queue._now()
+        seconds = (now - consumer._running.get(self.turn, now)) / SECOND
+        call = Call(self.given, self.result, error, self.message.id, queue._shown(now), seconds)
+        consumer._calls.keep(queue._reporter.observers, call)
 
     # -- what becomes of the message ---------------------------------------------------------------------------
 

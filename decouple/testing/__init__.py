@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import decouple.testing.laws as laws
 from decouple.clock import VirtualClock
 from decouple.effects import effect
+from decouple.spying import Call
 from decouple.testing.ledger import Ledger
 from decouple.testing.replaying import Replayed, replay
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from decouple.testing.simulation import Simulation, Stopped, simulate
 
 __all__ = [
+    "Call",
     "Fault",
     "Faults",
     "Ledger",

@@ -195,7 +195,7 @@ class Injection:
     def __init__(self, plan: Mapping[str, tuple[Fault, ...]], clock: Clock, seed: int) -> None:
         self.seed = seed
         self.counts: Counter[str] = Counter()
-        self._plan = plan
+        self._plan: Mapping[str, tuple[Fault, ...]] = plan
         self._clock = clock
         self._began = clock.now()
         self._seen: Counter[tuple[str, str]] = Counter()
@@ -205,6 +205,22 @@ class Injection:
     def begin(self, clock: Clock, seed: int | None = None) -> Injection:
         """Itself: what belongs together has one."""
         return self
+
+    @property
+    def plan(self) -> Mapping[str, tuple[Fault, ...]]:
+        """What is planned, by kind."""
+        return self._plan
+
+    def become(self, other: Injection | None) -> None:
+        """Go on as this one, which was just begun, None: without any faults. So it is for all who hold it."""
+        with self._lock:
+            self.counts = Counter()
+            self._seen.clear()
+            self._chances.clear()
+            if other is None:
+                self._plan = {}
+            else:
+                self.seed, self._plan, self._began = other.seed, other._plan, other._began
 
     def has(self, kind: str) -> bool:
         """Whether there is any of that kind in the plan."""
