@@ -56,6 +56,8 @@
     |-- EndlessWork                .what, .links: jobs that put each other for ever at one instant
     |-- LawBroken                  .numbers: the books do not balance; or .id, .story, .seed: of a law that a test watches over
     |-- NotConformant              .failures, .report: behaviours that an engine does not have, or has undeclared
+    |-- NotIdempotent              .steps, .expected, .found, .seed: a handler that does more for two deliveries than for one
+    |-- NotDeterministic           .differences: a handler that does not do the same twice from the same beginning
     |-- NotRecorded                .id, .kept of .most: nothing is recorded of what was to be explained
     |-- InvalidRecording           .path, .line: a file that is no recording, or one of another version
     |-- ClockStuck                 waiting on a virtual clock that nobody moves
@@ -111,6 +113,8 @@ __all__ = [
     "NeedsBroker",
     "NotConformant",
     "NotDelivered",
+    "NotDeterministic",
+    "NotIdempotent",
     "NotInFlight",
     "NotInstalled",
     "NotRecorded",
@@ -778,6 +782,46 @@ class NotConformant(DecoupleError):
         super().__init__(f"{len(failures)} of {of} behaviours are not as they should be:{listed}")
         self.failures = dict(failures)
         self.report = report
+
+
+class NotIdempotent(DecoupleError):
+    """A handler's effects are not those of each event once, when one comes again or its process died in the midst of it.
+
+    events: in words, by their numbers; steps: what happened; expected, found: the effects; differences: between these.
+    """
+
+    def __init__(
+        self,
+        *,
+        events: Mapping[int, str],
+        steps: Iterable[str],
+        expected: object,
+        found: object,
+        differences: Iterable[str],
+        cases: int,
+        seed: int,
+    ) -> None:
+        self.events, self.steps, self.differences = dict(events), tuple(steps), tuple(differences)
+        self.expected, self.found = expected, found
+        self.cases, self.seed = cases, seed
+        parts = [
+            [f"event {number}: {words}" for number, words in self.events.items()],
+            [f"{number}. {words}" for number, words in enumerate(self.steps, 1)],
+            [*self.differences, f"once:  {expected!r:.400}", f"found: {found!r:.400}"],
+        ]
+        listed = "\n\n".join("\n".join(f"  {line}" for line in part) for part in parts)
+        super().__init__(f"not idempotent, as case {cases} shows, seed {seed}:\n\n{listed}")
+
+
+class NotDeterministic(DecoupleError):
+    """A handler's effects differ where it was given the same events twice, once each, from the same beginning."""
+
+    def __init__(self, differences: Iterable[str]) -> None:
+        self.differences = tuple(differences)
+        super().__init__(
+            f"the same events, once each, had other effects the second time ({'; '.join(self.differences)}): ignore= takes the "
+            f"names of what differs by itself, such as times and ids; or something is not put back, which reset= can do"
+        )
 
 
 class NotRecorded(DecoupleError, LookupError):

@@ -18,6 +18,7 @@ FLOORS = {
     "generic": 0,
     "calls": 0,
     "callers": 0,
+    "effects": 0,
     "addresses": 0,
     "capabilities": 0,
     "jsontext": 0,
@@ -105,7 +106,6 @@ FLOORS = {
     "context": 2,
     "stacks": 0,
     "lineage": 0,
-    "effects": 0,
     "restarting": 1,
     "mishaps": 1.4,
     "packages": 1,
@@ -207,6 +207,14 @@ FLOORS = {
     "testing.waiting": 7.1,
     "testing.simulation": 7.2,
     "testing.laws": 7.5,
+    "testing.steps": 7,
+    "testing.crashing": 7.05,
+    "testing.putting_back": 7.1,
+    "testing.looking": 7,
+    "testing.deliveries": 7,
+    "testing.cases": 7,
+    "testing.playing": 7.3,
+    "testing.idempotency": 7.5,
     "testing.worlds": 7.6,
     "testing.replaying": 7.5,
     "testing.conformance.expecting": 7.1,
@@ -464,7 +472,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
 
 
 # The public surface with its docstrings, and the tree of errors: long, but one idea.
-LONGEST = {"queue": 500, "errors": 850}
+LONGEST = {"queue": 500, "errors": 900}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:

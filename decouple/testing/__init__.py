@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         check_topic,
     )
     from decouple.testing.faults import Fault, Faults, Occasion
+    from decouple.testing.idempotency import Proof, prove_idempotent
     from decouple.testing.simulation import Simulation, Stopped, simulate
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Faults",
     "Ledger",
     "Occasion",
+    "Proof",
     "Replayed",
     "Simulation",
     "Stopped",
@@ -40,6 +42,7 @@ __all__ = [
     "check_topic",
     "effect",
     "laws",
+    "prove_idempotent",
     "replay",
     "restartable",
     "simulate",
@@ -55,6 +58,7 @@ LATER = {
         "decouple.testing.conformance.running",
     ),
     **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
+    **dict.fromkeys(("Proof", "prove_idempotent"), "decouple.testing.idempotency"),
     **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
 }
 
