@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
+from decouple.capabilities import MEMORY, Capabilities
 from decouple.clock import AMBIENCE, SECOND, Clock, Seconds, default_clock, nanoseconds
 from decouple.core.changes import Change
 from decouple.core.places import SHARED
@@ -23,6 +24,7 @@ from decouple.errors import (
     DecoupleError,
     TopicNotFound,
 )
+from decouple.injecting import begun
 from decouple.limits import Limit
 from decouple.numbers import whole
 from decouple.observing import Observing
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from decouple.serving import Served
     from decouple.staff import Staff
     from decouple.subscription import Subscription
+    from decouple.testing.faults import Faults, Injection
     from decouple.topic import Topic
 
 __all__ = ["Broker"]
@@ -60,7 +63,8 @@ class Broker(Declaring, Observing):
     concurrency: how many runs of functions there may be at a time, over all of them (Lambda: 1,000 per account), None for
     no limit; senders: callables (def or async def) that take what goes to "email", "sms" and "application" subscriptions,
     as an Outgoing; what has none waits in `outbox`; account, region: whose the queues, topics and functions are and where,
-    as their ARNs say; record: how many of the newest changes are kept for `explain` and `recording`.
+    as their ARNs say; record: how many of the newest changes are kept for `explain` and `recording`; faults: what goes
+    wrong in all of it, a plan from decouple.testing.
 
     Workers run from `start` or `with` (threads) or `async with` (tasks, and threads for what is no async def) until the
     end of it. On a VirtualClock nothing is started: work is done in `run_until_idle` and while the clock is moved.
@@ -81,6 +85,7 @@ class Broker(Declaring, Observing):
         clock: Clock | None = None,
         observers: Iterable[Callable[[Change], object]] = (),
         seed: int | None = None,
+        faults: Faults | Injection | None = None,
         concurrency: int | None = None,
         senders: Mapping[str, Callable[[Any], Any]] | None = None,
         account: str = ACCOUNT,
@@ -105,6 +110,7 @@ class Broker(Declaring, Observing):
             self._observers += ambience.observers
             seed = ambience.seed if seed is None else seed
         self.seed: int | None = seed
+        self._faults = begun(faults, self.clock, seed, ambient=clock is None)
         self._post = Post({} if senders is None else senders)
         self._queues: dict[str, Queue[Any]] = {}
         self._topics: dict[str, Topic] = {}
@@ -123,6 +129,11 @@ class Broker(Declaring, Observing):
     def __repr__(self) -> str:
         held = f"{len(self._queues)} queues, {len(self._topics)} topics, {len(self._functions)} functions"
         return f"<Broker: {held}{', closed' if self._closed else ''}>"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What its engine can do."""
+        return MEMORY
 
     # -- life --------------------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ class Observing:
     _observers: tuple[Callable[[Change], object], ...]
     _recorder: Recorder | None = None
     _record_since: int = 0
-    _seed: int | None
+    seed: int | None  # what chance begins with
     _queues: dict[str, Queue[Any]]
     _topics: dict[str, Topic]
     _functions: dict[str, Function]
@@ -96,4 +96,4 @@ class Observing:
         if self._recorder is None:
             raise NotRecorded("this broker", kept=0, dropped=0, most=0)
         ended = self.clock.now() + self.clock.epoch
-        return self._recorder.recording(started=self._record_since, ended=ended, seed=self._seed)
+        return self._recorder.recording(started=self._record_since, ended=ended, seed=self.seed)

@@ -13,13 +13,14 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import islice
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from decouple.aio import AsyncQueue
 from decouple.arns import ACCOUNT, REGION, arn_of
-from decouple.callers import caller
+from decouple.asserting import AssertingQueue
+from decouple.callers import caller, handled
 from decouple.clock import AMBIENCE, Clock, Seconds, default_clock
 from decouple.core.fifo import Fifo
 from decouple.core.machine import Machine
@@ -34,6 +35,7 @@ from decouple.errors import (
 )
 from decouple.generic import T
 from decouple.handling import Handling
+from decouple.injecting import begun
 from decouple.large_bodies import LargeBodies, Pointer, bring_in, remove_all
 from decouple.lobby import Lobby
 from decouple.message import Entry, FifoMessage, Message, Sent, TypedFifoMessage, TypedMessage
@@ -54,6 +56,7 @@ __all__ = ["Queue"]
 if TYPE_CHECKING:
     from decouple.codecs import Codec
     from decouple.core.policy import Policy
+    from decouple.testing.faults import Faults, Injection
 
 # by: FIFO, typed
 MESSAGES = {
@@ -62,12 +65,11 @@ MESSAGES = {
     (True, False): FifoMessage,
     (True, True): TypedFifoMessage,
 }
-UNTIL = attrgetter("until")
 # The lock-free doors of the engine rely on the steps of an interpreter with a GIL.
 HAS_GIL = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-class Queue(Sending[T], Receiving[T], Handling[T]):
+class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
     """A queue: standard (at least once, in any order, oldest visible first in calm times) or FIFO.
 
     A received message is invisible for the visibility timeout and then comes back, unless it was deleted. Threads and
@@ -79,7 +81,8 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
     rejected messages and bodies that do not decode); max_in_flight (120,000); redrive_allow: which queues may
     begin to use this one as dead letter, "all", "none" or up to ten; large_bodies: where to keep bodies over
     the limit; body: what is sent and received, str or a class; tags: up to 50, text by name; clock: SystemClock, inside
-    simulate() the simulation's, or the dead-letter queue's. Source: SQS developer guide.
+    simulate() the simulation's, or the dead-letter queue's; faults: what goes wrong here, a plan from decouple.testing.
+    Source: SQS developer guide.
 
     fifo (None: a name that ends in .fifo): order within each group of messages, and one send counted once: a send with a
     deduplication id used in the last 5 minutes is accepted and not enqueued. content_based_deduplication: the id is the
@@ -109,6 +112,7 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
         body: type[T] = str,  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]  # T is str by default
         tags: Tags | None = None,
         clock: Clock | None = None,
+        faults: Faults | Injection | None = None,
     ) -> None:
         self.name = check_queue_name(name, fifo)
         self.fifo: bool = name.endswith(".fifo") if fifo is None else fifo
@@ -144,7 +148,14 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
         settings = Settings(**read_settings(given, Settings(), self))
         make: Any = MESSAGES[self.fifo, self._codec is not None]
         self._make: Callable[[], Message[T]] = make
-        kind: type[Machine] = Fifo if self.fifo else Standard
+        kind: Callable[..., Machine] = Fifo if self.fifo else Standard
+        self._faults = begun(faults, self.clock, None, ambient=clock is None)
+        if self._faults is not None:
+            from decouple.core.faulty import FaultyFifo, FaultyStandard  # here, because only tests have faults
+            from decouple.mishaps import pause_after_receives
+
+            kind = partial(FaultyFifo if self.fifo else FaultyStandard, faults=self._faults)
+            pause_after_receives(self, self._faults)
         self._core: Machine = kind(
             self.name,
             settings,
@@ -154,6 +165,7 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
             owner=self,
             express=HAS_GIL,
             who=caller,
+            handled=handled,
         )
         self._order = self._core if isinstance(self._core, Fifo) else None
         self._lobby = Lobby(self._core, self._lock, self._now, self._follow_up)
@@ -452,19 +464,6 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
                 self._core.close(self._now())
         finally:
             self._follow_up()
-
-    def next_at(self) -> int:
-        """For the clock: the next instant at which something happens here by itself."""
-        with self._lock:
-            soonest = self._core.next_at() if self._task is None else min(self._core.next_at(), self._task.next_at())
-            return min([soonest, *(park.until for park in self._core.parked)])
-
-    def calm_until(self) -> int:
-        """For the clock of a simulation: nothing happens here by itself before then. Without the lock: O(parked) at most."""
-        core = self._core
-        if not core.due or self._task is not None:
-            return self.next_at()
-        return min(core.due, *map(UNTIL, core.parked)) if core.parked else core.due
 
     def settle(self) -> None:
         """For the clock: let happen what is due now, and end the waits that are over."""

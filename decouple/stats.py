@@ -16,7 +16,7 @@ __all__ = ["GroupStats", "QueueStats", "groups_of", "stats_of"]
 class QueueStats(NamedTuple):
     """What is in a queue now, and what has gone through it. Ages in seconds.
 
-    sent + moved_in = deleted + retained_out + purged + rejected + moved_out + moving + visible + in_flight + delayed.
+    sent + moved_in + injected = deleted + retained_out + purged + rejected + moved_out + moving + visible + in_flight + delayed.
     """
 
     visible: int
@@ -39,6 +39,7 @@ class QueueStats(NamedTuple):
     refused: int
     empty_receives: int
     duplicates: int
+    injected: int
 
 
 def stats_of(core: Machine, now: int) -> QueueStats:
@@ -52,7 +53,7 @@ def stats_of(core: Machine, now: int) -> QueueStats:
         moving=numbers["moving"],
         oldest_age=None if oldest is None else (now - oldest) / SECOND,
         parked=len(core.parked),
-        sent=numbers["accepted"] - counts.moved_in,
+        sent=numbers["accepted"] - counts.moved_in - counts.injected,
         received=core.taken - counts.fresh_gone + counts.redelivered,
         deleted=numbers["deleted"],
         expired=counts.expired,
@@ -66,6 +67,7 @@ def stats_of(core: Machine, now: int) -> QueueStats:
         refused=counts.refused,
         empty_receives=counts.empty_receives,
         duplicates=counts.duplicates,
+        injected=counts.injected,
     )
 
 

@@ -20,9 +20,10 @@ def family(changes: Sequence[Change], id: str) -> tuple[list[Change], list[str]]
     parents: dict[str, Change] = {}
     children: dict[str, list[str]] = {}
     for change in changes:
-        if change.origin is not None and change.id is not None:
+        source = change.origin or change.during
+        if source is not None and change.id is not None:
             parents.setdefault(change.id, change)
-            children.setdefault(change.origin, []).append(change.id)
+            children.setdefault(source, []).append(change.id)
         elif change.cause == "delivered" and change.id is not None and change.reason is not None:
             children.setdefault(change.id, []).append(change.reason)  # a function answers with the request's id
     before, ways = ancestors(parents, id)
@@ -47,8 +48,8 @@ def ancestors(parents: dict[str, Change], id: str) -> tuple[list[str], set[str]]
     """The ids it had before, latest first, and the subscriptions by which it came."""
     found: list[str] = []
     ways: set[str] = set()
-    while (change := parents.get(id)) is not None and change.origin is not None and change.origin not in found:
-        found.append(id := change.origin)
+    while (change := parents.get(id)) is not None and (source := change.origin or change.during) not in (None, *found):
+        found.append(id := str(source))
         ways |= {change.subscription} if change.subscription else set()
     return found, ways
 
@@ -118,7 +119,8 @@ def phrase(change: Change) -> str:
 
 def sent(change: Change) -> str:
     copy = "" if change.origin is None else f", a copy for the subscription of {change.subscription}"
-    return f"sent{copy}" + ("" if change.until is None else f", visible at {moment(change.until)}")
+    cause = "" if change.during is None or copy else ", by the handler of another"
+    return f"sent{copy}{cause}" + ("" if change.until is None else f", visible at {moment(change.until)}")
 
 
 def received(change: Change) -> str:
@@ -157,6 +159,7 @@ WORDS: dict[Cause, Callable[[Change], str]] = {
     "deleted": deleted,
     "moved in": moved_in,
     "undelivered": undelivered,
+    "fault": lambda change: "fault",
     "too late": lambda change: f"the receipt of receive {change.receipt} was refused: it came too late",
     "duplicate": lambda change: "sent again, and not enqueued",
     "delay ended": lambda change: "visible: its delay is over",

@@ -18,6 +18,7 @@ BACK: frozenset[Cause] = frozenset({"expired", "nacked", "refused"})
 def reasons(id: str, mine: Sequence[Change], everything: Sequence[Change], before: Sequence[Change]) -> Iterator[str]:
     """Sentences on the changes of the family of `id`. before: of older changes what is known of subscriptions."""
     for line in by_message(mine):
+        yield from why_twice(line)
         yield from why_again(line)
         yield from why_dead(line)
     for change in mine:
@@ -34,6 +35,13 @@ def by_message(mine: Sequence[Change]) -> list[list[Change]]:
         if change.queue and change.seq is not None:
             lines.setdefault((change.queue, change.seq), []).append(change)
     return list(lines.values())
+
+
+def why_twice(line: list[Change]) -> Iterator[str]:
+    """Where a fault put one more copy of it into a queue."""
+    for change in line:
+        if change.injects:
+            yield f"there twice in queue {change.queue!r}: a fault made a copy of it at {moment(change.at)}"
 
 
 def why_again(line: list[Change]) -> Iterator[str]:
@@ -60,6 +68,20 @@ def ended(held: Change, back: Change, line: list[Change]) -> str:
         return f"{whose} was given back at {moment(back.at)} by {back.who}{why}"
     if back.cause == "refused":
         return f"dead-letter queue {back.other!r} did not take it at {moment(back.at)}: {back.reason}"
+    lost = next((one for one in line if one.receipt == held.receives and one.cause == "fault"), None)
+    if lost is not None:
+        return f"the acknowledgement of {whose} at {moment(lost.at)} was lost: a fault"
+    crash = next((one for one in line if one.receives == held.receives and kind_of(one) == "crash"), None)
+    if crash is not None:
+        words = str(crash.reason).removeprefix("crash: ")
+        return (
+            f"the handler of {whose} crashed {words} ({moment(crash.at)}, a fault), "
+            f"and its time in flight ran out at {moment(back.at)}"
+        )
+    strain = next(
+        (one for one in line if one.receives == held.receives and kind_of(one) in ("slow", "clock_jump")), None
+    )
+    why += "" if strain is None else f"; {strain.reason}, a fault"
     late = next((one for one in line if one.receipt == held.receives and one.at > back.at), None)
     how = f"the receipt of {whose} expired at {moment(back.at)}, after {seconds(back.at - held.at)}"
     if late is not None:
@@ -67,6 +89,11 @@ def ended(held: Change, back: Change, line: list[Change]) -> str:
         refused = ", and was refused" if late.cause == "too late" else ""
         return f"{how}, {seconds(late.at - back.at)} before its {verb} came ({moment(late.at)}){refused}{why}"
     return f"{how}, and no acknowledgement came by it while the message was there{why}"
+
+
+def kind_of(change: Change) -> str | None:
+    """What kind of fault it is; None for all else."""
+    return change.reason.partition(":")[0] if change.cause == "fault" and change.reason else None
 
 
 def why_dead(line: list[Change]) -> Iterator[str]:
@@ -149,14 +176,15 @@ def seconds(nanoseconds: int) -> str:
 
 def now_of(mine: Sequence[Change]) -> list[str]:
     """What the last change of each message left it as."""
-    return [state(line[-1]) for line in by_message(mine) if line[-1].cause != "moved"]
+    steps = [[one for one in line if one.cause != "fault" or one.injects] for line in by_message(mine)]
+    return [state(line[-1]) for line in steps if line and line[-1].cause != "moved"]
 
 
 def state(change: Change) -> str:
     where, at = f"queue {change.queue!r}", moment(change.at)
     if change.cause in ("received", "visibility changed"):
         return f"in flight in {where} until {moment(change.until or change.at)}, receive {change.receives}"
-    if change.cause in ("sent", "moved in", "delay changed") and change.until is not None:
+    if (change.cause in ("sent", "moved in", "delay changed") or change.injects) and change.until is not None:
         return f"in {where}, visible at {moment(change.until)}"
     if change.cause in ("moving",):
         return f"on its way from {where} to queue {change.other!r}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from decouple.amending import amend, replay_again
 from decouple.arns import ACCOUNT, REGION, arn_of
-from decouple.callers import caller
+from decouple.callers import caller, handled
 from decouple.clock import Clock, datetime_at, random_bytes
 from decouple.core.archive import Archive
 from decouple.core.changes import Cause, Change
@@ -428,8 +428,9 @@ class Subscribing:
             return ()
         if publication is not None:
             more |= {"id": publication.id, "record": publication.record}
-            if cause == "published" and (publication.subject, publication.bodies) != (None, None):
-                more["settings"] = {"subject": publication.subject, "per_protocol": publication.bodies}
+            if cause == "published":
+                beside = {"subject": publication.subject, "per_protocol": publication.bodies}
+                more |= {"during": handled(), "settings": beside if any(beside.values()) else None}
         at = self.clock.now() + self.clock.epoch
         return (Change(cause=cause, queue="", at=at, topic=self.name, who=caller(), **more),)
 

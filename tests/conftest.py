@@ -24,11 +24,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin what takes long on another core, if it is among what is to run."""
+    """Begin what takes long on another core, if it is among what is to run: once, also with several workers (pytest -n)."""
     wanted = next((item.module for item in session.items if item.name.startswith("test_nothing_to_complain")), None)
-    if wanted is not None and not session.config.option.collectonly:
-        session.config.stash[wanted.CHECKING] = checks = wanted.begun()
-        session.config.add_cleanup(checks.kill)
+    first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    if wanted is not None and first and not session.config.option.collectonly:
+        checks = wanted.begun()
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            session.config.add_cleanup(checks.wait)  # another worker may still want to know what comes of them
+        else:
+            session.config.add_cleanup(lambda: wanted.ended(checks))
 
 
 @pytest.fixture(scope="session")

@@ -125,28 +125,28 @@ def test_attributes_come_back_as_they_were_sent_with_their_digest(
 @pytest.mark.parametrize(
     ("names", "returned"),
     [
-        (["All"], {"ab", "ab.c", "abc", "x"}),
-        ([".*"], {"ab", "ab.c", "abc", "x"}),
-        (["*"], {"ab", "ab.c", "abc", "x"}),
-        (["ab.*"], {"ab", "ab.c", "abc"}),
-        (["ab"], {"ab"}),
-        (["ab.c", "x", "unknown", "no name!", ""], {"ab.c", "x"}),
-        (["b.*"], set()),
-        (["AB"], set()),
-        (["ab*"], set()),
-        ([], set()),
+        (["All"], ["ab", "ab.c", "abc", "x"]),
+        ([".*"], ["ab", "ab.c", "abc", "x"]),
+        (["*"], ["ab", "ab.c", "abc", "x"]),
+        (["ab.*"], ["ab", "ab.c", "abc"]),
+        (["ab"], ["ab"]),
+        (["ab.c", "x", "unknown", "no name!", ""], ["ab.c", "x"]),
+        (["b.*"], []),
+        (["AB"], []),
+        (["ab*"], []),
+        ([], []),
     ],
     ids=str,
 )
 def test_message_attributes_are_asked_for_by_name_or_beginning(
-    sqs: Caller, url: str, names: list[str], returned: set[str]
+    sqs: Caller, url: str, names: list[str], returned: list[str]
 ) -> None:
     """SQS: "ab.*" is a prefix match on "ab"; unknown and illegal names are ignored."""
     sqs.send(url, MessageAttributes={name: text("v") for name in ("ab", "ab.c", "abc", "x")})
 
     [message] = sqs.receive(url, MessageAttributeNames=names)
 
-    assert set(message.get("MessageAttributes", {})) == returned
+    assert sorted(message.get("MessageAttributes", {})) == returned
     assert ("MD5OfMessageAttributes" in message) is bool(returned)
 
 

@@ -27,7 +27,7 @@ from decouple import (
     SystemClock,
 )
 from decouple.core.changes import Cause
-from decouple.testing import Ledger, VirtualClock
+from decouple.testing import Faults, Ledger, VirtualClock
 
 SECOND = 1_000_000_000
 NEW_YEAR = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * SECOND
@@ -220,8 +220,16 @@ def test_the_stories_and_the_queues_own_changes_are_all_causes_there_are(clock: 
     told |= set(schedule_story(VirtualClock()))
     told |= set(function_story(VirtualClock()))
     told |= set(late_story())
+    told |= set(fault_story(VirtualClock()))
 
     assert told == set(get_args(Cause))
+
+
+def fault_story(clock: VirtualClock) -> list[str]:
+    """What a test makes happen."""
+    ledger = Ledger()
+    Broker(clock=clock, observers=[ledger], faults=Faults(duplicate=1)).queue("orders").send("a")
+    return list(ledger.counts)
 
 
 def topic_story(clock: VirtualClock) -> list[str]:

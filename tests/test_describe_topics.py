@@ -265,7 +265,7 @@ def test_senders_and_chance_are_given_as_to_a_broker(clock: VirtualClock) -> Non
     broker.run_until_idle()
 
     assert [outgoing.body for outgoing in sent] == ["paid"]
-    assert broker._seed == 7
+    assert broker.seed == 7
 
 
 # -- web endpoints ---------------------------------------------------------------------------------------------

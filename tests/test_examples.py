@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 AUDIT, LEVELLING, LINT, LEDGER = "source_audit.py", "load_levelling.py", "lint_architecture.py", "fifo_ledger.py"
 IMAGES, CHAIN, LOGS = "image_pipeline.py", "queuing_chain.py", "log_pipeline.py"
 VOTING, RESPONSE, PLANE = "voting.py", "request_response.py", "control_plane.py"
+FLAKY = "flaky_consumer.py"
 WITHOUT = """\
 import runpy, sys
 sys.modules[{module!r}] = None  # from now on, importing it raises ImportError
@@ -1157,6 +1158,35 @@ def test_requests_that_cannot_be_drawn_say_why_below_their_table(tmp_path: Path)
     assert answers_of(ended.stdout).keys() == {"call", "queue"}
     assert "cannot be drawn: " in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+# -- flaky_consumer.py -------------------------------------------------------------------------------------------
+
+
+def test_the_flaky_consumer_is_caught_told_and_replayed_by_its_seed() -> None:
+    first = finished(run(FLAKY, "--seeds", "20"))
+
+    [seed] = re.findall(
+        r"^seed (\d+) breaks it: key '(?:order \d+)' was sent twice in queue 'charges'", first, re.MULTILINE
+    )
+    assert "a fault made a copy of it" in first or "was lost: a fault" in first or "expired at" in first
+    assert "repaired: 20 seeds, and nobody paid twice" in first
+
+    again = finished(run(FLAKY, "--seed", seed))
+    assert again.partition("again, exactly")[0] == first.partition("again, exactly")[0]
+
+
+def test_the_flaky_consumers_story_is_a_page(tmp_path: Path) -> None:
+    finished(run(FLAKY, "--seed", "2", "--page", tmp_path / "story.html"))
+
+    assert "<html" in (tmp_path / "story.html").read_text(encoding="utf-8")
+
+
+def test_the_flaky_consumer_wants_seeds() -> None:
+    ended = run(FLAKY, "--seeds", "0")
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--seeds: must be at least 1, not 0" in ended.stderr
 
 
 # -- control_plane -------------------------------------------------------------------------------------------------

@@ -500,3 +500,31 @@ def test_a_notebook_shows_a_story_by_itself(broker: Broker, orders: Queue) -> No
 
     assert story._repr_html_() in story.html()
     assert repr(story) == f"<Story of {story.id}: 1 changes>"
+
+
+def test_what_a_handler_sent_is_part_of_the_story_of_what_it_handled(clock: VirtualClock) -> None:
+    broker = Broker(clock=clock, record=100)
+    orders, bills = broker.queue("orders"), broker.queue("bills")
+    orders.consume(lambda message: bills.send(f"bill for {message.body}"))
+    other = bills.send("another bill")
+    order = orders.send("order 7")
+    broker.run_until_idle()
+    [bill] = [message for message in bills.peek() if message.body == "bill for order 7"]
+
+    story, ofthebill = broker.explain(order.id), broker.explain(bill.id)
+
+    assert story.ids == ofthebill.ids == (order.id, bill.id)
+    assert other.id not in str(story)
+    assert "sent, by the handler of another" in str(ofthebill)
+    assert ofthebill.complete
+
+
+def test_a_publication_by_a_handler_is_too(clock: VirtualClock) -> None:
+    broker = Broker(clock=clock, record=100)
+    events, orders, copies = broker.topic("events"), broker.queue("orders"), broker.queue("copies")
+    events.subscribe(copies)
+    orders.consume(lambda message: events.publish("shipped"))
+    order = orders.send("order 7")
+    broker.run_until_idle()
+
+    assert copies.peek()[0].id in broker.explain(order.id).ids

@@ -23,7 +23,7 @@ def numbers_of(state: Places) -> dict[str, int]:
     """Every message that came and where it is: `accepted` is the sum of the others. Cost: O(1)."""
     counts = state.counts
     return {
-        "accepted": state.taken + len(state.fresh) + counts.sent_aside + counts.moved_in,
+        "accepted": state.taken + len(state.fresh) + counts.sent_aside + counts.moved_in + counts.injected,
         "deleted": state.deleted,
         "retained_out": counts.retained_out,
         "purged": counts.purged,

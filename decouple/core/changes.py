@@ -38,6 +38,8 @@ Cause: TypeAlias = Literal[
     "configured",  # `settings` of the queue, or of the topic or its subscription, changed
     "closed",  # the queue takes and gives no more
     "too late",  # a FIFO queue refused a receipt whose time in flight was over: nothing changed
+    # something that may happen to the real service was made to happen; `reason` says what, its first word the kind
+    "fault",
     "denied",  # a principal's call was refused; `reason` says whose, what and why
     # of a topic, named by `topic`; `id` is the publication's, `subscription` says which
     "published",  # accepted by a topic, and on its way to every subscription that wants it
@@ -77,7 +79,7 @@ class Change(NamedTuple):
     `subscribed`, what a `published` has beside its record; origin: the id it had in `other`, where the move gave it a new
     one, or that of the publication it is a copy of, by `subscription`; topic, subscription, function, schedule: their
     names, for changes of these; who: the thread, task or handler that caused it, None where time did; receipt: of which
-    receive the receipt was that settled it.
+    receive the receipt was that settled it; during: of what was sent by a handler, the id of what that was handling.
     """
 
     cause: Cause
@@ -98,11 +100,17 @@ class Change(NamedTuple):
     schedule: str | None = None
     who: str | None = None
     receipt: int | None = None
+    during: str | None = None
 
     @property
     def happened_at(self) -> datetime:
         """The instant as an aware UTC datetime, to the microsecond."""
         return EPOCH + timedelta(microseconds=self.at // 1_000)
+
+    @property
+    def injects(self) -> bool:
+        """Whether it is a fault that made one more message."""
+        return self.cause == "fault" and self.reason is not None and self.reason.startswith("duplicate")
 
     @property
     def headline(self) -> str:

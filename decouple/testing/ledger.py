@@ -48,7 +48,7 @@ class Steps:
             return None
         place = (change.queue, change.id, change.seq)
         before = self.states.get(place)
-        if change.cause in ("sent", "moved in"):
+        if change.cause in ("sent", "moved in") or change.injects:
             allowed, after = before is None, after_arrival(change)
         elif change.cause in STEPS:
             froms, after = STEPS[change.cause]

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVarTuple
 
 from decouple.clock import SECOND
 from decouple.core.deadlines import FAR
+from decouple.effects import Crash
 from decouple.errors import BlockingCall, EndlessWork
 from decouple.testing.simulated_clock import SimulatedClock
 
@@ -266,8 +267,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """Keep the errors that nobody awaited."""
         error = context.get("exception")
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            return  # it is raised as itself
+        if isinstance(error, (KeyboardInterrupt, SystemExit, Crash)):
+            return  # it is raised as itself, or of the task of a handler that is dead
         if self.is_closed() or not isinstance(error, Exception):
             super().default_exception_handler(context)
         else:

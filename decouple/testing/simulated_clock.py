@@ -139,7 +139,3 @@ class SimulatedClock(VirtualClock):
         if len(self._calm) > STALE + 2 * len(self._readers):
             self._calm = [(reader.calm_until, number) for number, reader in self._readers.items()]
             heapify(self._calm)
-
-    def pass_to(self, instant: int) -> None:
-        """Let time pass; nothing happens on the way."""
-        self._now = max(self._now, instant)
