@@ -68,6 +68,14 @@ class Report(NamedTuple):
     errors: tuple[BaseException, ...]
     waiting_for: tuple[Waiting, ...]
 
+    def _repr_html_(self) -> str:
+        from decouple.shown import as_it_stands, table  # here, because only notebooks show it
+
+        words = f"handled: {self.handled}, errors: {len(self.errors)}, waiting for: {len(self.waiting_for)}"
+        rows = [*(("error", "", f"{type(error).__name__}: {error}") for error in self.errors)]
+        rows += [("waiting for", str(at), what) for at, what in self.waiting_for]
+        return as_it_stands(words) + (table(("", "when", "what"), rows) if rows else "")
+
 
 class Heard(list[BaseException]):
     """Errors of jobs, for one who waits. Known by a weak reference, so that an interrupted wait leaves nothing behind."""

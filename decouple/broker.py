@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from decouple.attributes import Value
+    from decouple.diagram import Diagram
     from decouple.findings import Finding
     from decouple.function import Function
     from decouple.lint_handlers import Handlers
@@ -372,9 +373,9 @@ class Broker(Declaring, Observing):
         declare(broker, description, types or {}, targets or {})
         return broker
 
-    def diagram(self, path: str | PathLike[str] | None = None) -> str:
-        """Queues, topics, who is subscribed by which filter, and where dead letters go, as Mermaid text; at `path`, a .svg
-        or .png file, also as a picture.
+    def diagram(self, path: str | PathLike[str] | None = None) -> Diagram:
+        """Queues, topics, who is subscribed by which filter, and where dead letters go, as Mermaid text, a str that shows
+        itself as a picture in a notebook; at `path`, a .svg or .png file, also as a picture.
 
         The text is the same for equal brokers. The picture needs the extra `diagram` and Graphviz's program dot: without
         them it raises NotInstalled. Raises ValueError, and QueueError, TopicError as describe().

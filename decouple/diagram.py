@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from decouple.errors import NotInstalled
 
-__all__ = ["draw", "mermaid"]
+__all__ = ["Diagram", "draw", "mermaid"]
 
 PICTURES = (".svg", ".png")
 EXTRA = "pip install 'decouple-messaging[diagram]'"
@@ -141,7 +141,22 @@ def id_of(kind: str, name: str) -> str:
 # -- Mermaid -------------------------------------------------------------------------------------------------------
 
 
-def mermaid(description: Mapping[str, Any]) -> str:
+class Diagram(str):
+    """The graph as text that Mermaid draws; where a notebook shows it, a picture, by Graphviz if that is installed."""
+
+    graph: Graph | None = None
+
+    def _repr_markdown_(self) -> str:
+        return f"```mermaid\n{self}```\n"
+
+    def _repr_svg_(self) -> str | None:
+        try:
+            return None if self.graph is None else picture_of(self.graph, ".svg").decode()
+        except NotInstalled:
+            return None  # the text says it all
+
+
+def mermaid(description: Mapping[str, Any]) -> Diagram:
     """The graph as text that Mermaid draws (https://mermaid.js.org/syntax/flowchart.html)."""
     graph = graph_of(description)
     lines = ["flowchart LR"]
@@ -150,7 +165,9 @@ def mermaid(description: Mapping[str, Any]) -> str:
     dead = [one.id for one in graph.nodes if one.dead]
     if dead:
         lines += ["    classDef dead stroke-dasharray: 5 5", f"    class {','.join(dead)} dead"]
-    return "\n".join(lines) + "\n"
+    diagram = Diagram("\n".join(lines) + "\n")
+    diagram.graph = graph
+    return diagram
 
 
 def arrow(edge: Edge) -> str:
@@ -163,7 +180,7 @@ def quoted(label: str) -> str:
     return '"' + MARKUP.sub(lambda mark: f"#{ord(mark[0])};", label) + '"'
 
 
-# -- a file --------------------------------------------------------------------------------------------------------
+# -- a picture -----------------------------------------------------------------------------------------------------
 
 
 def draw(description: Mapping[str, Any], path: str | PathLike[str]) -> None:
@@ -171,11 +188,15 @@ def draw(description: Mapping[str, Any], path: str | PathLike[str]) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in PICTURES:
         raise ValueError(f"path must end in {' or '.join(PICTURES)}, not {fspath(path)!r}; the text needs no path")
+    Path(path).write_bytes(picture_of(graph_of(description), suffix))
+
+
+def picture_of(graph: Graph, suffix: str) -> bytes:
+    """The graph as a picture of the kind with that suffix. Raises NotInstalled."""
     try:
         graphviz: Any = import_module("graphviz")
     except ModuleNotFoundError:
         raise NotInstalled("the Python package graphviz", purpose=f"a diagram as {suffix}", install=EXTRA) from None
-    graph = graph_of(description)
     dot = graphviz.Digraph(graph_attr={"rankdir": "LR"}, node_attr={"fontname": "sans-serif"})
     dot.attr("edge", fontname="sans-serif", fontsize="10")
     for one in graph.nodes:
@@ -187,4 +208,4 @@ def draw(description: Mapping[str, Any], path: str | PathLike[str]) -> None:
         picture: bytes = dot.pipe(format=suffix.removeprefix("."))
     except graphviz.ExecutableNotFound:
         raise NotInstalled("Graphviz's program dot", purpose=f"a diagram as {suffix}", install=PROGRAM) from None
-    Path(path).write_bytes(picture)
+    return picture

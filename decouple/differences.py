@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.change_json import details_to
 from decouple.core.records import details_of
+from decouple.shown import as_it_stands
 
 if TYPE_CHECKING:
     from decouple.core.changes import Change
@@ -53,6 +54,9 @@ class Difference(NamedTuple):
         ]
         lines += [f"{what}: {here} here, {there} there" for what, here, there in self.counts]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return as_it_stands(self)
 
 
 def difference(here: Recording, there: Recording, *, times: bool = True) -> Difference:

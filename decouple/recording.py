@@ -62,6 +62,15 @@ class Recording:
         seconds = (self.ended - self.started) / 1e9
         return f"<Recording: {len(self.changes)} changes in {seconds:g} s, {self.dropped} dropped, seed {self.seed}>"
 
+    def _repr_html_(self) -> str:
+        from decouple.shown import as_it_stands, table
+        from decouple.story_lines import instant, phrase, place
+
+        newest = self.changes[-SHOWN:]
+        more = f"the newest {SHOWN} of them:" if len(self.changes) > SHOWN else ""
+        rows = [(instant(one.at), one.id or "", place(one), phrase(one), one.who or "") for one in newest]
+        return as_it_stands(f"{self!r} {more}".rstrip()) + table(("when", "id", "where", "what", "who"), rows)
+
     @property
     def started_at(self) -> datetime:
         """When it began, as an aware UTC datetime."""
@@ -117,6 +126,8 @@ class Recording:
             raise InvalidRecording(str(path), line=None, why=f"{type(error).__name__}: {error}") from error
 
 
+SHOWN = 50
+"""So many changes does a notebook show."""
 PLAIN = ("dropped", "most", "seed", "started", "ended", "whole")
 """What stands in the header as it is."""
 

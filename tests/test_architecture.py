@@ -127,6 +127,7 @@ FLOORS = {
     "http_client": 2.3,
     "http_target": 2.5,
     "post": 2.4,
+    "shown": 0,
     "backlog": 1,
     "workers": 1.5,
     "loop_workers": 1.5,

@@ -18,6 +18,7 @@ from decouple.differences import Difference
 from decouple.errors import DecoupleError, QueueNotFound, TopicNotFound
 from decouple.recorder import Recorder
 from decouple.recording import Recording
+from decouple.shown import as_it_stands
 
 if TYPE_CHECKING:
     from decouple.broker import Broker
@@ -46,6 +47,9 @@ class Replayed(NamedTuple):
         lines = [f"{self.inputs} sends and publishes were made again", *(f"refused: {one}" for one in self.refused)]
         lines += [f"a handler raised {type(error).__name__}: {error}" for error in self.errors]
         return "\n".join([*lines, str(self.difference)])
+
+    def _repr_html_(self) -> str:
+        return as_it_stands(self)
 
 
 def replay(recording: Recording, *, into: Broker, times: bool = True) -> Replayed:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from decouple.clock import VirtualClock
+from decouple.clock import moved_by_hand
 
 if TYPE_CHECKING:
     from decouple.broker import Broker
@@ -53,7 +53,7 @@ class Bench:
         self.world = world
         self.traits = traits
         self._reopen, self._join = reopen, join
-        self.moved = world.clock if isinstance(world.clock, VirtualClock) else None
+        self.moved = moved_by_hand(world.clock)
         self.tick: float = 1 if self.moved is not None else max(traits.resolution, SHORTEST_TICK) * slower
         self.waited = False
         self._slower = slower
