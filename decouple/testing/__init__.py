@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         check_topic,
     )
     from decouple.testing.faults import Fault, Faults, Occasion
-    from decouple.testing.idempotency import Proof, prove_idempotent
+    from decouple.testing.proof.idempotency import Proof, prove_idempotent
     from decouple.testing.simulation import Simulation, Stopped, simulate
 
 __all__ = [
@@ -58,7 +58,7 @@ LATER = {
         "decouple.testing.conformance.running",
     ),
     **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
-    **dict.fromkeys(("Proof", "prove_idempotent"), "decouple.testing.idempotency"),
+    **dict.fromkeys(("Proof", "prove_idempotent"), "decouple.testing.proof.idempotency"),
     **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
 }
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import decouple
 from decouple.effects import EFFECTS, Crash, Driven
-from decouple.testing.steps import steps_of
+from decouple.testing.proof.steps import steps_of
 
 __all__ = ["Points", "home_of", "is_users"]
 
