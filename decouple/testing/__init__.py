@@ -8,12 +8,17 @@ from decouple.testing.ledger import Ledger
 from decouple.testing.replaying import Replayed, replay
 
 if TYPE_CHECKING:
-    from decouple.testing.simulation import Simulation, Stopped, simulate
+    from decouple.testing.simulating import simulate
+    from decouple.testing.simulation import Simulation, Stopped
 
 __all__ = ["Ledger", "Replayed", "Simulation", "Stopped", "VirtualClock", "laws", "replay", "simulate"]
 
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
-LATER = dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation")
+LATER = {
+    "Simulation": "decouple.testing.simulation",
+    "Stopped": "decouple.testing.simulation",
+    "simulate": "decouple.testing.simulating",
+}
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
 
