@@ -198,9 +198,8 @@ def words_for(name: str, value: Any) -> str:
     """One setting, as the title says it."""
     if name in ("arrivals", "service"):
         return f"{name} ({value})"
-    if name == "failures" and isinstance(value, tuple):
-        several: Any = value
-        return f"{name} ({' and '.join(map(str, several))})"
+    if name == "failures":
+        return f"{name} ({' and '.join(map(str, value if value.__class__ is tuple else (value,)))})"
     return f"{name} {value}"
 
 
@@ -215,12 +214,10 @@ def of_which(cost: Cost) -> str:
 def plain(value: Any) -> Any:
     """A value as what JSON holds."""
     value = value._asdict() if hasattr(value, "_asdict") else value
-    if isinstance(value, Mapping):
-        named: Any = value
-        return {str(key): plain(one) for key, one in named.items()}
-    if isinstance(value, (list, tuple)):
-        several: Any = value
-        return [plain(one) for one in several]
+    if hasattr(value, "items"):
+        return {str(key): plain(one) for key, one in value.items()}
+    if value.__class__ in (list, tuple):
+        return [plain(one) for one in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, (str, int)) else str(value)

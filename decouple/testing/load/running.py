@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from itertools import product
 from typing import Any
@@ -66,7 +69,23 @@ def checked(arrivals: Arrivals, service: Service | Seconds, settings: Mapping[st
 
 def run(plan: Plan, progress: Callable[[float], None]) -> Load:
     async def main() -> Load:
-        async with Broker() as broker:
-            return await Scene(plan, broker).run(progress)
+        with quiet():
+            async with Broker() as broker:
+                return await Scene(plan, broker).run(progress)
 
     return simulate(main, seed=plan.seed, faults=plan.faults)
+
+
+@contextmanager
+def quiet() -> Generator[None]:
+    """Without the warnings of this thread: of an overloaded queue there are thousands, and the result counts what they say."""
+    logger, here = logging.getLogger("decouple"), threading.get_ident()
+
+    def of_others(record: logging.LogRecord) -> bool:
+        return record.thread != here
+
+    logger.addFilter(of_others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(of_others)

@@ -108,8 +108,7 @@ class Sweep:
     def svg(self, *measures: str) -> str:
         """The picture: lines where one setting was swept, else a grid, the last one across.
 
-        measures: titles of the table, "total p99", "duplicates", "dead" and "cost" by default, but for those that are 0
-        for all. Raises ValueError, NotInstalled (the extra `plot`).
+        measures: titles of the table; by default those of "total p99", "duplicates", "dead" and "cost" that differ. Raises ValueError, NotInstalled (the extra `plot`).
         """
         wanted = self._wanted(measures)
         return picture(lambda: self._draw(wanted))
@@ -125,8 +124,12 @@ class Sweep:
                 raise ValueError(f"{title!r} is not a measure of a sweep; there are {', '.join(MEASURES)}")
         if titles:
             return [MEASURES[title] for title in titles]
-        said = self._measures()
-        return [MEASURES[title] for title in DRAWN if MEASURES[title] in said] or [MEASURES["handled"]]
+        return [MEASURES[title] for title in DRAWN if self._differs(MEASURES[title])] or [MEASURES[DRAWN[0]]]
+
+    def _differs(self, measure: Measure) -> bool:
+        """Whether it is worth a picture."""
+        values = [value for load in self.loads if (value := measure.value(load)) == value]
+        return bool(values) and max(values) > 1.05 * min(values)
 
     def _draw(self, measures: list[Measure]) -> Any:
         values = {one.title: [one.value(load) for load in self.loads] for one in measures}
