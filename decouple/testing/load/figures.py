@@ -25,7 +25,7 @@ def number(value: Any, name: str, *, least: float = 0, most: float = math.inf, o
     figure = float(value)
     if not (least < figure if over else least <= figure) or not figure <= most or math.isinf(figure):
         bounds = f"over {least:g}" if over else f"at least {least:g}"
-        bounds += "" if math.isinf(most) else f" and at most {most:,g}"
+        bounds += "" if math.isinf(most) else f" and at most {most:,}"
         raise ValueError(f"{name} must be {bounds}, not {value!r}")
     return figure
 

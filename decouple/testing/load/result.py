@@ -55,9 +55,10 @@ class Sample(NamedTuple):
 class Load:
     """What `simulate.load` gives. Durations in seconds; it prints as a table, and notebooks show it with its picture.
 
-    settings: as they were given; lasted: until the last message was gone, at least as long as messages came; arrived =
-    handled (at least once) + dead (and not handled before) + expired (by retention) + left (at the end). attempts: begun
-    handlings; failed: those that raised or timed out; duplicates: messages handled once more after they had been handled.
+    settings: as they were given; lasted: until the last message was gone, at least as long as messages came. arrived:
+    messages; handled: those of them on which work succeeded at least once; what was not deleted is dead, expired (by
+    retention) or left (at the end), some of it although it was handled. attempts: begun handlings; failed: those that raised
+    or timed out; duplicates: those that succeeded with a message that was handled already.
     dead: in the dead-letter queue, `reasons` has why, and how often. waiting: from the sending of a message until work on
     it begins for the first time; total: until it is handled for the first time; groups: total by group, of up to 1,000.
     samples: the queue over time, in even steps, 400 to 800 of them; backlog_peak, backlog_mean: visible messages, at every

@@ -32,6 +32,8 @@ LONG_POLL = 20 * SECOND
 POLLERS = 5
 """Those of Lambda that are always there, each waiting for messages. Source: Lambda, scaling behavior of SQS mappings."""
 IN_A_REQUEST = 10
+MILLISECOND = 1_000_000
+NAN = float("nan")
 
 
 class Failed(Exception):
@@ -48,6 +50,7 @@ class Scene:
         suffix = ".fifo" if plan.fifo else ""
         self.dead = broker.queue(f"load-dead{suffix}")
         self.queue = broker.queue(f"load{suffix}", dead_letter=self.dead, **plan.queue)
+        self.interval = 0 if plan.heartbeat is None else plan.heartbeat
         self.timeout = None if plan.timeout is None else plan.timeout / SECOND
         if plan.consumers is None:
             self.function: Any = broker.function(self.handle_batch, name="load", **plan.function)
@@ -58,7 +61,7 @@ class Scene:
         self.polls = Polls(plan.consumers or POLLERS, LONG_POLL)
         self.stage: Any = None  # the loop of the simulation
         self.samples: list[Sample] = []
-        self.step = max(1, plan.lasts // SAMPLES)
+        self.step = max(MILLISECOND, plan.lasts // SAMPLES)
         self.sending = True
 
     # -- what comes --------------------------------------------------------------------------------------------
@@ -104,6 +107,8 @@ class Scene:
         finally:
             now = self.now()
             books.busy += now - began
+            if self.interval:
+                books.beats += (now - began - 1) // self.interval
             self.leave(now)
 
     async def work_in_time(self, number: int, attempt: int) -> None:
@@ -246,11 +251,8 @@ class Scene:
             receives=(books.attempts if consumers else books.fetches) + empty,
             empty_receives=empty,
             deletes=deleted if consumers else books.fetches,
-            changes=nacked if consumers else 0,
+            changes=nacked + books.beats if consumers else 0,
         )
-
-
-MILLISECOND = 1_000_000
 
 
 class Books:
@@ -259,7 +261,7 @@ class Books:
     def __init__(self, plan: Plan) -> None:
         self.came, self.begun, self.done = array("q"), array("q"), array("q")
         self.attempts = self.failed = self.duplicates = 0
-        self.busy = self.billed = self.runs = self.fetches = 0
+        self.busy = self.billed = self.runs = self.fetches = self.beats = 0
         self.working = self.peak = 0
         self.area = self.most_visible = self.last_at = 0
         self._groups: dict[str, list[int]] = {}
@@ -336,9 +338,6 @@ class Books:
         """Of up to 1,000 groups."""
         names = sorted(self._groups, key=lambda name: -len(self._groups[name]))[:MOST_GROUPS]
         return {name: Latency.of([totals[number] for number in self._groups[name]]) for name in names}
-
-
-NAN = float("nan")
 
 
 def fate(chance: Random, failures: tuple[Failure, ...], of: str) -> str | None:

@@ -98,7 +98,7 @@ DAY = 86_400
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """A load that is to be run. lasts, drain, timeout: nanoseconds; given: all settings as they were given.
+    """A load that is to be run. lasts, drain, timeout, heartbeat: nanoseconds; given: all settings as they were given.
 
     consumers: how many; None where a function works. queue, consumer, trigger, function: what those are declared with.
     """
@@ -111,6 +111,7 @@ class Plan:
     faults: Any
     failures: tuple[Failure, ...]
     timeout: int | None
+    heartbeat: int | None
     prices: Prices
     fifo: bool
     consumers: int | None
@@ -125,7 +126,7 @@ def plan_of(arrivals: Arrivals, service: Service | Seconds, settings: Mapping[st
     """What is to be run. Raises TypeError, ValueError."""
     check_names(arrivals, settings)
     consumers = read_workers(settings)
-    timeout = settings.get("timeout")
+    timeout, heartbeat = settings.get("timeout"), settings.get("heartbeat")
     fifo = settings.get("fifo", False)
     if fifo and not arrivals.grouped:
         raise ValueError("fifo=True needs messages of groups, such as poisson(5, groups=10)")
@@ -138,6 +139,7 @@ def plan_of(arrivals: Arrivals, service: Service | Seconds, settings: Mapping[st
         faults=settings.get("faults"),
         failures=read_failures(settings.get("failures", ())),
         timeout=None if timeout is None else nanoseconds(timeout, "timeout", least=0.001),
+        heartbeat=None if heartbeat is None else nanoseconds(heartbeat, "heartbeat"),
         prices=settings.get("prices") or Prices(),
         fifo=bool(fifo),
         consumers=consumers,

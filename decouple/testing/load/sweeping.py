@@ -108,7 +108,8 @@ class Sweep:
     def svg(self, *measures: str) -> str:
         """The picture: lines where one setting was swept, else a grid, the last one across.
 
-        measures: titles of the table; by default those of "total p99", "duplicates", "dead" and "cost" that differ. Raises ValueError, NotInstalled (the extra `plot`).
+        measures: titles of the table; by default those of "total p99", "duplicates", "dead" and "cost" that differ.
+        Raises ValueError, NotInstalled (the extra `plot`).
         """
         wanted = self._wanted(measures)
         return picture(lambda: self._draw(wanted))
