@@ -47,7 +47,12 @@ def sweep(
     plans = [plan_for({**every, **dict(zip(axes, values, strict=True))}) for values in product(*axes.values())]
     with progress_of("sweep", len(plans), settings.get("progress")) as progress:
         loads = tuple(run(plan, partial(further, progress, done)) for done, plan in enumerate(plans))
-    return Sweep({name: tuple(map(str, values)) for name, values in axes.items()}, loads)
+    return Sweep({name: tuple(map(label, values)) for name, values in axes.items()}, loads)
+
+
+def label(value: Any) -> str:
+    """A value as a table shows it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def further(progress: Callable[[float], None], done: int, share: float) -> None:
