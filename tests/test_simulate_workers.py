@@ -462,6 +462,33 @@ def test_handlers_that_wait_for_what_cannot_come_are_cancelled_at_the_end() -> N
     assert ended == ["handler"]
 
 
+# -- a function at a FIFO queue ----------------------------------------------------------------------------------------
+
+
+def test_by_the_law_of_aws_each_group_of_a_fifo_queue_has_one_batch_at_work_and_a_new_group_need_not_wait() -> None:
+    """Lambda: "concurrency is at most the number of active message groups"; here the law alone would allow five."""
+    began: list[tuple[str, float]] = []
+
+    async def main() -> None:
+        async with Broker() as broker:
+            orders = broker.queue("orders.fifo", content_based_deduplication=True)
+
+            async def handle(event: dict[str, Any], context: Any) -> None:
+                began.extend((record["body"], now()) for record in event["Records"])
+                await asyncio.sleep(2)
+
+            orders.trigger(handle, batch_size=1, scaling="aws")
+            for body in ("a1", "a2"):
+                orders.send(body, group="a")
+            await asyncio.sleep(1)
+            orders.send("b1", group="b")
+            await asyncio.sleep(9)
+
+    simulate(main)
+
+    assert began == [("a1", 0), ("b1", 1), ("a2", 2)]
+
+
 # -- what happens next -------------------------------------------------------------------------------------------------
 
 
