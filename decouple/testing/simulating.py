@@ -65,7 +65,7 @@ class Simulate:
 
         It is the real engine that runs, in virtual time: one seed, one result. arrivals, service: see decouple.testing.load;
         service: seconds, or of what kind they are. lasts: for how many seconds messages come (a trace has an end of its own),
-        drain: for how many more the queue may then take to be empty (a day); seed; faults: as for simulate; failures: a
+        drain: for how many more the queue may then take to be empty (an hour); seed; faults: as for simulate; failures: a
         share of the attempts that raise, a Failure or a tuple of them; timeout: of one handling, or of one run of a
         function; prices: a table; progress: a bar after two seconds, None = where stderr is a terminal.
 

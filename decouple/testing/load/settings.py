@@ -93,7 +93,7 @@ TRIGGER = ("scaling", "pollers", "batch_size", "batch_window", "max_concurrency"
 FUNCTION = ("concurrency", "memory")
 OWN = ("lasts", "drain", "seed", "faults", "failures", "timeout", "prices", "progress", "fifo")
 NAMES = (*OWN, *QUEUE, *CONSUMER, *TRIGGER, *FUNCTION)
-DAY = 86_400
+HOUR = 3_600
 
 
 @attrs.frozen(kw_only=True)
@@ -134,7 +134,7 @@ def plan_of(arrivals: Arrivals, service: Service | Seconds, settings: Mapping[st
         arrivals=arrivals,
         service=service_of(service),
         lasts=read_length(arrivals, settings),
-        drain=nanoseconds(settings.get("drain", DAY), "drain"),
+        drain=nanoseconds(settings.get("drain", HOUR), "drain"),
         seed=read_seed(settings.get("seed", 0)),
         faults=settings.get("faults"),
         failures=read_failures(settings.get("failures", ())),
