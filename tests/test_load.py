@@ -397,8 +397,8 @@ class Bar:
 
     made: list[Bar]
 
-    def __init__(self, total: float, disable: bool | None, **more: object) -> None:
-        self.total, self.disable, self.more, self.n = total, disable, more, 0.0
+    def __init__(self, total: float, **more: object) -> None:
+        self.total, self.more, self.n = total, more, 0.0
         self.closed = False
         Bar.made.append(self)
 
@@ -422,12 +422,18 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
     return Bar.made
 
 
-def test_a_bar_comes_after_two_seconds_and_only_where_somebody_looks(bars: list[Bar]) -> None:
+def test_a_bar_comes_after_two_seconds_and_only_where_somebody_looks(
+    bars: list[Bar], monkeypatch: pytest.MonkeyPatch
+) -> None:
     simulate.load(ONCE, 1, consumers=1)
+    assert bars == []
+
     simulate.sweep(ONCE, 1, consumers=[1, 2], progress=True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    simulate.load(ONCE, 1, consumers=1)
     simulate.load(ONCE, 1, consumers=1, progress=False)
 
-    assert [(bar.total, bar.n, bar.disable, bar.more["delay"]) for bar in bars] == [(1, 1, None, 2), (2, 2, False, 2)]
+    assert [(bar.total, bar.n, bar.more["delay"]) for bar in bars] == [(2, 2, 2), (1, 1, 2)]
 
 
 def test_progress_without_tqdm_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -449,7 +455,13 @@ def test_a_ctrl_c_ends_a_sweep_and_leaves_nothing_behind(bars: list[Bar]) -> Non
         return 0.1
 
     with pytest.raises(KeyboardInterrupt):
-        simulate.sweep(load.every(1), load.Service("until a Ctrl-C", 0.1, interrupted), lasts=100, consumers=[1, 2, 3])
+        simulate.sweep(
+            load.every(1),
+            load.Service("until a Ctrl-C", 0.1, interrupted),
+            lasts=100,
+            consumers=[1, 2, 3],
+            progress=True,
+        )
 
     assert drawn == 150
     assert 1 < bars[0].n < 2

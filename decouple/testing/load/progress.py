@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib import import_module
@@ -22,7 +23,9 @@ def progress_of(what: str, total: int, wanted: bool | None) -> Generator[Callabl
 
     wanted: None = where stderr is a terminal and tqdm is installed; True: also elsewhere. Raises NotInstalled.
     """
-    if wanted is False or (wanted is None and find_spec("tqdm") is None):
+    # Not by tqdm's disable=None: also a bar that is not shown starts a thread of tqdm's, which stays.
+    looked_at = sys.stderr.isatty() and find_spec("tqdm") is not None if wanted is None else wanted
+    if not looked_at:
         yield lambda done: None
         return
     try:
@@ -31,6 +34,5 @@ def progress_of(what: str, total: int, wanted: bool | None) -> Generator[Callabl
         raise NotInstalled(
             "the Python package tqdm", purpose="progress=True", install="pip install 'decouple-messaging[progress]'"
         ) from None
-    disable = None if wanted is None else False  # None: unless it is a terminal
-    with tqdm(total=total, desc=what, delay=DELAY, disable=disable, leave=False, bar_format=FORMAT) as bar:
+    with tqdm(total=total, desc=what, delay=DELAY, leave=False, bar_format=FORMAT) as bar:
         yield lambda done: bar.update(min(done, total) - bar.n)
