@@ -471,6 +471,16 @@ class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
             soonest = self._core.next_at() if self._task is None else min(self._core.next_at(), self._task.next_at())
             return min([soonest, *(park.until for park in self._core.parked)])
 
+    def quiet_until(self, now: int) -> int:
+        """For a simulation's clock, which asks often: before then nothing happens here by itself, `next_at` may be later."""
+        core = self._core
+        if core.due <= now and not (core.listening or core.closed or core.outgoing or core._in_doubt()):
+            with self._lock:
+                if core._next_at() > now:
+                    core.settle(now)  # with nothing to settle: it looks until when that is so
+        quiet = core.due if self._task is None else 0
+        return min([quiet, *(park.until for park in core.parked)]) if core.parked else quiet
+
     def settle(self) -> None:
         """For the clock: let happen what is due now, and end the waits that are over."""
         try:

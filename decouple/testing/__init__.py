@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     )
     from decouple.testing.faults import Fault, Faults, Occasion
     from decouple.testing.proof.idempotency import Proof, prove_idempotent
-    from decouple.testing.simulation import Simulation, Stopped, simulate
+    from decouple.testing.simulating import simulate
+    from decouple.testing.simulation import Simulation, Stopped
 
 __all__ = [
     "Behaviour",
@@ -59,7 +60,8 @@ LATER = {
     ),
     **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
     **dict.fromkeys(("Proof", "prove_idempotent"), "decouple.testing.proof.idempotency"),
-    **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
+    "simulate": "decouple.testing.simulating",
+    **dict.fromkeys(("Simulation", "Stopped"), "decouple.testing.simulation"),
 }
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any

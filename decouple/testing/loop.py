@@ -23,10 +23,11 @@ from operator import attrgetter
 from random import Random
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVarTuple
 
-from decouple.clock import NEW_YEAR, SECOND, VirtualClock, Waiter
+from decouple.clock import NEW_YEAR, SECOND, Timed, VirtualClock, Waiter
 from decouple.core.deadlines import FAR
 from decouple.effects import Crash
 from decouple.errors import BlockingCall, EndlessWork
+from decouple.queue import Queue
 
 __all__ = ["Nothing", "SimulatedClock", "SimulatedLoop", "Task"]
 
@@ -121,6 +122,22 @@ class SimulatedClock(VirtualClock):
         who: Callable[[], str],
     ) -> Wait:
         return Wait(self.waits, who)
+
+    def soonest(self, before: int) -> tuple[int, Timed | None]:
+        """What happens by itself up to that instant, and to whom; FAR and None if nothing does.
+
+        As `_soonest` says it, but most queues need not be asked: each knows until when it is quiet, which costs a tenth.
+        """
+        best, now = min(before + 1, FAR), self._now
+        whose: Timed | None = None
+        for timed in self.attached():
+            if quiet_until(timed, now) < best and (at := timed.next_at()) < best:
+                best, whose = at, timed
+        return (FAR if whose is None else best), whose
+
+
+def quiet_until(timed: Timed, now: int) -> int:
+    return timed.quiet_until(now) if isinstance(timed, Queue) else 0
 
 
 class Task(asyncio.Task[Any]):
@@ -290,7 +307,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._stale -= 1
         self._too_many = self.steps + LONGEST_INSTANT
         timer_at = timers[0][0] if timers else FAR
-        at, timed = clock._soonest()
+        at, timed = clock.soonest(timer_at)
         if at > self.limit < timer_at:
             clock.pass_to(self.limit)
             self.limited = self._stopping = True
