@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
+from decouple.clock import SECOND
 from decouple.errors import QueueClosed
 from decouple.generic import T
 
@@ -86,19 +87,22 @@ class AsyncQueue(Generic[T]):
                 )
                 queue._remember(attempt_id, batch)
             return batch
-        most, lease, until = queue._asked(max_messages, wait, visibility_timeout)
+        if one and given is not None and plain:  # what _asked says in more calls
+            most, lease, until = 1, None, queue._now() + given * SECOND if given else None
+        else:
+            most, lease, until = queue._asked(max_messages, wait, visibility_timeout)
         while True:
             if until is None:
                 out = queue._receive_now(most, lease)
+            elif patience is None:
+                out = await self._wait(queue._task_park(most, lease, until))
             else:
                 out = await self._wait_patiently(queue._task_park(most, lease, until), patience)
             good = queue._decodable(out)
             if good or not out:
                 return good
 
-    async def _wait_patiently(self, park: TaskPark, patience: float | None) -> list[Delivery]:
-        if patience is None:
-            return await self._wait(park)
+    async def _wait_patiently(self, park: TaskPark, patience: float) -> list[Delivery]:
         hurry = park.loop.call_later(patience, park.give_up)
         try:
             return await self._wait(park)

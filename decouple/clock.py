@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from decouple.core.deadlines import FAR
 from decouple.core.records import EPOCH
 from decouple.errors import BlockingCall, ClockStuck
-from decouple.leap import Leap
+from decouple.leap import Leap, Lookout
 
 if TYPE_CHECKING:
     import asyncio
@@ -101,6 +101,12 @@ class Timed(Protocol):
     def settle(self) -> None: ...
 
 
+class Calm(Timed, Protocol):
+    """Something that also says at once until when nothing happens to it."""
+
+    def calm_until(self) -> int: ...
+
+
 class Clock(Protocol):
     """What a queue asks of time. `now` is read once per operation."""
 
@@ -127,6 +133,10 @@ class Clock(Protocol):
 
     def attach(self, timed: Timed) -> None:
         """Let the clock settle `timed` when it is moved, as long as `timed` lives."""
+        ...
+
+    def now_for(self, timed: Calm) -> Callable[[], int]:
+        """How `timed` reads the present instant, and nobody else: each time before it changes anything."""
         ...
 
     def sleep(self, waiter: Waiter, until: int) -> None:
@@ -165,6 +175,9 @@ class SystemClock:
 
     def attach(self, timed: Timed) -> None:
         """Nothing to do: nobody moves real time, and a waiting thread or task is its own timer."""
+
+    def now_for(self, timed: Calm) -> Callable[[], int]:
+        return self.now
 
     def sleep(self, waiter: Waiter, until: int) -> None:
         refuse_real_time(waiter.describe)
@@ -215,7 +228,7 @@ class VirtualClock:
         self._moving = threading.Lock()
         self._lock = threading.Lock()
         self._attached: dict[int, weakref.ref[Timed]] = {}
-        self._count = 0
+        self._count: int = 0
         self._settling: tuple[Timed, ...] = ()
 
     def __repr__(self) -> str:
@@ -283,6 +296,9 @@ class VirtualClock:
             attached = self._attached
             attached[number] = weakref.ref(timed, lambda _: attached.pop(number, None))
 
+    def now_for(self, timed: Calm) -> Callable[[], int]:
+        return self.now
+
     def attached(self) -> list[Timed]:
         """All to whom things happen on it, in the order they were made."""
         return [timed for reference in list(self._attached.values()) if (timed := reference()) is not None]
@@ -312,7 +328,7 @@ class VirtualClock:
             return Leap(
                 loop, lambda: self._step(until), wake if until < FAR else lambda: fail(ClockStuck(who(), seconds=0))
             )
-        return Lookout(loop, lambda: self._reads, lambda: fail(ClockStuck(who(), seconds=STUCK_AFTER)))
+        return Lookout(loop, STUCK_AFTER, lambda: self._reads, lambda: fail(ClockStuck(who(), seconds=STUCK_AFTER)))
 
     def _run(self, target: int, stop: Callable[[], bool] = lambda: False) -> None:
         me = threading.get_ident()
@@ -365,6 +381,11 @@ class VirtualClock:
         return best, whose
 
 
+def moved_by_hand(clock: Clock) -> VirtualClock | None:
+    """That clock, if time passes on it only when somebody moves it: not on real time, nor in a simulation."""
+    return clock if isinstance(clock, VirtualClock) and clock.by_hand else None
+
+
 class Ambience(NamedTuple):
     """What holds inside a simulation for all that is made there and not told otherwise. Set by simulate() alone.
 
@@ -406,34 +427,6 @@ def refuse_real_time(who: Callable[[], str]) -> None:
             f"{who()} on real time",
             "make it inside the simulation, where it takes the simulation's clock, or give it clock=",
         )
-
-
-class Lookout:
-    """For a waiting task on a virtual clock: calls `stuck` when `signs` have been the same for five real seconds.
-
-    The message, the advance or the close that ends the wait wakes the task by itself.
-    """
-
-    __slots__ = ("_handle", "_loop", "_seen", "_signs", "_stuck")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, signs: Callable[[], int], stuck: Callable[[], None]) -> None:
-        self._loop = loop
-        self._signs = signs
-        self._stuck = stuck
-        self._seen = signs()
-        self._handle = loop.call_later(STUCK_AFTER, self._look)
-
-    def _look(self) -> None:
-        signs = self._signs()
-        if signs == self._seen:
-            self._stuck()
-        else:
-            self._seen = signs
-            self._handle = self._loop.call_later(STUCK_AFTER, self._look)
-
-    def cancel(self) -> None:
-        """Stop looking."""
-        self._handle.cancel()
 
 
 def datetime_at(clock: Clock, instant: int) -> datetime:

@@ -225,11 +225,31 @@ class Consumer(Generic[P, R]):
         """Whether that turn may have another message."""
         return self._state == "running" and not self._runner.closing and len(self._turns) <= self._most
 
+    def _waits_again(self, turn: Turn) -> bool:
+        """Its message was handled: whether it waits for another, as a new turn in its place would."""
+        if not (self._goes_on and self._has_room_for(turn)):
+            return False
+        with self._lock:
+            if self._waiting is not None:
+                return False
+            self._waiting = turn
+        turn.message = None
+        try:
+            turn.begin()
+        except QueueClosed:
+            self._end("closed")
+            return False
+        except BaseException:
+            turn.stop()  # it leaves, and another one waits in its place
+            raise
+        return True
+
     def _leave(self, turn: Turn) -> None:
         """Its message was handled, or it waits no more. Interrupted, it may be called again."""
         if self._heart is not None:
             self._heart.remove(turn)
-        self._ended(turn, "interrupted")  # unless it has ended otherwise
+        if turn in self._running:
+            self._ended(turn, "interrupted")
         with self._lock:
             self._turns.pop(turn, None)
             if self._waiting is turn:

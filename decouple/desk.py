@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Generic
 
 from decouple.clock import Clock
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from decouple.testing.faults import Injection
 
 __all__ = ["Desk"]
+
+UNTIL = attrgetter("until")
 
 
 class Desk(Generic[T]):
@@ -60,3 +63,18 @@ class Desk(Generic[T]):
     def _follow_up(self) -> None:
         """Without the lock: what is to be done after a transition."""
         raise NotImplementedError
+
+    # -- for the clock -----------------------------------------------------------------------------------------
+
+    def next_at(self) -> int:
+        """The next instant at which something happens here by itself."""
+        with self._lock:
+            soonest = self._core.next_at() if self._task is None else min(self._core.next_at(), self._task.next_at())
+            return min([soonest, *(park.until for park in self._core.parked)])
+
+    def calm_until(self) -> int:
+        """In a simulation: nothing happens here by itself before then. Without the lock: O(parked) at most."""
+        core = self._core
+        if not core.due or self._task is not None:
+            return self.next_at()
+        return min(core.due, *map(UNTIL, core.parked)) if core.parked else core.due

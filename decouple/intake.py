@@ -44,7 +44,7 @@ class JobPark(Park):
 
     def wake(self) -> bool:
         # Not as part of what the sender, or the handler before, is at.
-        self.intake.context.copy().run(self.intake.runner.put, self.intake)
+        self.intake.runner.put(self.intake, context=self.intake.context.copy())
         return True
 
     def describe(self) -> str:
@@ -151,7 +151,7 @@ class Intake:
         if self.runner.closing:
             self.abandon()
             return []
-        until = self.queue._lobby.alarm_for(park)
+        until = None if park.done else self.queue._lobby.alarm_for(park)
         if until is not None:
             alarm_of(self).set(until)
             return []

@@ -72,7 +72,9 @@ class Lobby:
         if not park.done:
             if now >= core.due:
                 core.settle(now)
-            self.serve(now, awake=park)
+                self.serve(now, awake=park)
+            elif core.fresh or core.again or self.left:
+                self.serve(now, awake=park)
             if not park.done and now >= park.until:
                 core.leave(park)
                 self.serve(now)
@@ -127,6 +129,13 @@ class Lobby:
         if core.parked and self._watch:
             self._appoint(awake)
 
+    def handed_over(self, now: int) -> None:
+        """Under the lock: the first in line was served, and nothing else is visible."""
+        if self._core.parked or self.left:
+            self.serve(now)
+        else:
+            self._watch.clear()
+
     def _appoint(self, awake: Park | None) -> None:
         """Under the lock: wake somebody to watch wherever the watcher is gone, or would wake too late."""
         at = self._core.next_at()
@@ -166,14 +175,14 @@ class Lobby:
         while filled:
             try:
                 # commit
-                park = filled[0]
+                park: Any = filled[0]
                 del filled[0]
             except IndexError:
                 return  # another thread wakes them too
             try:
-                told = cast("Park", park).wake()
+                told = park.wake()
             except BaseException:
                 filled.appendleft(park)
                 raise
             if not told:
-                self.abandon(cast("Park", park))
+                self.abandon(park)

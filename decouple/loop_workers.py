@@ -58,7 +58,6 @@ class LoopWorkers:
         backlog.sort()
         before, backlog.later = sorted(backlog.later), []
         backlog.inbox = self
-        backlog.listener = self._told
         for entry in before:
             self.put(entry)
 
@@ -120,6 +119,7 @@ class LoopWorkers:
 
     def _told(self) -> None:
         """A job has ended: let those look who wait for it."""
+        self._backlog.listener = None
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
@@ -137,6 +137,7 @@ class LoopWorkers:
                 while not (mark.passed and done()):
                     waiter = loop.create_future()
                     self._waiters.append(waiter)
+                    self._backlog.listener = self._told
                     await waiter
         except TimeoutError:
             pass

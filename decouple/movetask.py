@@ -72,7 +72,7 @@ class MoveTask:
         self._hand: Move | None = None
         self._slots = 0  # how many instants of the rate are used up
         self._ratio = None if max_per_second is None else max_per_second.as_integer_ratio()
-        self._started = self._zero = queue.clock.now()
+        self._started = self._zero = queue._now()
         self._lock = threading.Lock()
         self._starter = (threading.get_ident(),)
         self._mover: tuple[int] | None = self._starter
@@ -124,6 +124,7 @@ class MoveTask:
         with self._lock:
             if self._status == "running":
                 self._status = "cancelling"
+                self._queue._now()  # as before every change: what happens next there is not what it was
         return self.moved
 
     def wait(self, timeout: Seconds | None = None) -> MoveTask:
@@ -159,7 +160,7 @@ class MoveTask:
         return self._mover is not None or (self._hand is not None and self._hand.claimed)
 
     def _due(self) -> bool:
-        return not self.over and (self._queue.closed or self._queue.clock.now() >= self._at())
+        return not self.over and (self._queue.closed or self._queue._now() >= self._at())
 
     def next_at(self) -> int:
         """For the clock: when it moves the next message, or a wait for it is over."""
@@ -171,7 +172,7 @@ class MoveTask:
         mover = self._mover
         if mover is not None and mover[0] == threading.get_ident():
             raise RuntimeError(f"{self!r} would wait for itself: this thread is making its moves")
-        return FAR if timeout is None else self._queue.clock.now() + nanoseconds(timeout, "timeout")
+        return FAR if timeout is None else self._queue._now() + nanoseconds(timeout, "timeout")
 
     # -- the moves ---------------------------------------------------------------------------------------------
 
@@ -182,7 +183,7 @@ class MoveTask:
         if self.over:
             self._leave()
         elif self._watchers:
-            now = self._queue.clock.now()
+            now = self._queue._now()
             for park in [park for park in list(self._watchers) if park.until <= now]:
                 self._tell(park)
 
@@ -215,7 +216,7 @@ class MoveTask:
             self._end("failed", f"queue {self._queue.name!r} is closed")
         elif not self._todo:
             self._end("completed" if self._failure is None else "failed", self._failure)
-        elif (now := self._queue.clock.now()) >= self._started + LONGEST:
+        elif (now := self._queue._now()) >= self._started + LONGEST:
             self._end("failed", f"it ran for {LONGEST // SECOND // 3600} hours, the longest a redrive may")
         else:
             # Late by more than a second (nobody looked): the moves missed meanwhile do not come in one burst.
@@ -293,7 +294,7 @@ class MoveTask:
     def _start(self, letters: list[Letter]) -> None:
         """Make the first moves; without a rate all of them."""
         queue = self._queue
-        now = queue.clock.now()
+        now = queue._now()
         with queue._lock:
             queue._tasks = (self, *queue._tasks[: REMEMBERED - 1])
         self._todo = deque(letters)

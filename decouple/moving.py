@@ -41,7 +41,7 @@ def bring(queue: Queue[Any], pick: Callable[[int], Move | None]) -> Move | None:
     move: Move | None = None
     try:
         with lock:
-            move = pick(queue.clock.now())
+            move = pick(queue._now())
             if move is not None:
                 move.claimed = True
         if move is None:
@@ -54,7 +54,7 @@ def bring(queue: Queue[Any], pick: Callable[[int], Move | None]) -> Move | None:
             except DecoupleError as error:
                 move.refusal = error
         with lock:
-            now = queue.clock.now()
+            now = queue._now()
             if move.arrived:
                 core.finish(now, move)
                 replaced = move.delivery.record[0] if move.entry is not None else None

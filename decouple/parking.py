@@ -111,7 +111,7 @@ class TaskPark(Park):
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[None] = self.loop.create_future()
         self._running: Any = asyncio._get_running_loop
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(self.loop)
 
     def arm(self) -> None:
         """From now on a wake is remembered until the future is next awaited."""

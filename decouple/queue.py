@@ -126,7 +126,7 @@ class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
 
             self._codec = codec_for(body)
         self._lock = threading.Lock()
-        self._now = self.clock.now
+        self._now = self.clock.now_for(self)
         given = {
             "visibility_timeout": visibility_timeout,
             "delay": delay,
@@ -464,22 +464,6 @@ class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
                 self._core.close(self._now())
         finally:
             self._follow_up()
-
-    def next_at(self) -> int:
-        """For the clock: the next instant at which something happens here by itself."""
-        with self._lock:
-            soonest = self._core.next_at() if self._task is None else min(self._core.next_at(), self._task.next_at())
-            return min([soonest, *(park.until for park in self._core.parked)])
-
-    def quiet_until(self, now: int) -> int:
-        """For a simulation's clock, which asks often: before then nothing happens here by itself, `next_at` may be later."""
-        core = self._core
-        if core.due <= now and not (core.listening or core.closed or core.outgoing or core._in_doubt()):
-            with self._lock:
-                if core._next_at() > now:
-                    core.settle(now)  # with nothing to settle: it looks until when that is so
-        quiet = core.due if self._task is None else 0
-        return min([quiet, *(park.until for park in core.parked)]) if core.parked else quiet
 
     def settle(self) -> None:
         """For the clock: let happen what is due now, and end the waits that are over."""

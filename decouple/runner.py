@@ -20,7 +20,7 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Literal
 
 from decouple.backlog import LOOK, Backlog, Entry, Job, Mark, Report, Waiting, entered
-from decouple.clock import Clock, Seconds, VirtualClock, datetime_at, nanoseconds
+from decouple.clock import Clock, Seconds, datetime_at, moved_by_hand, nanoseconds
 from decouple.core.deadlines import FAR
 from decouple.errors import DecoupleError, EndlessWork
 from decouple.generic import T
@@ -78,14 +78,16 @@ class Runner:
             self._backlog.ring()
             self._kept.drop()
 
-    def put(self, job: Job, at: int = 0) -> None:
+    def put(self, job: Job, at: int = 0, context: Context | None = None) -> None:
         """Let that job be done, at that instant of the clock or, if it is over, now; after all that was put before.
 
-        From any thread, also from a signal handler or a finalizer: it takes no lock. The job runs with a copy of the
-        caller's context variables. After close it is told at once that it will not be begun. Cost: O(1), under 1 us.
+        From any thread, also from a signal handler or a finalizer: it takes no lock. The job runs in that context, or
+        with a copy of the caller's variables. After close it is told at once that it will not be begun. Cost: O(1), under 1 us.
         """
         now = self._now()
-        self._inbox.put((at if at > now else now, next(self._order), job, copy_context()))
+        self._inbox.put(
+            (at if at > now else now, next(self._order), job, copy_context() if context is None else context)
+        )
         if self._backlog.closed:
             self._backlog.abandon()
 
@@ -327,9 +329,9 @@ class Runner:
     def _work_until(self, target: int) -> None:
         if self._workers is not None:
             self._watch_until(target, self._workers)
-        elif self._clock.by_hand and isinstance(self._clock, VirtualClock):
+        elif (clock := moved_by_hand(self._clock)) is not None:
             while self.next_at() <= target:
-                self._clock.advance_to_next()
+                clock.advance_to_next()
         else:
             self._work_here_until(target)
 

@@ -82,7 +82,7 @@ class Sending(Desk[T]):
                 now = self._now()
                 handed = core.hand_over(now, (text, now, seq))
                 if handed:
-                    self._lobby.serve(now)
+                    self._lobby.handed_over(now)
         finally:
             if core.filled:
                 self._lobby.wake()

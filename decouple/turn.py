@@ -36,7 +36,9 @@ MOST_IN_A_ROW = 1_000  # in a simulation, where a handler takes no time
 
 
 class Turn(Intake):
-    """Waits for one message, and is the job that handles it."""
+    """Waits for one message, and is the job that handles it. thread: whose, for the heart."""
+
+    thread: threading.Thread
 
     def __init__(self, consumer: Consumer[..., Any]) -> None:
         super().__init__(
@@ -51,7 +53,6 @@ class Turn(Intake):
         )
         self.consumer = consumer
         self.message: Message[Any] | None = None
-        self.thread = threading.current_thread()
 
     def run(self) -> None:
         """Handle the message that came, if it did; raises what the handler raised, after it was dealt with."""
@@ -63,6 +64,8 @@ class Turn(Intake):
                     self._handle(message)
             if messages:
                 self._handle_more()
+                if self.consumer._waits_again(self):
+                    messages = []
         finally:
             if messages:
                 try:
@@ -82,7 +85,7 @@ class Turn(Intake):
     def _handle_more(self) -> None:
         """What is visible by now, for a short while, as a worker does that has nothing else to do: 20 us less for each."""
         consumer, take, context = self.consumer, self.queue._take, self.context
-        if not consumer._goes_on:
+        if not (self.queue._core.fresh and consumer._goes_on):
             return
         until = self.queue._now() + IN_A_ROW
         for _ in range(MOST_IN_A_ROW):
@@ -123,7 +126,8 @@ class Turn(Intake):
     def _begin(self, message: Message[Any]) -> bool:
         """Let the next one wait; whether the message is still ours: it may have waited too long for a worker."""
         self.message = message
-        self.thread = threading.current_thread()
+        if self.consumer._heart is not None:
+            self.thread = threading.current_thread()
         self.consumer._came(self)
         if self.queue._holds(message):
             return True

@@ -202,6 +202,7 @@ FLOORS = {
     "testing.faults": 7,
     "testing.faulty_stores": 6.9,
     "testing.ledger": 7,
+    "testing.simulated_clock": 6.5,
     "testing.loop": 7,
     "testing.guards": 7.1,
     "testing.waiting": 7.1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 AUDIT, LEVELLING, LINT, LEDGER = "source_audit.py", "load_levelling.py", "lint_architecture.py", "fifo_ledger.py"
 IMAGES, CHAIN, LOGS = "image_pipeline.py", "queuing_chain.py", "log_pipeline.py"
-VOTING, RESPONSE = "voting.py", "request_response.py"
+VOTING, RESPONSE, PLANE = "voting.py", "request_response.py", "control_plane.py"
 FLAKY = "flaky_consumer.py"
 WITHOUT = """\
 import runpy, sys
@@ -1186,3 +1187,95 @@ def test_the_flaky_consumer_wants_seeds() -> None:
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "--seeds: must be at least 1, not 0" in ended.stderr
+
+
+# -- control_plane -------------------------------------------------------------------------------------------------
+
+
+def planes_of(output: str) -> dict[str, list[float]]:
+    """The table by design: load before and at most after, % for nobody, configured, seconds until half and all were."""
+    rows = re.findall(r"^(calls|queue|pushes|store|polls) (.+)$", output, re.MULTILINE)
+    return {
+        name: [
+            math.inf if word == "never" else float(word.replace(",", ""))
+            for word in re.findall(r"never|[\d,]+\.?\d*", row)
+        ]
+        for name, row in rows
+    }
+
+
+SMALL = ("--machines", 200)
+
+
+def test_a_fleet_that_starts_at_once_overwhelms_its_control_plane_for_good_in_one_design_of_five() -> None:
+    planes = planes_of(finished(run(PLANE, *SMALL)))
+
+    calls, queue, pushes, store, polls = planes.values()
+    assert list(planes) == ["calls", "queue", "pushes", "store", "polls"]
+    assert calls[1] == 200
+    assert calls[2] > 90
+    assert calls[3] < 60
+    assert calls[4:] == [math.inf, math.inf]
+    assert [plane[3] for plane in (queue, pushes, store, polls)] == [200] * 4
+    assert max(plane[2] for plane in (queue, pushes, store, polls)) <= 1
+    assert 4 < queue[5] < 6  # as fast as the servers can
+    assert queue[1] <= 50
+    assert pushes[0] == pytest.approx(polls[0], abs=2)
+    assert pushes[1] <= 30 >= polls[1]  # as before
+    assert 9 < pushes[5] < 12 > polls[5] > 9
+    assert store[:2] == [1, 1]
+    assert store[5] < 1
+
+
+def test_callers_that_pause_for_long_let_the_servers_recover() -> None:
+    calls = planes_of(finished(run(PLANE, *SMALL, "--pause", 10)))["calls"]
+
+    assert calls[3] == 200
+    assert 0 < calls[2] < 50
+    assert 5 < calls[5] < 30
+
+
+def test_the_fleet_is_the_same_for_the_same_seed() -> None:
+    one, again, other = (finished(run(PLANE, *SMALL, "--seed", seed)) for seed in (1, 1, 2))
+
+    assert one == again != other
+
+
+def test_load_and_recovery_of_all_designs_are_in_one_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+
+    finished(run(PLANE, *SMALL, "--out", tmp_path / "plane.svg"))
+
+    picture = (tmp_path / "plane.svg").read_text(encoding="utf-8")
+    assert picture.startswith("<?xml")
+    for title in ("calls: at most 200 a second", "all configured after: never", "store: at most 1 a second"):
+        assert f"<!-- {title} -->" in picture
+    assert picture.rstrip().endswith("</svg>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "without", "sentence"),
+    [
+        (["--machines", 100], None, "--machines must be from 200 to 10,000, not 100\n"),
+        (["--pause", "nan"], None, "--pause must be from 0 to 60 seconds, not nan\n"),
+        (["--seed", "x"], None, "argument --seed: invalid int value: 'x'\n"),
+        (["--out", "a.svg"], "matplotlib", "--out needs matplotlib: pip install 'decouple-messaging[plot]'\n"),
+    ],
+)
+def test_wrong_arguments_of_the_fleet_are_one_sentence_and_exit_code_2(
+    arguments: list[object], without: str | None, sentence: str
+) -> None:
+    ended = run(PLANE, *arguments, without=without)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", sentence)
+
+
+def test_a_fleet_that_cannot_be_drawn_says_why_below_its_table(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+
+    ended = run(PLANE, *SMALL, "--out", tmp_path / "nowhere" / "a.svg")
+
+    assert ended.returncode == 2
+    assert len(planes_of(ended.stdout)) == 5
+    assert "cannot be drawn: " in ended.stderr
+    assert ended.stderr.count("\n") == 1

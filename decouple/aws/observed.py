@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from decouple.arns import arn_of
+from decouple.clock import AMBIENCE
 from decouple.errors import NotRecorded
 from decouple.injecting import begun
 from decouple.numbers import whole
@@ -104,11 +105,21 @@ class Observed:
     _lock: threading.Lock
 
     def _prepare(
-        self, observers: Iterable[Callable[[Change], object]], seed: int | None, faults: Faults | None, record: int
+        self,
+        observers: Iterable[Callable[[Change], object]],
+        seed: int | None,
+        faults: Faults | None,
+        record: int,
+        *,
+        ambient: bool,
     ) -> None:
-        """Before there is any broker. Raises TypeError, ValueError."""
-        self._given = faults, whole(record, "record", 0), seed
+        """Before there is any broker. ambient: take what a simulation gives. Raises TypeError, ValueError."""
         self._observers = tuple(observers)
+        if ambient and (ambience := AMBIENCE.get()) is not None:
+            self._observers += ambience.observers
+            seed = ambience.seed if seed is None else seed
+            faults = ambience.faults if faults is None else faults
+        self._given = faults, whole(record, "record", 0), seed
         for observer in self._observers:
             if not callable(observer):
                 raise TypeError(f"observers must be callables that take a Change, not {observer!r}")

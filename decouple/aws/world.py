@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
 from decouple.aws.observed import Observed
 from decouple.broker import Broker
-from decouple.clock import Clock, SystemClock
+from decouple.clock import Clock, default_clock
 from decouple.core.changes import Change
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ S = TypeVar("S")
 class World(Observed):
     """Brokers by account and region on one clock.
 
-    clock: SystemClock() by default; account, region: of what is asked for without any; strict: also hold to what AWS
-    enforces only between accounts or over minutes (queue policies for SNS, 60 s between purges and after a deletion);
-    endpoint: where queue URLs and links lead ("http://127.0.0.1:4566"), None for AWS's own host names; observers: told of
-    every Change in any of the brokers, by names in the world's own account and region, elsewhere by ARNs; seed: as for
-    Broker; faults: what goes wrong in all of it, a plan from decouple.testing; record: how many of the newest changes are
-    kept for `explain` and `recording`.
+    clock: SystemClock() by default, in simulate() the simulation's, with its seed, faults and observers; account, region: of
+    what is asked for without any; strict: also hold to what AWS enforces only between accounts or over minutes (queue
+    policies for SNS, 60 s between purges and after a deletion); endpoint: where queue URLs and links lead
+    ("http://127.0.0.1:4566"), None for AWS's own host names; observers: told of every Change in any of the brokers, by names
+    in the world's own account and region, elsewhere by ARNs; seed: as for Broker; faults: what goes wrong in all of it, a
+    plan from decouple.testing; record: how many of the newest changes are kept for `explain` and `recording`.
 
     reach: what gives other processes of this machine an address where they find the world, if no endpoint serves it.
     handlers: Python callables by the Handler of Lambda functions: after `world.handlers["app.handler"] = handle` a
@@ -63,7 +63,7 @@ class World(Observed):
         faults: Faults | None = None,
         record: int = 0,
     ) -> None:
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = clock or default_clock()
         self.account = check_account(account)
         self.region = check_region(region)
         self.strict = strict
@@ -73,7 +73,7 @@ class World(Observed):
         self._places: dict[tuple[str, str], Place] = {}
         self._started = False
         self._lock = threading.Lock()
-        self._prepare(observers, seed, faults, record)
+        self._prepare(observers, seed, faults, record, ambient=clock is None)
         self.own = True
         """Whether it made all of its brokers, and may close them to begin anew."""
 
@@ -191,6 +191,11 @@ class World(Observed):
         for place in self.places:
             place.close(timeout)
 
+    async def aclose(self, timeout: float | None = None) -> None:
+        """The same, while the event loop goes on."""
+        for place in self.places:
+            await place.aclose(timeout)
+
     def reset(self) -> None:
         """Begin anew: all brokers are closed and forgotten, and what was recorded of them; clock and handlers stay.
 
@@ -246,6 +251,14 @@ class Place:
     def close(self, timeout: float | None = None) -> None:
         """Close the broker, then what is kept beside it."""
         self.broker.close(timeout)
+        self._close_kept()
+
+    async def aclose(self, timeout: float | None = None) -> None:
+        """The same, while the event loop goes on."""
+        await self.broker.aclose(timeout)
+        self._close_kept()
+
+    def _close_kept(self) -> None:
         for kept in list(self._kept.values()):
             close = getattr(kept, "close", None)
             if close is not None:

@@ -265,6 +265,8 @@ class Places:
 
     def next_at(self) -> int:
         """The next instant at which anything happens by itself; FAR if nothing will. Cost: O(1), and stale entries."""
+        if not (self.fresh or self.leased or self.again or self.older or self.odd or self.delayed or self.moving):
+            return FAR  # what a receive that begins to wait mostly finds
         try:
             self.quick = False
             return self._next_at()
@@ -274,8 +276,7 @@ class Places:
     def _next_at(self) -> int:
         if not self.rescheduled:
             return self.kept_since
-        soonest = self._lane_at()
-        soonest = min(soonest, self._fresh_at())
+        soonest = min(self._lane_at(), self._fresh_at())
         while (entry := self.deadlines.first()) is not None:
             if self._live(*entry):
                 return min(soonest, entry[0])
@@ -337,9 +338,8 @@ class Places:
         delivery = self._place_of(seq).get(seq) if move is None else move.delivery
         if delivery is None:
             return False
-        if at == delivery.record[1] + self.retention:
-            return True
-        return at == delivery.due and (seq in self.odd or seq in self.delayed)
+        ends = at == delivery.due and (seq in self.odd or seq in self.delayed)
+        return ends or at == delivery.record[1] + self.retention
 
     # -- what every transition uses ----------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from decouple.core.due import ENOUGH
 from decouple.core.fair import Fair
 from decouple.core.machine import why_dead
 from decouple.core.places import PAGE
-from decouple.core.records import NOTHING, Delivery, Details, Record
+from decouple.core.records import NOTHING, Delivery, Details, Record, new_delivery
 
 __all__ = ["Standard"]
 
@@ -232,11 +232,12 @@ class Standard(Fair):
         ready = not (receiver.done or receiver.gone or receiver.messages) and receiver.lease == self.lease
         if not ready or due < self.lane_end or self.taken >= self.ceiling:
             return False
-        delivery = self._new(record, now, due, None)
+        delivery = new_delivery(self.make, self.owner, record, now, due, None)
         # commit
         receiver.messages += (delivery,)
         receiver.done = True
         del self.parked[0]
+        self.quick_send = not (self.parked or self.held or self.closed)
         self.filled += (receiver,)
         self.leased[record[2]] = delivery
         self.lane_end = due

@@ -16,20 +16,17 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from datetime import datetime
-from functools import partial
 from heapq import heapify, heappop, heappush
-from operator import attrgetter
 from random import Random
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVarTuple
 
-from decouple.clock import NEW_YEAR, SECOND, Timed, VirtualClock, Waiter
+from decouple.clock import SECOND
 from decouple.core.deadlines import FAR
 from decouple.effects import Crash
 from decouple.errors import BlockingCall, EndlessWork
-from decouple.queue import Queue
+from decouple.testing.simulated_clock import SimulatedClock
 
-__all__ = ["Nothing", "SimulatedClock", "SimulatedLoop", "Task"]
+__all__ = ["Nothing", "SimulatedLoop", "Task"]
 
 Ts = TypeVarTuple("Ts")
 Step: TypeAlias = tuple[Callable[..., object], tuple[Any, ...], Context]
@@ -73,71 +70,6 @@ class Timer(asyncio.TimerHandle):
             self._callback = self._args = None
             if self._scheduled:
                 self._loop._one_cancelled()
-
-
-class Wait:
-    """A task that waits on the clock, for the list of who waits for what. Whoever ends the wait wakes the task."""
-
-    __slots__ = ("_waits", "who")
-
-    def __init__(self, waits: dict[Wait, None], who: Callable[[], str]) -> None:
-        self._waits = waits
-        self.who = who
-        waits[self] = None
-
-    def cancel(self) -> None:
-        """It is over."""
-        self._waits.pop(self, None)
-
-
-class SimulatedClock(VirtualClock):
-    """The time of a simulation: its loop lets it pass, and nobody else."""
-
-    def __init__(self, start: datetime = NEW_YEAR) -> None:
-        super().__init__(start)
-        self.waits: dict[Wait, None] = {}
-        # In C, and without counting: it is read several times for each message, and signs of life are for threads.
-        self.now = partial(attrgetter("_now"), self)  # type: ignore[method-assign]
-
-    def advance(self, seconds: object) -> NoReturn:
-        """Refused."""
-        raise RuntimeError(
-            "time passes by itself in a simulation: await asyncio.sleep(seconds), or step it from outside"
-        )
-
-    def advance_to_next(self) -> NoReturn:
-        """Refused."""
-        self.advance(0)
-
-    def sleep(self, waiter: Waiter, until: int) -> NoReturn:
-        """Refused: there is one thread, and all others would wait for this one."""
-        raise BlockingCall(waiter.describe(), "await it with .aio in an async def, or take what is there without wait=")
-
-    def call_at(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        until: int,
-        wake: Callable[[], object],
-        fail: Callable[[Exception], None],
-        who: Callable[[], str],
-    ) -> Wait:
-        return Wait(self.waits, who)
-
-    def soonest(self, before: int) -> tuple[int, Timed | None]:
-        """What happens by itself up to that instant, and to whom; FAR and None if nothing does.
-
-        As `_soonest` says it, but most queues need not be asked: each knows until when it is quiet, which costs a tenth.
-        """
-        best, now = min(before + 1, FAR), self._now
-        whose: Timed | None = None
-        for timed in self.attached():
-            if quiet_until(timed, now) < best and (at := timed.next_at()) < best:
-                best, whose = at, timed
-        return (FAR if whose is None else best), whose
-
-
-def quiet_until(timed: Timed, now: int) -> int:
-    return timed.quiet_until(now) if isinstance(timed, Queue) else 0
 
 
 class Task(asyncio.Task[Any]):
@@ -219,7 +151,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> Timer:
         """As in asyncio, to the nanosecond."""
-        return self._call_at_instant(self.clock._now + instant_of(delay), callback, args, context)
+        nanos = delay * SECOND
+        at = self.clock._now + round(nanos) if nanos < FAR else FAR
+        return self._call_at_instant(at, callback, args, context)
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
@@ -307,7 +241,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._stale -= 1
         self._too_many = self.steps + LONGEST_INSTANT
         timer_at = timers[0][0] if timers else FAR
-        at, timed = clock.soonest(timer_at)
+        at, timed = clock._soonest(min(timer_at, FAR - 1))
         if at > self.limit < timer_at:
             clock.pass_to(self.limit)
             self.limited = self._stopping = True

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.attributes import shown_value
 from decouple.callers import OUTSIDE
-from decouple.clock import SECOND, VirtualClock
+from decouple.clock import SECOND, VirtualClock, moved_by_hand
 from decouple.core.changes import Cause, Change
 from decouple.core.records import details_of
 from decouple.differences import Difference
@@ -55,13 +55,13 @@ def replay(recording: Recording, *, into: Broker, times: bool = True) -> Replaye
     handles them; due work is done after each instant, and up to the end of the recording. times: whether instants count.
     Raises TypeError, QueueNotFound, TopicNotFound; then nothing was sent.
     """
-    clock = into.clock
-    if not isinstance(clock, VirtualClock):
-        raise TypeError(f"into must be a broker on a VirtualClock, Broker(clock=VirtualClock()), not on {clock!r}")
+    clock = moved_by_hand(into.clock)
+    if clock is None:
+        raise TypeError(f"into must be a broker on a VirtualClock, Broker(clock=VirtualClock()), not on {into.clock!r}")
     inputs = [change for change in recording.changes if is_input(change)]
     for change in inputs:
         check_there(change, into)
-    recorder, run = Recorder(), Run(into, recording.started)
+    recorder, run = Recorder(), Run(into, clock, recording.started)
     began = clock.now() + clock.epoch
     into.observe(recorder)
     try:
@@ -103,20 +103,18 @@ def comparable(recording: Recording) -> Recording:
 class Run:
     """A replay under way."""
 
-    def __init__(self, into: Broker, started: int) -> None:
+    def __init__(self, into: Broker, clock: VirtualClock, started: int) -> None:
         self.into = into
+        self._clock = clock
         self.refused: list[str] = []
         self.errors: list[BaseException] = []
-        clock = into.clock
         self._shift = clock.now() + clock.epoch - started
 
     def move_to(self, at: int) -> None:
         """Let time pass to that instant of the recording."""
-        clock = self.into.clock
-        assert isinstance(clock, VirtualClock)
-        left = at + self._shift - clock.now() - clock.epoch
+        left = at + self._shift - self._clock.now() - self._clock.epoch
         if left > 0:
-            clock.advance(left / SECOND)
+            self._clock.advance(left / SECOND)
 
     def work(self) -> None:
         """Do what is due now."""

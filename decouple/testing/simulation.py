@@ -30,7 +30,8 @@ from decouple.core.records import EPOCH
 from decouple.errors import Deadlock
 from decouple.tasks import Begun
 from decouple.testing.guards import guarded
-from decouple.testing.loop import Nothing, SimulatedClock, SimulatedLoop
+from decouple.testing.loop import Nothing, SimulatedLoop
+from decouple.testing.simulated_clock import SimulatedClock
 from decouple.testing.waiting import tasks_of, who_waits
 
 __all__ = ["Simulation", "Stopped", "simulate"]

@@ -38,7 +38,7 @@ from decouple.aws.errors import ServiceError
 from decouple.aws.service import Service, find_service
 from decouple.aws.wire import Parsed, Reply, Request, Unreadable, encode, encode_error, read, scope_of
 from decouple.aws.world import Call, World
-from decouple.clock import VirtualClock
+from decouple.clock import moved_by_hand
 from decouple.runner import elsewhere
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ class Endpoint:
             from decouple.aws.endpoint.signatures import Signatures  # here, because few endpoints check them
 
             self._signatures = Signatures(verify)
-        self._mover = Mover(world.clock) if isinstance(world.clock, VirtualClock) else None
+        clock = moved_by_hand(world.clock)
+        self._mover = None if clock is None else Mover(clock)
         self._control = Control(world, mover=self._mover, anew=self._anew)
         self._waits = Waits()
         if declare is not None:

@@ -26,7 +26,7 @@ from decouple.aws.endpoint.looking import clock_data, message_data, most_of, que
 from decouple.aws.endpoint.pages import health, home, localstack_health, messages_page
 from decouple.aws.endpoint.stories import Stories
 from decouple.aws.endpoint.trials import Trials
-from decouple.clock import VirtualClock
+from decouple.clock import moved_by_hand
 
 if TYPE_CHECKING:
     from decouple.aws.endpoint.mover import Mover
@@ -181,8 +181,8 @@ class Control:
         return json_reply(200, clock_data(self._world.clock))
 
     async def _move(self, request: Request) -> Reply:
-        clock = self._world.clock
-        if self._mover is None or not isinstance(clock, VirtualClock):
+        clock = moved_by_hand(self._world.clock)
+        if self._mover is None or clock is None:
             return wrong(409, "the clock is real, so it cannot be moved: serve with --virtual-clock")
         try:
             await self._mover.advance(seconds_in(request.body, clock.time))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from decouple.aws.service import services
-from decouple.clock import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +81,7 @@ def messages_page(title: str, messages: Sequence[Mapping[str, Any]]) -> str:
 
 def health(world: World) -> dict[str, Any]:
     """That it answers, and what it is."""
-    clock = "virtual" if isinstance(world.clock, VirtualClock) else "real"
+    clock = "real" if world.clock.threaded else "virtual"
     return {"status": "ok", "version": version(), "services": list(services()), "clock": clock}
 
 

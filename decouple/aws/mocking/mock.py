@@ -19,7 +19,8 @@ from decouple.aws.mocking.patching import install
 from decouple.aws.mocking.scene import AWS
 from decouple.aws.mocking.stage import enter, innermost, is_open, leave
 from decouple.aws.world import World
-from decouple.clock import Clock, SystemClock, VirtualClock
+from decouple.clock import AMBIENCE, Clock, SystemClock, VirtualClock
+from decouple.errors import BlockingCall
 from decouple.injecting import check_plan
 from decouple.numbers import whole
 
@@ -74,7 +75,7 @@ class Mock:
         )  # fmt: skip
         world.maker = "mock"
         scene = AWS(world, passthrough=self._passthrough, outer=innermost())
-        if not isinstance(world.clock, VirtualClock):
+        if not world.clock.by_hand:
             world.start()
         set_what_is_missing(scene, region, asked=self._region is not None)
         enter(scene)
@@ -86,10 +87,15 @@ class Mock:
         """Leave what was entered last, in this context if that is known. Raises RuntimeError if nothing was."""
         self._leave().end()
 
-    def _time(self) -> Clock:
-        if isinstance(self._clock, str):
+    def _time(self) -> Clock | None:
+        """None: that of the simulation in which it is entered."""
+        if not isinstance(self._clock, str):
+            return self._clock
+        if AMBIENCE.get() is None:
             return SystemClock() if self._clock == "real" else VirtualClock(datetime.now(UTC))
-        return self._clock
+        if self._clock == "real":
+            raise BlockingCall("mock(clock='real')", "leave the clock out, and the mock takes the simulation's")
+        return None
 
     def _leave(self) -> AWS:
         with self._lock:
@@ -124,7 +130,10 @@ class Mock:
         import asyncio  # here, because whoever mocks boto3 alone never needs it
 
         scene = self._leave()
-        await asyncio.to_thread(scene.end)
+        if scene.world.clock.loop is None:
+            await asyncio.to_thread(scene.end)
+        else:
+            await scene.aend()
 
     def __call__(self, target: F) -> F:
         """Give each call of a function, def or async def, or each test of a class, a world of its own."""
@@ -180,6 +189,10 @@ def mock(
     boto3 names them, whose calls are sent; faults: what goes wrong, such as decouple.testing.Faults(duplicate=0.1), the same
     for the same seed; record: how many changes are kept for `aws.explain` and `aws.recording`. Calls of other services
     raise NotMocked; moto's mock_aws() may serve them. Needs the extra `aws`. Raises NotInstalled on entering.
+
+    Entered inside simulate(), it takes the simulation's clock, seed and observers, and has workers there. What is awaited
+    (aiobotocore) waits in simulated time; a call of boto3 is one step, in which no time passes, so a long poll of it raises
+    BlockingCall where nothing is to be had at once.
     """
     made = Mock(
         clock=clock, strict=strict, account=account, region=region, passthrough=passthrough, seed=seed, faults=faults,

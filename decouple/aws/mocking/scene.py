@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from decouple.aws.service import Service, find_service
-from decouple.clock import VirtualClock
+from decouple.clock import moved_by_hand
 from decouple.errors import DecoupleError
 
 if TYPE_CHECKING:
     from decouple.aws.mocking.loopback import Loopback
     from decouple.aws.world import World
     from decouple.broker import Broker
+    from decouple.clock import VirtualClock
     from decouple.recording import Recording
     from decouple.story import Story
 
@@ -46,7 +47,7 @@ class AWS:
         self._loopback: Loopback | None = None
         self._lock = threading.Lock()
         world.reach = self._reach
-        self._virtual = world.clock if isinstance(world.clock, VirtualClock) else None
+        self._virtual = moved_by_hand(world.clock)
 
     def __repr__(self) -> str:
         return f"<AWS{' of a mock that has ended' if self.ended else ''}: {self.world!r}>"
@@ -68,10 +69,13 @@ class AWS:
 
     @property
     def clock(self) -> VirtualClock:
-        """The time of this world: `aws.clock.advance(30)`. Raises RuntimeError on real time."""
-        if self._virtual is None:
+        """The time of this world: `aws.clock.advance(30)`. Raises RuntimeError on real time.
+
+        In simulate() it passes by itself, and is not to be moved.
+        """
+        if self.world.clock.threaded:
             raise RuntimeError("this mock lives on real time, which nobody moves: world.clock is its clock")
-        return self._virtual
+        return cast("VirtualClock", self.world.clock)
 
     def run(self) -> list[BaseException]:
         """Do all work that is due now, and what follows from it; on real time, wait until it is done. Errors of handlers.
@@ -101,7 +105,7 @@ class AWS:
         return self.world.recording()
 
     def settle(self) -> None:
-        """Do what is due, unless somebody is at it, perhaps the caller itself. On real time workers do."""
+        """Do what is due, unless somebody is at it, perhaps the caller itself. On real time and in simulate() workers do."""
         clock = self._virtual
         while clock is not None and not clock.moving:
             busy = [broker for broker in self._brokers() if not broker.idle and not broker.inside]
@@ -137,5 +141,14 @@ class AWS:
         """From now on nothing is answered; waits end."""
         self.ended = True
         self.world.close(0 if self._virtual is not None else PATIENCE)
+        self._end_loopback()
+
+    async def aend(self) -> None:
+        """The same, while the event loop goes on."""
+        self.ended = True
+        await self.world.aclose(0 if self._virtual is not None else PATIENCE)
+        self._end_loopback()
+
+    def _end_loopback(self) -> None:
         if self._loopback is not None:
             self._loopback.close()

@@ -14,7 +14,6 @@ from decouple.aws.sqs import SQS
 from decouple.aws.sqs.changes import object_in
 from decouple.aws.sqs.kept import Shelf
 from decouple.aws.sqs.urls import admit, place_of
-from decouple.clock import VirtualClock
 from decouple.errors import MoveTaskRunning, QueueClosed
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def start_message_move_task(call: Call, given: Given) -> Answer:
     if given.get("DestinationArn"):
         target = queue_named(call, given["DestinationArn"], "DestinationArn", "SendMessage")
     task = start(call, source, target, rate)
-    if not task.over and not isinstance(source.clock, VirtualClock):
+    if not task.over and source.clock.threaded:
         # On real time somebody has to make the moves as they are due: whoever waits for the task does.
         Thread(target=task.wait, name=f"move task of {source.name}", daemon=True).start()
     return {"TaskHandle": handle_of(task, source, call)}

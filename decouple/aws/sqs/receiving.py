@@ -20,10 +20,10 @@ from decouple.aws.sqs.attributes import QUEUE_ATTRIBUTES, unknown
 from decouple.aws.sqs.contents import check_id
 from decouple.aws.sqs.sending import NOT_THIS_TYPE
 from decouple.aws.sqs.urls import find_queue
-from decouple.clock import VirtualClock
+from decouple.clock import moved_by_hand
 from decouple.core.records import Details, details_of
 from decouple.digests import md5_of_attributes, md5_of_text
-from decouple.errors import QueueClosed, TooManyInFlight
+from decouple.errors import BlockingCall, QueueClosed, TooManyInFlight
 from decouple.lambda_records import system_attributes
 
 if TYPE_CHECKING:
@@ -97,9 +97,11 @@ def receive_message(call: Call, given: Given) -> Answer:
 
 
 def receive_after_others(call: Call, queue: Queue[Any], asked: Asked) -> list[Message[Any]]:
-    """Where time would jump and other threads poll, too, as one of them first."""
-    clock = call.world.clock
-    if asked.wait and isinstance(clock, VirtualClock):
+    """Where time would jump and other threads poll, too, as one of them first. Raises BlockingCall in a simulation."""
+    if call.world.clock.loop is not None:
+        return receive_without_waiting(queue, asked)
+    clock = moved_by_hand(call.world.clock)
+    if asked.wait and clock is not None:
         others = call.world.place().keep(Pollers)
         if not clock.mine:
             others.note()
@@ -109,6 +111,17 @@ def receive_after_others(call: Call, queue: Queue[Any], asked: Asked) -> list[Me
             if messages:
                 return messages
     return receive(queue, asked)
+
+
+def receive_without_waiting(queue: Queue[Any], asked: Asked) -> list[Message[Any]]:
+    """In a simulation, where all tasks would wait for a call that waits: [] is no answer, or who polls would poll for ever."""
+    messages = receive(queue, asked._replace(wait=0))
+    if not messages and waits(queue, asked):
+        raise BlockingCall(
+            f"a long poll of queue {queue.name!r}, which is empty,",
+            "await it with aiobotocore, or ask with WaitTimeSeconds=0 and await asyncio.sleep(seconds)",
+        )
+    return messages
 
 
 def receive(queue: Queue[Any], asked: Asked) -> list[Message[Any]]:
@@ -178,7 +191,7 @@ def read_receive(call: Call, queue: Queue[Any], given: Given) -> Asked:
         raise SQS.wrong_value(wait, "WaitTimeSeconds", f"Must be >= 0 and <= {LONGEST_WAIT}, if provided.")
     if lease is not None and not 0 <= lease <= LONGEST_LEASE:
         raise SQS.wrong_value(lease, "VisibilityTimeout", f"Must be >= 0 and <= {LONGEST_LEASE}, if provided.")
-    patience = PATIENCE if isinstance(call.world.clock, VirtualClock) else None
+    patience = PATIENCE if call.world.clock.by_hand else None
     attempt: str | None = check_id(asks("ReceiveRequestAttemptId"), "ReceiveRequestAttemptId")
     if attempt is not None and not queue.fifo:
         raise SQS.wrong_value(attempt, "ReceiveRequestAttemptId", NOT_THIS_TYPE)
