@@ -12,6 +12,7 @@ from decouple.testing.simulation import Stopped
 from decouple.testing.simulation import simulate as run
 
 if TYPE_CHECKING:
+    from decouple.testing.faults import Faults
     from decouple.testing.load.arrivals import Arrivals
     from decouple.testing.load.result import Load
     from decouple.testing.load.service import Service
@@ -35,7 +36,7 @@ class Simulate:
         main: Callable[[], Coroutine[Any, Any, T]],
         *,
         seed: int = 0,
-        faults: Any = None,
+        faults: Faults | None = None,
         start: datetime | None = None,
         observers: Iterable[Callable[[Change], object]] = (),
     ) -> T: ...
@@ -45,7 +46,7 @@ class Simulate:
         main: Callable[[], Coroutine[Any, Any, T]],
         *,
         seed: int = 0,
-        faults: Any = None,
+        faults: Faults | None = None,
         start: datetime | None = None,
         until: Seconds | datetime | None = None,
         stop_when: Callable[[Change], object] | None = None,

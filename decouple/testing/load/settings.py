@@ -14,6 +14,7 @@ import attrs
 from decouple.clock import SECOND, Seconds, nanoseconds
 from decouple.numbers import whole
 from decouple.retries import RetryPolicy
+from decouple.testing.faults import Faults
 from decouple.testing.load.arrivals import Arrivals
 from decouple.testing.load.prices import Prices
 from decouple.testing.load.service import Failure, Service, service_of
@@ -30,7 +31,7 @@ class LoadSettings(TypedDict, total=False):
     lasts: Seconds
     drain: Seconds
     seed: int
-    faults: Any
+    faults: Faults | None
     failures: Failures
     timeout: Seconds
     prices: Prices
@@ -63,7 +64,7 @@ class SweepSettings(TypedDict, total=False):
     lasts: Seconds | list[Seconds]
     drain: Seconds
     seed: int | list[int]
-    faults: Any
+    faults: Faults | None
     failures: Failures | list[Failures]
     timeout: Seconds | list[Seconds]
     prices: Prices
@@ -108,7 +109,7 @@ class Plan:
     lasts: int
     drain: int
     seed: int
-    faults: Any
+    faults: Faults | None
     failures: tuple[Failure, ...]
     timeout: int | None
     heartbeat: int | None
