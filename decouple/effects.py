@@ -10,11 +10,13 @@ has none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
-__all__ = ["EFFECTS", "WATCHED", "WATCHER", "Crash", "Watcher", "about", "asking", "done", "effect"]
+__all__ = ["EFFECTS", "WATCHED", "WATCHER", "Crash", "Driven", "Watcher", "about", "asking", "done", "effect"]
 
 EFFECTS: ContextVar[Callable[[str], object] | None] = ContextVar("decouple effects", default=None)
 """Who is told of the marks, and may raise Crash."""
@@ -30,6 +32,54 @@ class Crash(BaseException):
         super().__init__(f"crashed after {point}")
         self.point = point
         self.left: list[Callable[[], object]] = []
+
+
+ROUNDS = 3
+"""How often a crash is raised again in a coroutine that goes on waiting."""
+
+
+class Driven:
+    """A coroutine that is awaited, and may die wherever it waits. `reached` is told of each such place, and may raise Crash.
+
+    around: what surrounds each of its steps; left: is given what it waited for when it died.
+    """
+
+    def __init__(
+        self,
+        coroutine: Any,
+        reached: Callable[[Any], object],
+        *,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        left: Callable[[Any], object] = lambda waits_for: None,
+    ) -> None:
+        self._coroutine = coroutine
+        self._reached = reached
+        self._around = around
+        self._left = left
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        coroutine = self._coroutine
+        step: Callable[[], Any] = partial(coroutine.send, None)
+        deaths = 0
+        while True:
+            try:
+                with self._around():
+                    waits_for = step()
+            except StopIteration as end:
+                return end.value
+            try:
+                self._reached(coroutine)
+                step = partial(coroutine.send, (yield waits_for))
+            except Crash as crash:
+                deaths += 1
+                self._left(waits_for)
+                if deaths > ROUNDS:
+                    with suppress(RuntimeError):  # it goes on waiting, whatever it is told
+                        coroutine.close()
+                    raise
+                step = partial(coroutine.throw, crash)
+            except BaseException as error:  # for the handler: it was cancelled
+                step = partial(coroutine.throw, error)
 
 
 def effect(name: str) -> None:

@@ -8,10 +8,8 @@ say, it does not do. Nothing is acknowledged or given back: its message comes ag
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable
 from contextvars import Token
-from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +17,7 @@ from decouple.callers import WORK
 from decouple.calls import is_async
 from decouple.clock import SECOND, VirtualClock
 from decouple.core.changes import Change
-from decouple.effects import EFFECTS, WATCHED, WATCHER, Crash, Watcher
+from decouple.effects import EFFECTS, WATCHED, WATCHER, Crash, Driven, Watcher
 from decouple.errors import StoreFailed
 from decouple.restarting import Maker, made_on_purpose, maker_of
 from decouple.waiter import Waiter
@@ -47,8 +45,6 @@ __all__ = [
 ]
 
 STRIKING = ("crash", "restart", "slow", "clock_jump", "store_error")
-ROUNDS = 3
-"""How often a crash is raised again in a coroutine that goes on waiting."""
 
 
 class Case(NamedTuple):
@@ -95,7 +91,7 @@ class Mishaps:
         with life:
             answer = call(self.handler)
             if inspect.iscoroutine(answer):
-                answer = await Driven(answer, life)
+                answer = await Driven(answer, life.waits)
             elif self.awaits:
                 answer = await answer
             if (until := life.slow()) is not None:
@@ -178,7 +174,7 @@ class Life:
         self._case = case
         self._point = None if crash is None else crash.at
         self._target = mishaps.target(crash) if crash is not None and crash.at == "after effect" else 0
-        self._points = 0
+        self._points = self._awaits = 0
         self._over = False
         self._work = WORK.get()
         self._tokens: tuple[Token[Watcher | None], Token[Callable[[str], object] | None]] | None = None
@@ -227,6 +223,11 @@ class Life:
         if self.crash is not None:
             raise self.crash
 
+    def waits(self, coroutine: object) -> None:
+        """Its coroutine waits for something."""
+        self._awaits += 1
+        self.done(f"await {self._awaits}")
+
     def asking(self, store: object, operation: str) -> None:
         self.about(operation)
         if self._mine and not hasattr(store, "__decouple_faulty__"):
@@ -242,37 +243,6 @@ class Life:
         longer = strike.nanoseconds or 0
         self._case.tell(f"slow: the handler took {longer / SECOND:.6g} s longer")
         return self._mishaps._clock.now() + longer
-
-
-class Driven:
-    """An async handler that is awaited: each time it waits for something is a point."""
-
-    def __init__(self, coroutine: Any, life: Life) -> None:
-        self._coroutine = coroutine
-        self._life = life
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        coroutine, life = self._coroutine, self._life
-        step: Callable[[], Any] = partial(coroutine.send, None)
-        awaits = deaths = 0
-        while True:
-            try:
-                waits_for = step()
-            except StopIteration as end:
-                return end.value
-            try:
-                awaits += 1
-                life.done(f"await {awaits}")
-                step = partial(coroutine.send, (yield waits_for))
-            except Crash as crash:
-                deaths += 1
-                if deaths > ROUNDS:
-                    with suppress(RuntimeError):  # it goes on waiting, whatever it is told
-                        coroutine.close()
-                    raise
-                step = partial(coroutine.throw, crash)
-            except BaseException as error:  # for the handler: it was cancelled
-                step = partial(coroutine.throw, error)
 
 
 def mishaps_of(

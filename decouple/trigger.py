@@ -166,9 +166,9 @@ class Trigger:
             return False
         if scaling is None:
             return True
+        # That a FIFO queue has at most as many batches as groups is its own doing: none is in flight twice.
         now, busy = self.queue.clock.now(), self.queue._core.deliverable
-        order = self.queue._order
-        if len(self._running) < scaling.allowed(now, None if order is None else len(order.groups)):
+        if len(self._running) < scaling.allowed(now):
             (scaling.hold if busy else scaling.ease)(now)
             return True
         scaling.press(now)

@@ -33,7 +33,7 @@ from decouple import (
 )
 from decouple.effects import Crash
 from decouple.testing import Proof, effect, events, prove_idempotent, simulate
-from decouple.testing.crashing import home_of, is_users
+from decouple.testing.proof.crashing import home_of, is_users
 
 ORDERS = [{"id": 7, "total": 20}, {"id": 8, "total": 30}]
 

@@ -356,3 +356,17 @@ def test_a_wrong_option_is_one_sentence(pytester: pytest.Pytester, option: str, 
 
 
 pytest_plugins = ["pytester"]
+
+
+def test_the_readmes_test_fails_as_the_readme_shows(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [program] = re.findall(r"```python\n(def test_no_order_is_paid_twice.*?)```", readme, re.DOTALL)
+    [shown] = re.findall(r"```\n(E  .*?)```", readme, re.DOTALL)
+    shop = {"test_shop.py": program}
+
+    right = run(tmp_path, shop)
+    wrong = run(tmp_path, shop, "--decouple-faults", "duplicate=0.2", "--decouple-seed", "1")
+
+    assert "1 passed" in right
+    said = [line.strip().replace("pytest -p decouple.pytest_plugin", "pytest") for line in wrong.splitlines()]
+    assert [line for line in shown.splitlines() if line != "..." and line.strip() not in said] == []

@@ -50,15 +50,6 @@ def test_while_the_queue_is_quiet_it_goes_back_to_five() -> None:
     assert scaling.allowed(10 * MINUTE) == 5
 
 
-def test_a_fifo_queue_has_no_more_batches_than_groups() -> None:
-    scaling = Scaling()
-    scaling.press(0)
-
-    assert scaling.allowed(MINUTE, groups=12) == 12
-    assert scaling.allowed(MINUTE, groups=1_000) == 305
-    assert scaling.allowed(MINUTE, groups=0) == 1
-
-
 def test_errors_halve_it_and_those_within_ten_seconds_count_as_one() -> None:
     scaling = Scaling()
     scaling.press(0)

@@ -495,3 +495,10 @@ def test_nothing_of_it_is_left_behind() -> None:
     assert time.sleep.__module__ == "time" if hasattr(time.sleep, "__module__") else True
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
+
+
+def test_faults_that_are_no_plan_are_refused() -> None:
+    async def main() -> None: ...
+
+    with pytest.raises(TypeError, match=r"faults must be decouple\.testing\.Faults\(\.\.\.\) or None, not 0\.1"):
+        simulate(main, faults=0.1)  # type: ignore[arg-type]

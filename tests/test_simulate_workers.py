@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 import pytest
 
 from decouple import BlockingCall, Broker, Queue, Retry
+from decouple.clock import VirtualClock
+from decouple.core.deadlines import FAR
 from decouple.resilience import retry
 from decouple.testing import Ledger, Stopped, simulate
+from decouple.testing.simulated_clock import SimulatedClock
 
 
 def now() -> float:
@@ -456,3 +461,85 @@ def test_handlers_that_wait_for_what_cannot_come_are_cancelled_at_the_end() -> N
 
     assert isinstance(simulate(main, until=30), Stopped)
     assert ended == ["handler"]
+
+
+# -- a function at a FIFO queue ----------------------------------------------------------------------------------------
+
+
+def test_by_the_law_of_aws_each_group_of_a_fifo_queue_has_one_batch_at_work_and_a_new_group_need_not_wait() -> None:
+    """Lambda: "concurrency is at most the number of active message groups"; here the law alone would allow five."""
+    began: list[tuple[str, float]] = []
+
+    async def main() -> None:
+        async with Broker() as broker:
+            orders = broker.queue("orders.fifo", content_based_deduplication=True)
+
+            async def handle(event: dict[str, Any], context: Any) -> None:
+                began.extend((record["body"], now()) for record in event["Records"])
+                await asyncio.sleep(2)
+
+            orders.trigger(handle, batch_size=1, scaling="aws")
+            for body in ("a1", "a2"):
+                orders.send(body, group="a")
+            await asyncio.sleep(1)
+            orders.send("b1", group="b")
+            await asyncio.sleep(9)
+
+    simulate(main)
+
+    assert began == [("a1", 0), ("b1", 1), ("a2", 2)]
+
+
+# -- what happens next -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_asking_only_the_queues_that_are_not_quiet_finds_what_happens_next(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leases, delays, retention, waits, dead letters and moves of eight queues: each time as if all of them were asked."""
+    asked, soonest, chance = Counter[bool](), SimulatedClock._soonest, Random(seed)
+
+    def compared(clock: SimulatedClock, by: int = FAR - 1) -> Any:
+        at, whose = VirtualClock._soonest(clock)  # asks each of them
+        found = soonest(clock, by)
+        asked[at <= by] += 1
+        assert found == (at, whose) if at <= by else found[0] > by
+        return found
+
+    async def use(queue: Queue[str]) -> None:
+        for _ in range(100):
+            await asyncio.sleep(chance.choice((0, 0.1, 1, 7, 40)))
+            match chance.randrange(6):
+                case 0 | 1:
+                    queue.send(
+                        str(chance.random()),
+                        delay=None if queue.fifo else chance.choice((None, 0, 3)),
+                        group="g" if queue.fifo else None,
+                    )
+                case 2:
+                    queue.receive(max_messages=2, visibility_timeout=chance.choice((None, 2, 50)))
+                case 3:
+                    for message in await queue.aio.receive(wait=chance.choice((0, 2, 30))):
+                        message.nack(chance.choice((0, 5)))
+                case 4:
+                    for message in queue.receive():
+                        message.ack()
+                case _:
+                    queue.configure(visibility_timeout=chance.choice((5, 30)), retention=chance.choice((60, 600)))
+
+    async def main() -> None:
+        dead, late = Queue("dead"), Queue("late.fifo", content_based_deduplication=True)
+        queues = [Queue(f"q{number}", dead_letter=dead, max_receives=2, retention=60) for number in range(5)]
+        async with asyncio.TaskGroup() as group:
+            for queue in (*queues, late, dead):
+                group.create_task(use(queue))
+        dead.redrive(max_per_second=2)
+        await asyncio.sleep(100)
+        for queue in (*queues, late, dead):
+            queue.check()
+
+    monkeypatch.setattr(SimulatedClock, "_soonest", compared)
+    simulate(main, seed=seed)
+
+    assert min(asked[True], asked[False]) > 100

@@ -45,11 +45,10 @@ class Scaling:
         self._at = 0
         self._failed_at = -REST
 
-    def allowed(self, now: int, groups: int | None = None) -> int:
-        """How many batches may be at work. groups: those of a FIFO queue that have messages, each in one batch at most."""
+    def allowed(self, now: int) -> int:
+        """How many batches may be at work."""
         self._move(now)
-        level = max(1, self._level // MINUTE)
-        return level if groups is None else min(level, max(1, groups))
+        return max(1, self._level // MINUTE)
 
     def press(self, now: int) -> None:
         """Every place is taken, and more is waiting."""

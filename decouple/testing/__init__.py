@@ -2,15 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-import decouple.testing.laws as laws
 from decouple.clock import VirtualClock
 from decouple.effects import effect
-from decouple.spying import Call
 from decouple.testing.ledger import Ledger
-from decouple.testing.replaying import Replayed, replay
 
 if TYPE_CHECKING:
+    import decouple.testing.laws as laws
     from decouple.restarting import restartable
+    from decouple.spying import Call
     from decouple.testing.conformance.behaviour import Behaviour
     from decouple.testing.conformance.report import Conformance
     from decouple.testing.conformance.running import (
@@ -20,8 +19,10 @@ if TYPE_CHECKING:
         check_topic,
     )
     from decouple.testing.faults import Fault, Faults, Occasion
-    from decouple.testing.idempotency import Proof, prove_idempotent
-    from decouple.testing.simulation import Simulation, Stopped, simulate
+    from decouple.testing.proof.idempotency import Proof, prove_idempotent
+    from decouple.testing.replaying import Replayed, replay
+    from decouple.testing.simulating import simulate
+    from decouple.testing.simulation import Simulation, Stopped
 
 __all__ = [
     "Behaviour",
@@ -51,6 +52,7 @@ __all__ = [
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
 LATER = {
     "restartable": "decouple.restarting",
+    "Call": "decouple.spying",
     "Behaviour": "decouple.testing.conformance.behaviour",
     "Conformance": "decouple.testing.conformance.report",
     **dict.fromkeys(
@@ -58,8 +60,11 @@ LATER = {
         "decouple.testing.conformance.running",
     ),
     **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
-    **dict.fromkeys(("Proof", "prove_idempotent"), "decouple.testing.idempotency"),
-    **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
+    **dict.fromkeys(("Proof", "prove_idempotent"), "decouple.testing.proof.idempotency"),
+    **dict.fromkeys(("Replayed", "replay"), "decouple.testing.replaying"),
+    "simulate": "decouple.testing.simulating",
+    **dict.fromkeys(("Simulation", "Stopped"), "decouple.testing.simulation"),
+    "laws": "decouple.testing.laws",
 }
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
@@ -68,5 +73,7 @@ if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every m
         if name in LATER:
             from importlib import import_module
 
+            if name == LATER[name].rpartition(".")[2]:  # it is a module
+                return import_module(LATER[name])
             return getattr(import_module(LATER[name]), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,18 +21,22 @@ from contextvars import copy_context
 from datetime import datetime, timedelta
 from random import Random
 from types import TracebackType
-from typing import Any, Generic, NamedTuple, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, overload
 
 from decouple.clock import AMBIENCE, NEW_YEAR, Ambience, Seconds, nanoseconds
 from decouple.core.changes import Change
 from decouple.core.deadlines import FAR
 from decouple.core.records import EPOCH
 from decouple.errors import Deadlock
+from decouple.injecting import check_plan
 from decouple.tasks import Begun
 from decouple.testing.guards import guarded
 from decouple.testing.loop import Nothing, SimulatedLoop
 from decouple.testing.simulated_clock import SimulatedClock
 from decouple.testing.waiting import tasks_of, who_waits
+
+if TYPE_CHECKING:
+    from decouple.testing.faults import Faults
 
 __all__ = ["Simulation", "Stopped", "simulate"]
 
@@ -64,7 +68,7 @@ class Simulation(Generic[T]):
         main: Callable[[], Coroutine[Any, Any, T]],
         *,
         seed: int = 0,
-        faults: Any = None,
+        faults: Faults | None = None,
         start: datetime | None = None,
         observers: Iterable[Callable[[Change], object]] = (),
         record: int = 100_000,
@@ -75,6 +79,7 @@ class Simulation(Generic[T]):
             raise TypeError(f"seed must be an int, not {seed!r}")
         if isinstance(record, bool) or not isinstance(record, int) or record < 0:
             raise ValueError(f"record must be a number of changes, at least 0, not {record!r}")
+        check_plan(faults)
         if AMBIENCE.get() is not None:
             raise RuntimeError("a simulation inside a simulation: await the other program's main() instead")
         self.seed = seed
@@ -287,7 +292,7 @@ def simulate(
     main: Callable[[], Coroutine[Any, Any, T]],
     *,
     seed: int = 0,
-    faults: Any = None,
+    faults: Faults | None = None,
     start: datetime | None = None,
     observers: Iterable[Callable[[Change], object]] = (),
 ) -> T: ...
@@ -296,7 +301,7 @@ def simulate(
     main: Callable[[], Coroutine[Any, Any, T]],
     *,
     seed: int = 0,
-    faults: Any = None,
+    faults: Faults | None = None,
     start: datetime | None = None,
     until: Seconds | datetime | None = None,
     stop_when: Callable[[Change], object] | None = None,
@@ -306,7 +311,7 @@ def simulate(
     main: Callable[[], Coroutine[Any, Any, T]],
     *,
     seed: int = 0,
-    faults: Any = None,
+    faults: Faults | None = None,
     start: datetime | None = None,
     until: Seconds | datetime | None = None,
     stop_when: Callable[[Change], object] | None = None,

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from decouple.core.deadlines import Deadlines
 from decouple.idempotent import MemoryStore
-from decouple.testing.crashing import is_users
+from decouple.testing.proof.crashing import is_users
 
 __all__ = ["Checkpoint"]
 

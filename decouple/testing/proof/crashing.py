@@ -19,19 +19,17 @@ import site
 import sys
 import sysconfig
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
 import decouple
-from decouple.effects import EFFECTS, Crash
-from decouple.testing.steps import steps_of
+from decouple.effects import EFFECTS, Crash, Driven
+from decouple.testing.proof.steps import steps_of
 
 __all__ = ["Points", "home_of", "is_users"]
 
 LONGEST_LINE = 80
-ROUNDS = 3
-"""How often a crash is raised again in a coroutine that goes on waiting."""
 
 
 class Points:
@@ -76,10 +74,13 @@ class Points:
         """The same for an async handler."""
         told = EFFECTS.set(self.mark)
         try:
-            return await Driven(self, call)
+            return await Driven(call(), self._waits, around=self._tracing, left=forget)
         finally:
             EFFECTS.reset(told)
             self._begun.clear()
+
+    def _waits(self, coroutine: object) -> None:
+        self.reach(lambda: waiting(coroutine))
 
     @contextmanager
     def _tracing(self) -> Generator[None]:
@@ -110,40 +111,6 @@ class Points:
             if line is not None:
                 self.reach(lambda: words_for(frame.f_code, line))
         return self._stepped
-
-
-class Driven:
-    """An async handler that is awaited: each time it waits for something is a point."""
-
-    def __init__(self, points: Points, call: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        self._points = points
-        self._call = call
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        points = self._points
-        coroutine = self._call()
-        step: Callable[[], Any] = functools.partial(coroutine.send, None)
-        again = 0
-        while True:
-            try:
-                with points._tracing():
-                    waits_for = step()
-            except StopIteration as end:
-                return end.value
-            try:
-                points.reach(lambda: waiting(coroutine))
-                sent = yield waits_for
-                step = functools.partial(coroutine.send, sent)
-            except Crash as crash:
-                again += 1
-                forget(waits_for)
-                if again > ROUNDS:
-                    with suppress(RuntimeError):  # it goes on waiting, whatever it is told
-                        coroutine.close()
-                    raise
-                step = functools.partial(coroutine.throw, crash)
-            except BaseException as error:  # for the handler: it was cancelled
-                step = functools.partial(coroutine.throw, error)
 
 
 def forget(waits_for: Any) -> None:

@@ -19,9 +19,9 @@ from typing import Any
 from decouple.clock import AMBIENCE
 from decouple.errors import NotDeterministic, NotIdempotent
 from decouple.numbers import whole
-from decouple.testing.cases import Case, Plan, once
-from decouple.testing.looking import differing
-from decouple.testing.playing import Played, Player, World
+from decouple.testing.proof.cases import Case, Plan, once
+from decouple.testing.proof.looking import differing
+from decouple.testing.proof.playing import Played, Player, World
 from decouple.testing.simulation import in_a_thread
 
 __all__ = ["Proof", "prove_idempotent"]

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple, TypeVar
 from decouple.calls import answer_of
 from decouple.clock import AMBIENCE, Ambience, VirtualClock
 from decouple.effects import Crash
-from decouple.testing.cases import Case, Step
-from decouple.testing.crashing import Points, home_of
-from decouple.testing.deliveries import Deliveries, awaits, plain_handler
-from decouple.testing.looking import differing, look
-from decouple.testing.putting_back import Checkpoint
+from decouple.testing.proof.cases import Case, Step
+from decouple.testing.proof.crashing import Points, home_of
+from decouple.testing.proof.deliveries import Deliveries, awaits, plain_handler
+from decouple.testing.proof.looking import differing, look
+from decouple.testing.proof.putting_back import Checkpoint
 from decouple.testing.simulation import is_workers, simulate
 
 __all__ = ["Played", "Player", "World"]
