@@ -108,12 +108,12 @@ if TYPE_CHECKING:
     from decouple.notification import Notification
     from decouple.outbox import Outgoing
     from decouple.publishing import Publish
-    from decouple.recorder import Recorder
-    from decouple.recording import Recording
     from decouple.schedules import Schedule
     from decouple.senders import SMS, Email, Push
     from decouple.smtp import SMTP
-    from decouple.story import Story
+    from decouple.stories.recorder import Recorder
+    from decouple.stories.recording import Recording
+    from decouple.stories.story import Story
     from decouple.subscription import Subscription, SubscriptionStats
     from decouple.topic import Topic, TopicStats
     from decouple.trigger import Trigger
@@ -131,9 +131,9 @@ LATER = {
     "ConsumerStats": "consumer",
     "Autoscaler": "autoscale",
     "Schedule": "schedules",
-    "Recorder": "recorder",
-    "Recording": "recording",
-    "Story": "story",
+    "Recorder": "stories.recorder",
+    "Recording": "stories.recording",
+    "Story": "stories.story",
     "Topic": "topic",
     "TopicStats": "topic",
     "Subscription": "subscription",

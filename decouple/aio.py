@@ -134,7 +134,7 @@ class AsyncQueue(Generic[T]):
 
     async def wait_for(self, predicate: Callable[[], R], timeout: Seconds = 5) -> R:
         """Suspend until predicate(), a plain function, is true, and give what it gives. See Queue.wait_for."""
-        from decouple.conditions import wait_for_as_task  # here, because only tests wait for conditions
+        from decouple.expecting.conditions import wait_for_as_task  # here, because only tests wait for conditions
 
         __tracebackhide__ = True
         return await wait_for_as_task(self._queue, predicate, timeout)

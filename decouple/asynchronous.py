@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from decouple.core.records import Failure
 from decouple.core.settings import SECOND
 from decouple.destinations import BROKER_CLOSED, RETRIES_EXHAUSTED, SUCCESS, TOO_OLD, bury, tell_destination
-from decouple.effects import WATCHED, about, done
 from decouple.errors import RecursionStopped, Throttled
 from decouple.invocation import BrokenOff, Invocation, Outcome, copied
 from decouple.jsontext import json_text
 from decouple.message import failure_of
+from decouple.mishaps.effects import WATCHED, about, done
 
 if TYPE_CHECKING:
     from decouple.function import Function

@@ -12,12 +12,12 @@ from decouple.attributes import size_of
 from decouple.core.batch_results import read_answer
 from decouple.core.deadlines import FAR
 from decouple.core.records import Failure, details_of
-from decouple.effects import Crash
 from decouple.errors import ReceiptExpired
 from decouple.invocation import Invocation
 from decouple.lambda_records import SqsRecord, plain_record, queue_record, system_attributes
 from decouple.lineage import NO_LINEAGE, TRACE, Lineage, merged, read_lineage
 from decouple.message import failure_of
+from decouple.mishaps.effects import Crash
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -24,8 +24,8 @@ from decouple.errors import (
     DecoupleError,
     TopicNotFound,
 )
-from decouple.injecting import begun
 from decouple.limits import Limit
+from decouple.mishaps.injecting import begun
 from decouple.numbers import whole
 from decouple.observing import Observing
 from decouple.post import Post

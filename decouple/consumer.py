@@ -22,15 +22,15 @@ from decouple.calls import is_async
 from decouple.clock import SECOND, Seconds, nanoseconds
 from decouple.core.histogram import Histogram
 from decouple.errors import QueueClosed
+from decouple.expecting.spying import Call, Calls
 from decouple.heartbeat import Heart
 from decouple.retries import Retries, RetryPolicy, read_retry
-from decouple.spying import Call, Calls
 from decouple.turn import Ending, Turn
 from decouple.wanted import wanted_by
 
 if TYPE_CHECKING:
     from decouple.core.backoff import Chance
-    from decouple.mishaps import Mishaps
+    from decouple.mishaps.handlers import Mishaps
     from decouple.queue import Queue
     from decouple.runner import Runner
 
@@ -100,7 +100,7 @@ class Consumer(Generic[P, R]):
         self._wanted = wanted_by(handler, self.name)
         self._mishaps: Mishaps | None = None
         if queue._faults is not None:
-            from decouple.mishaps import mishaps_of  # here, because only tests have faults
+            from decouple.mishaps.handlers import mishaps_of  # here, because only tests have faults
 
             self._mishaps = mishaps_of(queue._faults, queue.clock, queue.name, handler, self.name)
             # In a simulation only tasks take time, as a slow handler does.

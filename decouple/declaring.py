@@ -21,7 +21,7 @@ from decouple.errors import (
     TopicNotFound,
 )
 from decouple.generic import T
-from decouple.injecting import suffer
+from decouple.mishaps.injecting import suffer
 from decouple.queue import Queue
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.tags import Tags, check_tags

@@ -22,6 +22,7 @@ from decouple.core.deadlines import FAR
 from decouple.core.histogram import Histogram
 from decouple.core.settings import SECOND
 from decouple.errors import BrokenOff, FunctionTimedOut, NeedsBroker, RecursionStopped, Throttled
+from decouple.expecting.spying import Call, Calls
 from decouple.function_settings import (
     COLD,
     FunctionSettings,
@@ -32,16 +33,15 @@ from decouple.function_settings import (
     in_words,
     read_function_settings,
 )
-from decouple.injecting import begun, suffer
 from decouple.invocation import Environment, Invocation, Outcome
 from decouple.lineage import LINEAGE, MOST_TURNS, NO_LINEAGE, TRACE, Lineage, mark_of, read_lineage
+from decouple.mishaps.injecting import begun, suffer
 from decouple.reporting import Observer, Reporter
 from decouple.runtimes import Runtime, runtime_for
-from decouple.spying import Call, Calls
 
 if TYPE_CHECKING:
     from decouple.limits import Limit
-    from decouple.mishaps import Mishaps
+    from decouple.mishaps.handlers import Mishaps
     from decouple.notification import Notification
     from decouple.runner import Runner
     from decouple.testing.faults import Injection

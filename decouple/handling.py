@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from decouple.queue import Queue
     from decouple.retries import RetryPolicy
     from decouple.runner import Runner
-    from decouple.story import Story
+    from decouple.stories.story import Story
     from decouple.testing.faults import Injection
     from decouple.trigger import Trigger
 

@@ -24,10 +24,10 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 from decouple.calls import is_async
 from decouple.clock import Clock, Seconds, default_clock, nanoseconds
 from decouple.core.deadlines import Deadlines
-from decouple.effects import WATCHED, Crash, asking, done
 from decouple.errors import InProgress, QueueError
 from decouple.jsontext import json_text
 from decouple.message import Message
+from decouple.mishaps.effects import WATCHED, Crash, asking, done
 
 __all__ = ["Claim", "IdempotencyStore", "Key", "MemoryStore", "idempotent"]
 
@@ -262,7 +262,7 @@ class Run:
             return
         message = self._message
         if message is not None and message.owner._faults is not None:
-            from decouple.mishaps import message_store_fault  # here, because only tests have faults
+            from decouple.mishaps.handlers import message_store_fault  # here, because only tests have faults
 
             message_store_fault(message, self._store, operation)
 

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from decouple.callers import WORK
 from decouple.context import Context
 from decouple.core.deadlines import FAR
-from decouple.effects import Crash
 from decouple.errors import BrokenOff, FunctionFailed, FunctionTimedOut, ProcessDied, ResultNotJSON
 from decouple.jsontext import json_text
 from decouple.lineage import LINEAGE, NO_LINEAGE, Lineage, after
+from decouple.mishaps.effects import Crash
 from decouple.stacks import stack_of, user_frames
 from decouple.watching import watch
 
 if TYPE_CHECKING:
     from decouple.function import Function
     from decouple.message import Message
-    from decouple.mishaps import Case
+    from decouple.mishaps.handlers import Case
     from decouple.runtimes import Runtime
 
 __all__ = ["BrokenOff", "Environment", "Invocation", "Outcome", "copied", "interrupts", "own_copy", "stay"]
@@ -212,7 +212,7 @@ class Invocation:
 
     def _case(self) -> Case:
         """For the faults that may strike it: the first message of its batch, or the event."""
-        from decouple.mishaps import Case, note
+        from decouple.mishaps.handlers import Case, note
 
         def tell(reason: str) -> None:
             for message in self.messages:

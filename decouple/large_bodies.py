@@ -225,7 +225,7 @@ class LargeMessage(TypedMessage[T]):
             return self._text
         except AttributeError:
             if self.owner._faults is not None:
-                from decouple.mishaps import message_store_fault  # here, because only tests have faults
+                from decouple.mishaps.handlers import message_store_fault  # here, because only tests have faults
 
                 message_store_fault(self, text.bodies.store, "get")
             self._text = text.fetch(self.owner.name)
@@ -291,7 +291,7 @@ def bring_in(queue: Desk[Any], pointers: list[Pointer]) -> None:
     try:
         for pointer in new:
             if queue._faults is not None:
-                from decouple.mishaps import queue_store_fault  # here, because only tests have faults
+                from decouple.mishaps.handlers import queue_store_fault  # here, because only tests have faults
 
                 queue_store_fault(queue, pointer.bodies.store, "put")
             pointer.put()

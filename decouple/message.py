@@ -19,7 +19,7 @@ from decouple.generic import T
 if TYPE_CHECKING:
     from decouple.clock import Seconds
     from decouple.queue import Queue
-    from decouple.story import Story
+    from decouple.stories.story import Story
 
 __all__ = [
     "Entry",

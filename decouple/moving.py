@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.records import PLAIN, Details, details_of
-from decouple.effects import WATCHED, about, done
 from decouple.entries import checked, deduplication_id_for
 from decouple.errors import DecoupleError, NotInFlight, QueueClosed
 from decouple.large_bodies import Pointer
 from decouple.message import Entry, Message, MovedSent, Sent, sequence_of
+from decouple.mishaps.effects import WATCHED, about, done
 from decouple.receipts import GONE, seq_of
 from decouple.settings import same_time
 

@@ -14,10 +14,10 @@ from decouple.numbers import whole
 if TYPE_CHECKING:
     from decouple.function import Function
     from decouple.queue import Queue
-    from decouple.recorder import Recorder
-    from decouple.recording import Recording
     from decouple.schedules import Schedule
-    from decouple.story import Story
+    from decouple.stories.recorder import Recorder
+    from decouple.stories.recording import Recording
+    from decouple.stories.story import Story
     from decouple.topic import Topic
 
 __all__ = ["Observing"]
@@ -40,7 +40,7 @@ class Observing:
     def _record(self, most: int) -> None:
         """Before anything is declared: keep the newest `most` changes."""
         if whole(most, "record", 0):
-            from decouple.recorder import (
+            from decouple.stories.recorder import (
                 Recorder,
             )  # here, and so in other places below, because most programs keep none
 

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from decouple.aio import AsyncQueue
 from decouple.arns import ACCOUNT, REGION, arn_of
-from decouple.asserting import AssertingQueue
 from decouple.callers import caller, handled
 from decouple.clock import AMBIENCE, Clock, Seconds, default_clock
 from decouple.core.fifo import Fifo
@@ -33,12 +32,13 @@ from decouple.errors import (
     LawBroken,
     QueueClosed,
 )
+from decouple.expecting.asserting import AssertingQueue
 from decouple.generic import T
 from decouple.handling import Handling
-from decouple.injecting import begun
 from decouple.large_bodies import LargeBodies, Pointer, bring_in, remove_all
 from decouple.lobby import Lobby
 from decouple.message import Entry, FifoMessage, Message, Sent, TypedFifoMessage, TypedMessage
+from decouple.mishaps.injecting import begun
 from decouple.movetask import MoveTask
 from decouple.moving import carry, hand_on
 from decouple.receipts import new_stem
@@ -152,7 +152,7 @@ class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
         self._faults = begun(faults, self.clock, None, ambient=clock is None)
         if self._faults is not None:
             from decouple.core.faulty import FaultyFifo, FaultyStandard  # here, because only tests have faults
-            from decouple.mishaps import pause_after_receives
+            from decouple.mishaps.handlers import pause_after_receives
 
             kind = partial(FaultyFifo if self.fifo else FaultyStandard, faults=self._faults)
             pause_after_receives(self, self._faults)

@@ -12,13 +12,13 @@ from decouple.core.dedup import Key
 from decouple.core.fifo import Fifo
 from decouple.core.records import NOTHING, Details, Record
 from decouple.desk import Desk
-from decouple.effects import WATCHED, about, done
 from decouple.entries import check_id, checked, deduplication_id_for, plain
 from decouple.errors import DecoupleError, InvalidBatch, QueueClosed
 from decouple.generic import Json, T
 from decouple.large_bodies import Pointer, bring_in, remove_all
 from decouple.lineage import LINEAGE, RUNS
 from decouple.message import Entry, FifoSent, Sent, new_sent
+from decouple.mishaps.effects import WATCHED, about, done
 
 __all__ = ["Sending"]
 

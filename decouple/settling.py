@@ -9,10 +9,10 @@ from decouple.clock import Seconds, nanoseconds
 from decouple.core.records import Delivery, Failure
 from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND
 from decouple.desk import Desk
-from decouple.effects import WATCHED, about, done
 from decouple.errors import NotInFlight, ReceiptExpired, VisibilityTooLong
 from decouple.generic import T
 from decouple.message import Message
+from decouple.mishaps.effects import WATCHED, about, done
 from decouple.receipts import GONE, count_of, id_of, receipt_of, seq_of, text_of_receipt
 
 __all__ = ["Settling"]

@@ -19,17 +19,17 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from decouple.amending import change_settings
-from decouple.asserting import AssertingTopic
 from decouple.clock import Clock, Seconds, datetime_at, default_clock
 from decouple.core.archive import Archive
 from decouple.core.once import Once
 from decouple.core.places import SHARED
 from decouple.core.records import PLAIN, Record
-from decouple.effects import WATCHED, about, done
 from decouple.errors import DecoupleError, InvalidBatch, LawBroken, NotDelivered
+from decouple.expecting.asserting import AssertingTopic
 from decouple.fanout import spread
 from decouple.lineage import LINEAGE, RUNS
 from decouple.message import FifoSent, Sent, new_sent, sequence_of
+from decouple.mishaps.effects import WATCHED, about, done
 from decouple.notification import Publication
 from decouple.publish_steps import Out, differs, release, whole
 from decouple.publishing import Checked, Publish, checked

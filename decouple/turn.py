@@ -15,16 +15,16 @@ from decouple.attempt import cut_short, reason_of
 from decouple.callers import WORK
 from decouple.calls import answer_of
 from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND
-from decouple.effects import Crash
 from decouple.errors import BodyNotDecoded, NotInFlight, ReceiptExpired
+from decouple.expecting.spying import Call
 from decouple.intake import Intake
 from decouple.message import Message
-from decouple.spying import Call
+from decouple.mishaps.effects import Crash
 from decouple.verdicts import Reject, Retry
 
 if TYPE_CHECKING:
     from decouple.consumer import Consumer
-    from decouple.mishaps import Case
+    from decouple.mishaps.handlers import Case
 
 __all__ = ["Ending", "Run", "Turn"]
 
@@ -189,7 +189,7 @@ class Run:
 
     def case(self) -> Case:
         """For the faults that may strike it."""
-        from decouple.mishaps import case_of
+        from decouple.mishaps.handlers import case_of
 
         return case_of(self.message, self.consumer._restarted)
 

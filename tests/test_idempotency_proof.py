@@ -31,7 +31,7 @@ from decouple import (
     VirtualClock,
     idempotent,
 )
-from decouple.effects import Crash
+from decouple.mishaps.effects import Crash
 from decouple.testing import Proof, effect, events, prove_idempotent, simulate
 from decouple.testing.proof.crashing import home_of, is_users
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from decouple import Broker, VirtualClock
-from decouple.recording import Recording
 from decouple.resilience import exponential
+from decouple.stories.recording import Recording
 from decouple.testing import replay
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from decouple.arns import arn_of
 from decouple.clock import AMBIENCE
 from decouple.errors import NotRecorded
-from decouple.injecting import begun
+from decouple.mishaps.injecting import begun
 from decouple.numbers import whole
 from decouple.reporting import tell
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from decouple.broker import Broker
     from decouple.clock import Clock
     from decouple.core.changes import Change
-    from decouple.recorder import Recorder
-    from decouple.recording import Recording
-    from decouple.story import Story
+    from decouple.stories.recorder import Recorder
+    from decouple.stories.recording import Recording
+    from decouple.stories.story import Story
     from decouple.testing.faults import Faults, Injection
 
 __all__ = ["Herald", "Observed"]
@@ -130,7 +130,7 @@ class Observed:
         faults, most, seed = self._given
         self._heralds, self._requests = {}, {}
         if most:
-            from decouple.recorder import Recorder  # here, because most worlds keep nothing
+            from decouple.stories.recorder import Recorder  # here, because most worlds keep nothing
 
             self._recorder = Recorder(most)
             self._record_since = self.clock.now() + self.clock.epoch

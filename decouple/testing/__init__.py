@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from decouple.clock import VirtualClock
-from decouple.effects import effect
+from decouple.mishaps.effects import effect
 from decouple.testing.ledger import Ledger
 
 if TYPE_CHECKING:
     import decouple.testing.laws as laws
-    from decouple.restarting import restartable
-    from decouple.spying import Call
+    from decouple.expecting.spying import Call
+    from decouple.mishaps.restarting import restartable
     from decouple.testing.conformance.behaviour import Behaviour
     from decouple.testing.conformance.report import Conformance
     from decouple.testing.conformance.running import (
@@ -51,8 +51,8 @@ __all__ = [
 
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
 LATER = {
-    "restartable": "decouple.restarting",
-    "Call": "decouple.spying",
+    "restartable": "decouple.mishaps.restarting",
+    "Call": "decouple.expecting.spying",
     "Behaviour": "decouple.testing.conformance.behaviour",
     "Conformance": "decouple.testing.conformance.report",
     **dict.fromkeys(

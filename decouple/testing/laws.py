@@ -18,15 +18,15 @@ from decouple.clock import SECOND, Seconds, nanoseconds
 from decouple.core.changes import Cause, Change
 from decouple.core.records import details_of
 from decouple.errors import LawBroken, NotRecorded
-from decouple.recorder import Recorder
-from decouple.story_lines import moment
+from decouple.stories.lines import moment
+from decouple.stories.recorder import Recorder
 from decouple.testing.ledger import Steps
 
 if TYPE_CHECKING:
     from decouple.clock import Clock
-    from decouple.recording import Recording
     from decouple.stats import QueueStats
-    from decouple.story import Story
+    from decouple.stories.recording import Recording
+    from decouple.stories.story import Story
 
 __all__ = [
     "ALWAYS",

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from decouple.core.changes import Cause, Change
 from decouple.errors import LawBroken
-from decouple.recorder import Recorder
+from decouple.stories.recorder import Recorder
 
 __all__ = ["Ledger", "State", "Steps"]
 

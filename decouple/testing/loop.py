@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVarTuple
 
 from decouple.clock import SECOND
 from decouple.core.deadlines import FAR
-from decouple.effects import Crash
 from decouple.errors import BlockingCall, EndlessWork
+from decouple.mishaps.effects import Crash
 from decouple.testing.simulated_clock import SimulatedClock
 
 __all__ = ["Nothing", "SimulatedLoop", "Task"]

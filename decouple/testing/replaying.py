@@ -14,11 +14,11 @@ from decouple.callers import OUTSIDE
 from decouple.clock import SECOND, VirtualClock, moved_by_hand
 from decouple.core.changes import Cause, Change
 from decouple.core.records import details_of
-from decouple.differences import Difference
 from decouple.errors import DecoupleError, QueueNotFound, TopicNotFound
-from decouple.recorder import Recorder
-from decouple.recording import Recording
 from decouple.shown import as_it_stands
+from decouple.stories.differences import Difference
+from decouple.stories.recorder import Recorder
+from decouple.stories.recording import Recording
 
 if TYPE_CHECKING:
     from decouple.broker import Broker

@@ -28,7 +28,7 @@ from decouple.core.changes import Change
 from decouple.core.deadlines import FAR
 from decouple.core.records import EPOCH
 from decouple.errors import Deadlock
-from decouple.injecting import check_plan
+from decouple.mishaps.injecting import check_plan
 from decouple.tasks import Begun
 from decouple.testing.guards import guarded
 from decouple.testing.loop import Nothing, SimulatedLoop

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from decouple.broker import Broker
 from decouple.clock import Clock
 from decouple.errors import Deadlock, LawBroken
-from decouple.expectations import left_in
-from decouple.recording import Recording
+from decouple.expecting.expectations import left_in
+from decouple.stories.recording import Recording
 from decouple.testing.laws import check as check_laws
 
 if TYPE_CHECKING:
     from decouple.aws import AWS
-    from decouple.story import Story
+    from decouple.stories.story import Story
     from decouple.testing.faults import Faults
 
 __all__ = ["AsyncWorld", "Mocked", "World"]

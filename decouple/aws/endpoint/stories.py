@@ -16,12 +16,12 @@ from decouple.aws.endpoint.pages import messages_page
 from decouple.aws.wire import Reply
 from decouple.errors import NotRecorded
 from decouple.runner import elsewhere
-from decouple.story_lines import instant, phrase, place
+from decouple.stories.lines import instant, phrase, place
 
 if TYPE_CHECKING:
     from decouple.aws.wire import Request
     from decouple.aws.world import World
-    from decouple.recording import Recording
+    from decouple.stories.recording import Recording
 
 __all__ = ["Stories"]
 

@@ -21,7 +21,7 @@ from decouple.aws.mocking.stage import enter, innermost, is_open, leave
 from decouple.aws.world import World
 from decouple.clock import AMBIENCE, Clock, SystemClock, VirtualClock
 from decouple.errors import BlockingCall
-from decouple.injecting import check_plan
+from decouple.mishaps.injecting import check_plan
 from decouple.numbers import whole
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from decouple.aws.world import World
     from decouple.broker import Broker
     from decouple.clock import VirtualClock
-    from decouple.recording import Recording
-    from decouple.story import Story
+    from decouple.stories.recording import Recording
+    from decouple.stories.story import Story
 
 __all__ = ["AWS"]
 

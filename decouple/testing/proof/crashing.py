@@ -24,7 +24,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import decouple
-from decouple.effects import EFFECTS, Crash, Driven
+from decouple.mishaps.effects import EFFECTS, Crash, Driven
 from decouple.testing.proof.steps import steps_of
 
 __all__ = ["Points", "home_of", "is_users"]

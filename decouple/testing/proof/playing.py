@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from decouple.calls import answer_of
 from decouple.clock import AMBIENCE, Ambience, VirtualClock
-from decouple.effects import Crash
+from decouple.mishaps.effects import Crash
 from decouple.testing.proof.cases import Case, Step
 from decouple.testing.proof.crashing import Points, home_of
 from decouple.testing.proof.deliveries import Deliveries, awaits, plain_handler

@@ -45,7 +45,7 @@ class Calls:
 
     def keep(self, observers: Iterable[Observer], call: Call) -> None:
         """Keep it if somebody records."""
-        from decouple.recorder import recorder_among  # here, and below, because most programs record nothing
+        from decouple.stories.recorder import recorder_among  # here, and below, because most programs record nothing
 
         recorder = recorder_among(observers)
         if recorder is not None:
@@ -64,7 +64,7 @@ class Calls:
 
     def so_far(self, observers: Iterable[Observer]) -> list[Call]:
         """All that are kept, in the order of their ends. Raises NotRecorded."""
-        from decouple.recorder import recorder_among
+        from decouple.stories.recorder import recorder_among
 
         if recorder_among(observers) is None:
             raise NotRecorded(self._what, kept=0, dropped=0, most=0)

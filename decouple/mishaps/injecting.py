@@ -44,6 +44,6 @@ def suffer(function: Function, faults: Injection | None) -> None:
     """These strike that function from now on. Raises ValueError where its handler cannot be restarted, and is to be."""
     function._faults = faults
     if faults is not None:
-        from decouple.mishaps import befall  # here, because only tests have faults
+        from decouple.mishaps.handlers import befall  # here, because only tests have faults
 
         befall(function, faults)

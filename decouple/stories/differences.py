@@ -11,13 +11,13 @@ from collections import Counter
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from decouple.change_json import details_to
 from decouple.core.records import details_of
 from decouple.shown import as_it_stands
+from decouple.stories.change_json import details_to
 
 if TYPE_CHECKING:
     from decouple.core.changes import Change
-    from decouple.recording import Recording
+    from decouple.stories.recording import Recording
 
 __all__ = ["Difference", "difference"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from decouple.story_lines import instant, phrase, place
+from decouple.stories.lines import instant, phrase, place
 
 if TYPE_CHECKING:
     from decouple.core.changes import Change
-    from decouple.story import Story
+    from decouple.stories.story import Story
 
 __all__ = ["page", "section"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from decouple.change_json import change_to
 from decouple.errors import NotRecorded
-from decouple.story_lines import family, instant, phrase, place
-from decouple.story_reasons import now_of, reasons
+from decouple.stories.change_json import change_to
+from decouple.stories.lines import family, instant, phrase, place
+from decouple.stories.reasons import now_of, reasons
 
 if TYPE_CHECKING:
     from decouple.core.changes import Change
-    from decouple.recording import Recording
+    from decouple.stories.recording import Recording
 
 __all__ = ["Story", "tell"]
 
@@ -103,12 +103,12 @@ class Story:
 
     def html(self) -> str:
         """A page of its own: a time line for each id, and the reasons. It needs nothing beside it, and no scripts."""
-        from decouple.story_page import page  # here, and below, because most stories are read as text
+        from decouple.stories.page import page  # here, and below, because most stories are read as text
 
         return page(self)
 
     def _repr_html_(self) -> str:
-        from decouple.story_page import section
+        from decouple.stories.page import section
 
         return section(self)
 

@@ -44,7 +44,7 @@ class AssertingQueue(Generic[T]):
         within; ... = any; attributes: those it must have at least; group: of it; count: so many, None = at least one.
         Raises AssertionError, which tells the nearest ones and how they differ; NotRecorded. Cost: O(changes).
         """
-        from decouple.expectations import assert_sent  # here, and so below, because only tests assert
+        from decouple.expecting.expectations import assert_sent  # here, and so below, because only tests assert
 
         __tracebackhide__ = True
         return assert_sent(cast("Queue[Any]", self), body, attributes, group, count)
@@ -54,7 +54,7 @@ class AssertingQueue(Generic[T]):
 
         Raises AssertionError, which lists what is.
         """
-        from decouple.expectations import assert_empty
+        from decouple.expecting.expectations import assert_empty
 
         __tracebackhide__ = True
         assert_empty(cast("Queue[Any]", self))
@@ -66,7 +66,7 @@ class AssertingQueue(Generic[T]):
         in the queue's broker (alone, in the queue), and whenever something is due in the queue; other causes are not seen
         before the timeout, in seconds of the queue's clock. Raises AssertionError then; what it raises; ClockStuck.
         """
-        from decouple.conditions import wait_for
+        from decouple.expecting.conditions import wait_for
 
         __tracebackhide__ = True
         return wait_for(cast("Queue[Any]", self), predicate, timeout)
@@ -88,7 +88,7 @@ class AssertingTopic:
 
         subject: of it, None = any; the rest as in Queue.assert_sent. Raises AssertionError, NotRecorded.
         """
-        from decouple.expectations import assert_published
+        from decouple.expecting.expectations import assert_published
 
         __tracebackhide__ = True
         return assert_published(cast("Topic", self), body, subject, attributes, group, count)

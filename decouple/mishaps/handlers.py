@@ -17,9 +17,9 @@ from decouple.callers import WORK
 from decouple.calls import is_async
 from decouple.clock import SECOND, VirtualClock
 from decouple.core.changes import Change
-from decouple.effects import EFFECTS, WATCHED, WATCHER, Crash, Driven, Watcher
 from decouple.errors import StoreFailed
-from decouple.restarting import Maker, made_on_purpose, maker_of
+from decouple.mishaps.effects import EFFECTS, WATCHED, WATCHER, Crash, Driven, Watcher
+from decouple.mishaps.restarting import Maker, made_on_purpose, maker_of
 from decouple.waiter import Waiter
 
 if TYPE_CHECKING:

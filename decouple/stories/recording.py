@@ -9,14 +9,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from decouple.change_json import change_from, change_to
 from decouple.core.changes import Change
 from decouple.core.records import EPOCH
 from decouple.errors import InvalidRecording
+from decouple.stories.change_json import change_from, change_to
 
 if TYPE_CHECKING:
-    from decouple.differences import Difference
-    from decouple.story import Story
+    from decouple.stories.differences import Difference
+    from decouple.stories.story import Story
 
 __all__ = ["Recording"]
 
@@ -64,7 +64,7 @@ class Recording:
 
     def _repr_html_(self) -> str:
         from decouple.shown import as_it_stands, table
-        from decouple.story_lines import instant, phrase, place
+        from decouple.stories.lines import instant, phrase, place
 
         newest = self.changes[-SHOWN:]
         more = f"the newest {SHOWN} of them:" if len(self.changes) > SHOWN else ""
@@ -78,7 +78,9 @@ class Recording:
 
     def explain(self, message_id: str) -> Story:
         """The story of the message, publication or request with this id. Raises NotRecorded. Cost: O(changes)."""
-        from decouple.story import tell  # here, and so in other places below, because most recordings are only kept
+        from decouple.stories.story import (
+            tell,  # here, and so in other places below, because most recordings are only kept
+        )
 
         return tell(self, message_id)
 
@@ -88,7 +90,7 @@ class Recording:
         Ids (UUIDs, in bodies too) count as equal where they first appear at the same place, for every run makes its own;
         who did it does not count. times: whether the instants must agree, to the nanosecond from the beginnings on.
         """
-        from decouple.differences import difference
+        from decouple.stories.differences import difference
 
         return difference(self, other, times=times)
 

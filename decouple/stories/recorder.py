@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, MutableSequence
 from typing import TYPE_CHECKING
 
 from decouple.core.changes import Cause, Change
-from decouple.subscribed import Known, fold
+from decouple.stories.subscribed import Known, fold
 
 if TYPE_CHECKING:
-    from decouple.recording import Recording
+    from decouple.stories.recording import Recording
 
 __all__ = ["Recorder", "recorder_among"]
 
@@ -65,7 +65,7 @@ class Recorder:
         self, *, started: int | None = None, ended: int | None = None, seed: int | None = None, whole: bool = True
     ) -> Recording:
         """What is kept now. started, ended: nanoseconds since 1970, None = as the changes say; see Recording."""
-        from decouple.recording import Recording  # here, because most who record never ask for it
+        from decouple.stories.recording import Recording  # here, because most who record never ask for it
 
         with self._lock:
             changes, dropped, before = tuple(self.changes), self.dropped, tuple(self._before.values())

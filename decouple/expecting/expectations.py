@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.attributes import Attribute, shown_value, wire_form
-from decouple.comparing import distance, shown, unlike
 from decouple.core.changes import Cause, Change
 from decouple.core.records import Delivery, Record, details_of
 from decouple.errors import BodyMissing, NotRecorded
+from decouple.expecting.comparing import distance, shown, unlike
 from decouple.large_bodies import Pointer
 from decouple.numbers import whole
-from decouple.recorder import Recorder, recorder_among
-from decouple.story_lines import moment
+from decouple.stories.lines import moment
+from decouple.stories.recorder import Recorder, recorder_among
 
 if TYPE_CHECKING:
     from decouple.queue import Queue

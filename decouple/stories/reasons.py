@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from decouple.core.changes import Cause, Change
 from decouple.core.records import details_of
-from decouple.story_lines import complaint, moment
-from decouple.subscribed import Known, fold, judged
+from decouple.stories.lines import complaint, moment
+from decouple.stories.subscribed import Known, fold, judged
 
 __all__ = ["now_of", "reasons"]
 

@@ -1,0 +1,1 @@
+"""What tests expect of queues, topics and handlers: assertions with what came instead, waits, calls."""
