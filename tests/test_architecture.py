@@ -198,6 +198,13 @@ FLOORS = {
     "testing.simulation": 7.2,
     "testing.laws": 7.5,
     "testing.replaying": 7.5,
+    "testing.strategies.contents": 7,
+    "testing.strategies.grammar": 7.1,
+    "testing.strategies.cases": 7.2,
+    "testing.strategies.times": 7,
+    "testing.strategies.queues": 7.1,
+    "testing.strategies.plans": 7.3,
+    "testing.strategies": 7.5,
     "testing.events.defaults": 7,
     "testing.events.queues": 7.5,
     "testing.events.topics": 7.5,
@@ -348,6 +355,7 @@ EXTRAS = {
     "aws.endpoint": {"uvicorn", "httptools", "botocore"},
     "aws.signing": {"cryptography"},
     "pytest_plugin": {"pytest"},
+    "testing.strategies": {"hypothesis"},
 }
 WORLDLY = {
     "time",

@@ -8,6 +8,7 @@ from decouple.testing.ledger import Ledger
 from decouple.testing.replaying import Replayed, replay
 
 if TYPE_CHECKING:
+    import decouple.testing.strategies as strategies
     from decouple.testing.faults import Fault, Faults, Occasion
     from decouple.testing.simulation import Simulation, Stopped, simulate
 
@@ -23,6 +24,7 @@ __all__ = [
     "laws",
     "replay",
     "simulate",
+    "strategies",
 ]
 
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
@@ -30,12 +32,15 @@ LATER = {
     **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
     **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
 }
+ROOMS = ("strategies",)
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
 
     def __getattr__(name):
-        if name in LATER:
-            from importlib import import_module
+        from importlib import import_module
 
+        if name in LATER:
             return getattr(import_module(LATER[name]), name)
+        if name in ROOMS:
+            return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
