@@ -205,6 +205,8 @@ FLOORS = {
     "testing.strategies.queues": 7.1,
     "testing.strategies.plans": 7.3,
     "testing.strategies": 7.5,
+    "testing.working": 7,
+    "testing.state_machine": 7.7,
     "testing.events.defaults": 7,
     "testing.events.queues": 7.5,
     "testing.events.topics": 7.5,
@@ -356,6 +358,7 @@ EXTRAS = {
     "aws.signing": {"cryptography"},
     "pytest_plugin": {"pytest"},
     "testing.strategies": {"hypothesis"},
+    "testing.state_machine": {"hypothesis"},
 }
 WORLDLY = {
     "time",

@@ -275,7 +275,7 @@ def test_without_hypothesis_it_says_which_extra_to_install() -> None:
 import sys
 sys.modules["hypothesis"] = None
 import decouple.testing
-for name in ("strategies",):
+for name in ("strategies", "machine"):
     try:
         getattr(decouple.testing, name)
     except decouple.NotInstalled as error:
@@ -284,5 +284,5 @@ for name in ("strategies",):
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert (
-        ran.stdout.count("needs hypothesis, which is not installed: pip install 'decouple-messaging[hypothesis]'") == 1
+        ran.stdout.count("needs hypothesis, which is not installed: pip install 'decouple-messaging[hypothesis]'") == 2
     )

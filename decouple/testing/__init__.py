@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import decouple.testing.strategies as strategies
     from decouple.testing.faults import Fault, Faults, Occasion
     from decouple.testing.simulation import Simulation, Stopped, simulate
+    from decouple.testing.state_machine import machine
 
 __all__ = [
     "Fault",
@@ -22,6 +23,7 @@ __all__ = [
     "Stopped",
     "VirtualClock",
     "laws",
+    "machine",
     "replay",
     "simulate",
     "strategies",
@@ -31,6 +33,7 @@ __all__ = [
 LATER = {
     **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
     **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
+    **dict.fromkeys(("machine",), "decouple.testing.state_machine"),
 }
 ROOMS = ("strategies",)
 
