@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from decouple.attributes import Attribute
 from decouple.broker import Broker
+from decouple.capabilities import Capabilities
 from decouple.clock import Clock, SystemClock, VirtualClock
 from decouple.core.changes import Change
 from decouple.core.records import Failure
@@ -58,7 +59,10 @@ from decouple.errors import (
     MessageTooLarge,
     MoveTaskRunning,
     NeedsBroker,
+    NotConformant,
     NotDelivered,
+    NotDeterministic,
+    NotIdempotent,
     NotInFlight,
     NotInstalled,
     NotRecorded,
@@ -73,6 +77,7 @@ from decouple.errors import (
     RecursionStopped,
     ResultNotJSON,
     ScheduleExists,
+    StoreFailed,
     SubscriptionExists,
     SubscriptionNotFound,
     Throttled,
@@ -180,6 +185,7 @@ __all__ = [  # noqa: RUF022
     "ConsumerStats",
     "GroupStats",
     "MoveTask",
+    "Capabilities",
     "Finding",
     "Failure",
     "exponential",
@@ -247,9 +253,13 @@ __all__ = [  # noqa: RUF022
     "CircuitOpen",
     "BulkheadFull",
     "RateLimited",
+    "StoreFailed",
     "InProgress",
     "EndlessWork",
     "LawBroken",
+    "NotConformant",
+    "NotIdempotent",
+    "NotDeterministic",
     "NotRecorded",
     "InvalidRecording",
     "ClockStuck",

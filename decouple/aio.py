@@ -6,7 +6,7 @@ Only waiting differs between a thread and a task, so only `receive` has anything
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Unpack
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
 from decouple.errors import QueueClosed
 from decouple.generic import T
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from decouple.tags import Tags
 
 __all__ = ["AsyncQueue"]
+
+R = TypeVar("R")
 
 
 class AsyncQueue(Generic[T]):
@@ -125,6 +127,13 @@ class AsyncQueue(Generic[T]):
         except BaseException:
             lobby.abandon(park)
             raise
+
+    async def wait_for(self, predicate: Callable[[], R], timeout: Seconds = 5) -> R:
+        """Suspend until predicate(), a plain function, is true, and give what it gives. See Queue.wait_for."""
+        from decouple.conditions import wait_for_as_task  # here, because only tests wait for conditions
+
+        __tracebackhide__ = True
+        return await wait_for_as_task(self._queue, predicate, timeout)
 
     async def messages(self, wait: Seconds = 20) -> AsyncIterator[Message[T]]:
         """Every message as it comes, one at a time, until the queue is closed."""

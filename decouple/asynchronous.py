@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from decouple.core.records import Failure
 from decouple.core.settings import SECOND
 from decouple.destinations import BROKER_CLOSED, RETRIES_EXHAUSTED, SUCCESS, TOO_OLD, bury, tell_destination
+from decouple.effects import WATCHED, about, done
 from decouple.errors import RecursionStopped, Throttled
 from decouple.invocation import BrokenOff, Invocation, Outcome, copied
 from decouple.jsontext import json_text
@@ -47,7 +48,7 @@ class Accepted:
         self.attempts = 0
         self.throttled = 0
         self.last: BaseException | None = None
-        self.awaits = function.awaits
+        self.awaits = function._in_tasks
         self.pending = True
         self.going = False
         self.invocation: Invocation | None = None
@@ -177,6 +178,8 @@ def accept(function: Function, runner: Runner, event: Any, lineage: Lineage, req
     """See `Function.send`."""
     text = json_text(event, f"an event of function {function.name!r} must be JSON")
     accepted = Accepted(function, runner, text, request_id, lineage)
+    if WATCHED:
+        about(f"an event for function {function.name!r}")
     with function._lock:
         function._pending += 1
     try:
@@ -185,4 +188,6 @@ def accept(function: Function, runner: Runner, event: Any, lineage: Lineage, req
     except BaseException:  # interrupted: the caller has no id of it
         accepted._done()
         raise
+    if WATCHED:
+        done(f"an event for function {function.name!r}")
     return request_id

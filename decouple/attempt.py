@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from decouple.callers import WORK
 from decouple.core.records import Failure
+from decouple.errors import DeliveryFailed
 from decouple.message import failure_of
 from decouple.notification import Notification
 
 if TYPE_CHECKING:
     from decouple.pending import Hand
     from decouple.pushing import Line
+    from decouple.testing.faults import Injection
 
 __all__ = ["Attempt", "reason_of", "words_of"]
 
@@ -25,7 +27,7 @@ __all__ = ["Attempt", "reason_of", "words_of"]
 class Attempt:
     """One delivery: whatever comes of it, the notification is in one place afterwards and the line goes on."""
 
-    __slots__ = ("answer", "hand", "line", "notification")
+    __slots__ = ("answer", "hand", "line", "notification", "struck")
 
     def __init__(self, line: Line, hand: Hand) -> None:
         pending = hand[0]
@@ -33,6 +35,7 @@ class Attempt:
         self.line = line
         self.hand = hand
         self.answer: Any = None
+        self.struck = False
         self.notification = Notification(
             pending.publication,
             line.subscription.way,
@@ -46,9 +49,22 @@ class Attempt:
         WORK.set(self.line)  # for this job, whose context variables are its own
         return self
 
+    def suffer(self, faults: Injection) -> None:
+        """Fail in place of the target, where a fault is to make it. Raises DeliveryFailed, which is no error of a job."""
+        here, pending = self.line.subscription, self.hand[0]
+        assert pending is not None
+        publication, before = pending.publication, pending.failures
+        if pending.counted:
+            self.struck = None is not faults.strike(
+                "fail_target", here.topic.name, publication.record, id=publication.id, receives=before
+            )
+        if self.struck:
+            here.tell("fault", publication, receives=before + 1, reason=f"fail_target: {here.name} was made to fail")
+            raise DeliveryFailed(here.name, why="a fault made it fail")
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
         try:
             if error is None:
                 self.line.took(self.hand, self.answer)
@@ -59,6 +75,7 @@ class Attempt:
         finally:
             if self.hand[0] is None:  # else it was interrupted, and is put right
                 self.line.again(self.hand)
+        return self.struck and isinstance(error, DeliveryFailed)
 
 
 def cut_short(error: BaseException, awaited: bool) -> bool:

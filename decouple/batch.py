@@ -12,6 +12,7 @@ from decouple.attributes import size_of
 from decouple.core.batch_results import read_answer
 from decouple.core.deadlines import FAR
 from decouple.core.records import Failure, details_of
+from decouple.effects import Crash
 from decouple.errors import ReceiptExpired
 from decouple.invocation import Invocation
 from decouple.lambda_records import SqsRecord, plain_record, queue_record, system_attributes
@@ -45,7 +46,7 @@ class Batch:
 
     def __init__(self, trigger: Trigger, until: int) -> None:
         self.trigger = trigger
-        self.awaits = trigger.function.awaits
+        self.awaits = trigger.function._in_tasks
         self.messages: list[Message[Any]] = []
         self.records: list[SqsRecord] = []
         self.lineage = NO_LINEAGE
@@ -127,7 +128,7 @@ class Batch:
             self._raise()
 
     def _raise(self) -> None:
-        if self.error is not None:
+        if self.error is not None and not isinstance(self.error.__cause__, Crash):  # which is none of the program's
             raise self.error
 
     def abandon(self) -> None:
@@ -149,6 +150,7 @@ class Batch:
         """The run of the function that is to handle it."""
         function, event = self.trigger.function, {"Records": self.records}
         self.invocation = Invocation(function, event, self._ended, function.new_request_id(), self.lineage)
+        self.invocation.messages = self.messages
         return self.invocation
 
     def _ended(self, outcome: Outcome) -> None:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
+from decouple.capabilities import MEMORY, Capabilities
 from decouple.clock import AMBIENCE, SECOND, Clock, Seconds, default_clock, nanoseconds
 from decouple.core.changes import Change
 from decouple.core.places import SHARED
@@ -128,6 +129,11 @@ class Broker(Declaring, Observing):
     def __repr__(self) -> str:
         held = f"{len(self._queues)} queues, {len(self._topics)} topics, {len(self._functions)} functions"
         return f"<Broker: {held}{', closed' if self._closed else ''}>"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What its engine can do."""
+        return MEMORY
 
     # -- life --------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Who is at it: what the records of changes call the thread, the task or the handler that caused them.
 
 A handler that a broker runs is known by what it is (a consumer, a run of a function, a schedule), whatever thread it is in;
-who comes from outside is a thread or an asyncio task. Asked only where somebody listens.
+who comes from outside is a thread or an asyncio task, on AWS's wire a principal. Asked only where somebody listens.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["OUTSIDE", "WORK", "caller", "handled"]
 WORK: ContextVar[object] = ContextVar("work", default=None)
 """What a broker runs here, which str() names, and what it `handles` if it does; None outside of its work."""
 
-OUTSIDE = ("thread ", "task ")
+OUTSIDE = ("thread ", "task ", "arn:", "anonymous ")
 """How a caller begins who is no part of a broker's work."""
 
 

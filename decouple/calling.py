@@ -179,7 +179,7 @@ class AsyncFunction:
 
         function = self._function
         task: asyncio.Task[None] | None = None
-        if invocation.awaits:
+        if function._in_tasks:
             task = asyncio.create_task(quietly(invocation))
         elif not function.clock.threaded:
             copy_context().run(run_here, invocation)

@@ -19,6 +19,7 @@ from decouple.errors import InvalidDescription, NotInstalled
 if TYPE_CHECKING:
     from decouple.aws.endpoint import Endpoint
     from decouple.aws.world import World
+    from decouple.testing.faults import Faults
 
 __all__ = ["main"]
 
@@ -61,6 +62,11 @@ def parser_of() -> argparse.ArgumentParser:
         metavar="KEY=SECRET",
         help="refuse what is not signed with one of these; @FILE has one a line",
     )
+    serve.add_argument("--faults", metavar="KIND=RATE,...", help="what goes wrong, such as duplicate=0.1,lose_ack=0.05")
+    serve.add_argument("--seed", type=int, help="what chance begins with: the same again, the same faults")
+    serve.add_argument(
+        "--record", type=count_of, default=0, metavar="N", help="keep the newest N changes, for /_decouple/messages"
+    )
     serve.add_argument("--log-level", choices=LEVELS, default="warning", help="(%(default)s)")
     return parser
 
@@ -78,6 +84,12 @@ class Version(argparse.Action):
 def port_of(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 65_536):
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r:.40}")
+    return int(text)
+
+
+def count_of(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 13):
+        raise argparse.ArgumentTypeError(f"a number of changes to keep is 0 or more, not {text!r:.40}")
     return int(text)
 
 
@@ -104,6 +116,7 @@ def serve(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         fail(1, str(NotInstalled(missing, purpose="decouple serve", install=install)))
     try:
         secrets, description = secrets_of(asked.verify), described(asked.config)
+        faults = None if asked.faults is None else planned(asked.faults)
     except (OSError, ValueError) as error:
         fail(2, str(error))
 
@@ -115,12 +128,16 @@ def serve(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
         why = str(error.strerror or error).partition(" (while")[0]
         fail(1, f"cannot listen on {asked.host or HOST} port {asked.port}: {why}")
     with listener:
-        endpoint = endpoint_of(asked, server.url_of(listener), secrets, description)
+        endpoint = endpoint_of(asked, server.url_of(listener), secrets, description, faults)
         server.serve(endpoint, listener)
 
 
 def endpoint_of(
-    asked: argparse.Namespace, url: str, secrets: Mapping[str, str], description: Mapping[str, Any]
+    asked: argparse.Namespace,
+    url: str,
+    secrets: Mapping[str, str],
+    description: Mapping[str, Any],
+    faults: Faults | None = None,
 ) -> Endpoint:
     """The application as asked for."""
     from decouple.aws.endpoint import Endpoint
@@ -132,18 +149,31 @@ def endpoint_of(
 
         declare(world.broker(), description, {}, {})
 
-    world = World(
-        clock=virtual_clock() if asked.virtual_clock else None,
-        account=asked.account,
-        region=asked.region,
-        strict=asked.strict,
-        endpoint=url,
-    )
+    try:
+        world = World(
+            clock=virtual_clock() if asked.virtual_clock else None,
+            account=asked.account,
+            region=asked.region,
+            strict=asked.strict,
+            endpoint=url,
+            faults=faults,
+            seed=asked.seed,
+            record=asked.record,
+        )
+    except ValueError as error:  # faults that this clock cannot have
+        fail(2, str(error))
     hosts = LOCAL_NAMES if asked.host in (None, *LOCAL_NAMES) else None
     try:
         return Endpoint(world, verify=secrets, hosts=hosts, declare=declared if description else None)
     except (InvalidDescription, NotInstalled) as error:
         fail(2, f"{asked.config}: {error}")
+
+
+def planned(text: str) -> Faults:
+    """The plan of faults. Raises ValueError."""
+    from decouple.testing.faults import Faults
+
+    return Faults.parse(text)
 
 
 def virtual_clock() -> Any:

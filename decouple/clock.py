@@ -85,7 +85,8 @@ class Timer(Protocol):
 class Waiter(Protocol):
     """A parked thread, as far as a clock needs to know it."""
 
-    done: bool
+    @property
+    def done(self) -> bool: ...
 
     def block(self, seconds: float) -> bool: ...
 
@@ -269,6 +270,10 @@ class VirtualClock:
             return None
         self._run(max(soonest, before))
         return (self._now - before) / SECOND
+
+    def pass_to(self, instant: int) -> None:
+        """Let it be that instant, if it is not over; nothing happens on the way."""
+        self._now = max(self._now, instant)
 
     def attach(self, timed: Timed) -> None:
         with self._lock:

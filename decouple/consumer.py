@@ -24,11 +24,13 @@ from decouple.core.histogram import Histogram
 from decouple.errors import QueueClosed
 from decouple.heartbeat import Heart
 from decouple.retries import Retries, RetryPolicy, read_retry
+from decouple.spying import Call, Calls
 from decouple.turn import Ending, Turn
 from decouple.wanted import wanted_by
 
 if TYPE_CHECKING:
     from decouple.core.backoff import Chance
+    from decouple.mishaps import Mishaps
     from decouple.queue import Queue
     from decouple.runner import Runner
 
@@ -43,8 +45,8 @@ class ConsumerStats(NamedTuple):
 
     received = succeeded + retried + rejected + interrupted + running. succeeded: acknowledged, or settled by the handler;
     retried: given back for another attempt; rejected: given up; interrupted: given back because somebody else ended the
-    handler. failed: handlers that raised an error; late: messages whose time in flight was over when their handler ended,
-    or before it could begin (those are not received).
+    handler, or left in flight because a fault let it crash. failed: handlers that raised an error; late: messages whose
+    time in flight was over when their handler ended, or before it could begin (those are not received).
     """
 
     state: Literal["running", "paused", "closed"]
@@ -88,13 +90,21 @@ class Consumer(Generic[P, R]):
         functools.update_wrapper(self, handler, updated=())
         self.queue = queue
         self.handler: Callable[..., Any] = handler
-        self.name = f"consumer {getattr(handler, '__qualname__', type(handler).__qualname__)} of queue {queue.name!r}"
+        called = getattr(handler, "__qualname__", type(handler).__qualname__).rpartition("<locals>.")[2]
+        self.name = f"consumer {called} of queue {queue.name!r}"
         self.awaits = is_async(handler)
         self._runner = runner
         self._context = copy_context()  # what handlers see: that of the declaration
         self._context.run(WORK.set, self.name)
         self._most = check_concurrency(concurrency)
         self._wanted = wanted_by(handler, self.name)
+        self._mishaps: Mishaps | None = None
+        if queue._faults is not None:
+            from decouple.mishaps import mishaps_of  # here, because only tests have faults
+
+            self._mishaps = mishaps_of(queue._faults, queue.clock, queue.name, handler, self.name)
+            # In a simulation only tasks take time, as a slow handler does.
+            self.awaits |= self._mishaps is not None and queue.clock.loop is not None
         self._retries = Retries(read_retry(retry), chance, self.name)
         self._heart = None if heartbeat is None else Heart(queue.clock, self._interval(heartbeat), queue.name)
         self._lock = threading.Lock()
@@ -105,6 +115,7 @@ class Consumer(Generic[P, R]):
         self._running: dict[Turn, int] = {}  # with the instant of their begin
         self._failed = self._late = self._peak = self._spent = 0
         self._durations = Histogram()
+        self._calls = Calls(self.name)
 
     def __repr__(self) -> str:
         return f"<{self.name[0].upper()}{self.name[1:]}: {self._state}, {len(self._running)} of {self._most} running>"
@@ -225,6 +236,10 @@ class Consumer(Generic[P, R]):
                 self._waiting = None
         self._go_on()
 
+    def _restarted(self, handler: Callable[..., Any]) -> None:
+        """A fault made its handler anew, whose classes may be other ones."""
+        self._wanted = wanted_by(handler, self.name)
+
     # -- counting ----------------------------------------------------------------------------------------------
 
     def _began(self, turn: Turn) -> None:
@@ -255,6 +270,14 @@ class Consumer(Generic[P, R]):
         """How many handlers have ended, and the nanoseconds they took together."""
         with self._lock:
             return self._durations.count, self._spent
+
+    @property
+    def calls(self) -> list[Call]:
+        """The newest calls by the broker's workers that have ended, as many as it keeps changes; oldest first.
+
+        Raises NotRecorded where the broker records nothing: Broker(record=...).
+        """
+        return self._calls.so_far(self.queue._reporter.observers)
 
     def stats(self) -> ConsumerStats:
         """Its numbers now."""

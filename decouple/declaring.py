@@ -21,6 +21,7 @@ from decouple.errors import (
     TopicNotFound,
 )
 from decouple.generic import T
+from decouple.injecting import suffer
 from decouple.queue import Queue
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.tags import Tags, check_tags
@@ -71,6 +72,14 @@ class Declaring:
     def _settle_in(self, thing: Queue[Any] | Topic | Function | Schedule) -> None:
         """Its ARN says whose it is."""
         thing._account, thing._region = self.account, self.region
+
+    def _suffer(self, faults: Injection) -> None:
+        """Let these faults happen from now on, in what is there and in what is declared later."""
+        with self._lock:
+            self._faults = faults
+            queues = list(self._queues.values())
+        for queue in queues:
+            queue._suffer(faults)
 
     def _put_to_work(self, runner: Runner) -> None:
         """Let the workers begin, as the broker was started."""
@@ -205,6 +214,7 @@ class Declaring:
             function = self._functions.get(made.name)
             if function is None:
                 self._settle_in(made)
+                suffer(made, self._faults)
                 made._employ(self._employed().runner, self._limit, self._observers)
                 self._functions[made.name] = made
                 return made
@@ -305,7 +315,7 @@ class Declaring:
             from decouple.runner import Runner
             from decouple.staff import Staff
 
-            self._staff = Staff(Runner(self.clock), self._post, Random(self.seed))
+            self._staff = Staff(Runner(self.clock), self._post, Random(self.seed), self._faults)
             if self._started:
                 self._put_to_work(self._staff.runner)
         return self._staff

@@ -51,9 +51,13 @@
     |   |-- CircuitOpen            .seconds, .retry_at: until the circuit is tried again
     |   |-- BulkheadFull           .limit calls are inside, .waited seconds for one to end
     |   `-- RateLimited            .retry_after: seconds until there is room for one more
+    |-- StoreFailed                .store, .operation: a store did not do what it was asked to: a fault of a test
     |-- InProgress                 .key, .seconds: another run of an idempotent handler has the key
     |-- EndlessWork                .what, .links: jobs that put each other for ever at one instant
     |-- LawBroken                  .numbers: the books do not balance; or .id, .story, .seed: of a law that a test watches over
+    |-- NotConformant              .failures, .report: behaviours that an engine does not have, or has undeclared
+    |-- NotIdempotent              .steps, .expected, .found, .seed: a handler that does more for two deliveries than for one
+    |-- NotDeterministic           .differences: a handler that does not do the same twice from the same beginning
     |-- NotRecorded                .id, .kept of .most: nothing is recorded of what was to be explained
     |-- InvalidRecording           .path, .line: a file that is no recording, or one of another version
     |-- ClockStuck                 waiting on a virtual clock that nobody moves
@@ -107,7 +111,10 @@ __all__ = [
     "MessageTooLarge",
     "MoveTaskRunning",
     "NeedsBroker",
+    "NotConformant",
     "NotDelivered",
+    "NotDeterministic",
+    "NotIdempotent",
     "NotInFlight",
     "NotInstalled",
     "NotRecorded",
@@ -122,6 +129,7 @@ __all__ = [
     "RecursionStopped",
     "ResultNotJSON",
     "ScheduleExists",
+    "StoreFailed",
     "SubscriptionExists",
     "SubscriptionNotFound",
     "Throttled",
@@ -658,6 +666,15 @@ class NotInstalled(DecoupleError):
         self.wanted = wanted
 
 
+class StoreFailed(DecoupleError):
+    """A store of results or large bodies did not do what it was asked to, as a plan of faults wanted. `operation`: which."""
+
+    def __init__(self, store: str, *, operation: str) -> None:
+        super().__init__(f"{store} failed to {operation}: a fault, made by the plan of this test")
+        self.store = store
+        self.operation = operation
+
+
 class InProgress(DecoupleError):
     """Another run of an idempotent handler has the same key, so this one was not begun."""
 
@@ -755,12 +772,64 @@ class LawBroken(DecoupleError):
         self.seed = seed
 
 
+class NotConformant(DecoupleError):
+    """An engine is not as it is specified and declared. failures: what is wrong, by the name of the behaviour; report: all."""
+
+    def __init__(
+        self, failures: Mapping[str, str], *, of: int, sentences: Mapping[str, str], report: object = None
+    ) -> None:
+        listed = "".join(f"\n\n  {name}\n    {sentences[name]}\n    {why}" for name, why in failures.items())
+        super().__init__(f"{len(failures)} of {of} behaviours are not as they should be:{listed}")
+        self.failures = dict(failures)
+        self.report = report
+
+
+class NotIdempotent(DecoupleError):
+    """A handler's effects are not those of each event once, when one comes again or its process died in the midst of it.
+
+    events: in words, by their numbers; steps: what happened; expected, found: the effects; differences: between these.
+    """
+
+    def __init__(
+        self,
+        *,
+        events: Mapping[int, str],
+        steps: Iterable[str],
+        expected: object,
+        found: object,
+        differences: Iterable[str],
+        cases: int,
+        seed: int,
+    ) -> None:
+        self.events, self.steps, self.differences = dict(events), tuple(steps), tuple(differences)
+        self.expected, self.found = expected, found
+        self.cases, self.seed = cases, seed
+        parts = [
+            [f"event {number}: {words}" for number, words in self.events.items()],
+            [f"{number}. {words}" for number, words in enumerate(self.steps, 1)],
+            [*self.differences, f"once:  {expected!r:.400}", f"found: {found!r:.400}"],
+        ]
+        listed = "\n\n".join("\n".join(f"  {line}" for line in part) for part in parts)
+        super().__init__(f"not idempotent, as case {cases} shows, seed {seed}:\n\n{listed}")
+
+
+class NotDeterministic(DecoupleError):
+    """A handler's effects differ where it was given the same events twice, once each, from the same beginning."""
+
+    def __init__(self, differences: Iterable[str]) -> None:
+        self.differences = tuple(differences)
+        super().__init__(
+            f"the same events, once each, had other effects the second time ({'; '.join(self.differences)}): ignore= takes the "
+            f"names of what differs by itself, such as times and ids; or something is not put back, which reset= can do"
+        )
+
+
 class NotRecorded(DecoupleError, LookupError):
     """Nothing is recorded of what was to be explained."""
 
-    def __init__(self, id: str, *, kept: int, dropped: int, most: int | None) -> None:
+    def __init__(self, id: str, *, kept: int, dropped: int, most: int | None, maker: str = "Broker") -> None:
         if most == 0:
-            why = "the broker records nothing: make it with Broker(record=100_000)"
+            why = f"the {maker.lower()} records nothing: make it with {maker}(record=100_000)"
         elif dropped:
             why = (
                 f"the newest {kept:,} changes are kept and {dropped:,} older ones are not: "

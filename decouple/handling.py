@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from decouple.retries import RetryPolicy
     from decouple.runner import Runner
     from decouple.story import Story
+    from decouple.testing.faults import Injection
     from decouple.trigger import Trigger
 
 __all__ = ["Handling"]
@@ -45,6 +46,14 @@ class Handling(Desk[T]):
             raise NeedsBroker(f"the story of a message of queue {self.name!r}")
         story: Story = self._employer.explain(id)
         return story
+
+    def _suffer(self, faults: Injection) -> None:
+        """Have these faults from now on, also if it was made without any."""
+        from decouple.core.faulty import afflict  # here, because only tests have faults
+
+        with self._lock:
+            self._faults = faults
+            afflict(self._core, faults)
 
     def trigger(
         self,

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 from decouple.calls import is_async
 from decouple.clock import Clock, Seconds, default_clock, nanoseconds
 from decouple.core.deadlines import Deadlines
+from decouple.effects import WATCHED, Crash, asking, done
 from decouple.errors import InProgress, QueueError
 from decouple.jsontext import json_text
 from decouple.message import Message
@@ -224,9 +225,12 @@ class Run:
 
     def __enter__(self) -> Run:
         try:
+            self._asking("begin")
             claim = self._store.begin(self._key, self._token, self._lease)
-        except BaseException:
-            self._store.release(self._key, self._token)  # an interrupt: perhaps the key was taken by then
+            if WATCHED:
+                done("a key taken")
+        except BaseException as error:
+            self._free(error)  # an interrupt: perhaps the key was taken by then
             raise
         if claim.result is not None:
             self.over, self.result = True, decoded(claim.result)
@@ -238,6 +242,7 @@ class Run:
     def done(self, result: Any) -> Any:
         """Keep what the handler returned."""
         text = text_of(result)
+        self._asking("complete")
         if not self._store.complete(self._key, self._token, text, self._ttl):
             import logging  # here, because most programs never need it
 
@@ -247,11 +252,30 @@ class Run:
                 self._key,
                 self._lease / SECOND,
             )
+        if WATCHED:
+            done("a result kept")
         return result
+
+    def _asking(self, operation: str) -> None:
+        """The store may fail here, for a test: with the faults of the handler, or else with those of its message's queue."""
+        if WATCHED and asking(self._store, operation):
+            return
+        message = self._message
+        if message is not None and message.owner._faults is not None:
+            from decouple.mishaps import message_store_fault  # here, because only tests have faults
+
+            message_store_fault(message, self._store, operation)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None and not self.over:
-            self._store.release(self._key, self._token)
+            self._free(error)
+
+    def _free(self, error: BaseException) -> None:
+        release = functools.partial(self._store.release, self._key, self._token)
+        if isinstance(error, Crash):
+            error.left.append(release)  # the dead free nothing: that is what leases are for
+        else:
+            release()
 
     def _put_off(self, remaining: int) -> None:
         """Hide the message until the other run is over: `with message:` would bring it back at once, again and again."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from decouple.callers import WORK
 from decouple.context import Context
 from decouple.core.deadlines import FAR
-from decouple.errors import BrokenOff, FunctionFailed, FunctionTimedOut, ResultNotJSON
+from decouple.effects import Crash
+from decouple.errors import BrokenOff, FunctionFailed, FunctionTimedOut, ProcessDied, ResultNotJSON
 from decouple.jsontext import json_text
 from decouple.lineage import LINEAGE, NO_LINEAGE, Lineage, after
 from decouple.stacks import stack_of, user_frames
@@ -26,12 +27,15 @@ from decouple.watching import watch
 
 if TYPE_CHECKING:
     from decouple.function import Function
+    from decouple.message import Message
+    from decouple.mishaps import Case
     from decouple.runtimes import Runtime
 
 __all__ = ["BrokenOff", "Environment", "Invocation", "Outcome", "copied", "interrupts", "own_copy", "stay"]
 
 ATOMS = frozenset({str, int, bool, type(None)})
 STRAYED = 70  # EX_SOFTWARE
+KILLED = -9
 
 
 class Outcome(NamedTuple):
@@ -62,15 +66,16 @@ class Environment:
 class Invocation:
     """A run that has its place among the function's concurrent ones. It is a job: `run`, or `arun` for an async handler.
 
-    event: as the handler gets it, its own; ended: told once how it ended, in whatever thread notices it; lineage: of the
-    event. deadline: FAR until the run begins. killed: its end was brought about, so what comes of it is no late result. quiet:
-    its error is raised by whoever waits, and not for the runner's report, too (two threads would write into its traceback).
-    client: what the caller says of itself, for the context.
+    event: as the handler gets it, its own; ended: told once how it ended, in whatever thread notices it; lineage: of
+    the event; given: the event again, where somebody records; messages: of a trigger's batch. deadline: FAR until the run
+    begins. killed: its end was brought about, so what comes of it is no late result. quiet: its error is raised by whoever
+    waits, and not for the runner's report, too (two threads would write into its traceback). client: what the caller says
+    of itself, for the context.
     """
 
     __slots__ = (
-        "awaits", "client", "deadline", "ended", "environment", "event", "function", "killed", "lineage", "over", "quiet",
-        "request_id", "started_at", "task",
+        "awaits", "client", "deadline", "ended", "environment", "event", "function", "given", "killed", "lineage", "messages",
+        "over", "quiet", "request_id", "started_at", "task",
     )  # fmt: skip
 
     environment: Environment  # from when it has its place
@@ -85,6 +90,7 @@ class Invocation:
     ) -> None:
         self.function = function
         self.event = event
+        self.given: Any = None
         self.request_id = request_id
         self.ended = ended
         self.awaits: bool = function.awaits
@@ -92,6 +98,7 @@ class Invocation:
         self.killed = False
         self.quiet = False
         self.client: Any = None
+        self.messages: Sequence[Message[Any]] = ()
         self.task: Any = None
         self.lineage = after(lineage, function.mark)
         self.started_at = function.clock.now()
@@ -134,7 +141,7 @@ class Invocation:
         self._begin()
         token, work, me = LINEAGE.set(self.lineage), WORK.set(self), os.getpid()
         try:
-            result = self.environment.runtime.run(self)
+            result = self._result()
         except BaseException as error:
             stay(me, self.function.name)
             self._raised(error)
@@ -155,7 +162,7 @@ class Invocation:
         self._begin()
         token, work, me = LINEAGE.set(self.lineage), WORK.set(self), os.getpid()
         try:
-            result = await self.environment.runtime.arun(self)
+            result = await self._aresult()
         except BaseException as error:
             stay(me, self.function.name)
             self._raised(error)
@@ -166,8 +173,22 @@ class Invocation:
             LINEAGE.reset(token)
             WORK.reset(work)
 
+    def _result(self) -> Any:
+        runtime, mishaps = self.environment.runtime, self.function._mishaps
+        if mishaps is None:
+            return runtime.run(self)
+        return mishaps.run(self._case(), lambda handler: runtime.run(self))
+
+    async def _aresult(self) -> Any:
+        runtime, mishaps = self.environment.runtime, self.function._mishaps
+        if mishaps is None:
+            return await runtime.arun(self)
+        return await mishaps.arun(self._case(), lambda handler: runtime.arun(self))
+
     def _begin(self) -> None:
         self.started()
+        if self.function._reporter.observers:
+            self.given = own_copy(self.event, self.function.name)  # for the calls: the handler may change its own
         watch(self.function, self.environment.runtime)
 
     def abandon(self) -> None:
@@ -189,7 +210,43 @@ class Invocation:
         if error is not None and not self.quiet:
             raise error
 
+    def _case(self) -> Case:
+        """For the faults that may strike it: the first message of its batch, or the event."""
+        from decouple.mishaps import Case, note
+
+        def tell(reason: str) -> None:
+            for message in self.messages:
+                note(message, reason, function=self.function.name)
+            if not self.messages:
+                self.function.tell("fault", id=self.request_id, reason=reason)
+
+        def restarted(handler: object) -> None:
+            self._end_environment()
+
+        if self.messages:
+            first = self.messages[0]
+            return Case(first.record, first.id, first.times_received, tell, restarted)
+        record = (json_text(self.event, ""), self.started_at, 0)
+        return Case(record, self.request_id, 0, tell, restarted)
+
+    def _end_environment(self) -> None:
+        """By a fault: what takes place there from now on begins cold."""
+        self.environment.ready = False
+        process, self.environment.process = self.environment.process, None
+        if process is not None:
+            process.end()
+
+    def _crashed(self, crash: Crash) -> None:
+        """By a fault: the environment died, as Lambda says it."""
+        self._end_environment()
+        error = ProcessDied(self.function.name, status=KILLED, request_id=self.request_id)
+        error.__cause__ = crash
+        self._finish_in_time(None, error)
+
     def _raised(self, error: BaseException) -> None:
+        if isinstance(error, Crash):
+            self._crashed(error)
+            return
         shown = presentable(error, self.function.name)
         self._finish_in_time(None, shown)
         if cancelled(error):

@@ -224,6 +224,10 @@ class LargeMessage(TypedMessage[T]):
         try:
             return self._text
         except AttributeError:
+            if self.owner._faults is not None:
+                from decouple.mishaps import message_store_fault  # here, because only tests have faults
+
+                message_store_fault(self, text.bodies.store, "get")
             self._text = text.fetch(self.owner.name)
             return self._text
 
@@ -286,6 +290,10 @@ def bring_in(queue: Desk[Any], pointers: list[Pointer]) -> None:
     new = [pointer for pointer in pointers if pointer.text]
     try:
         for pointer in new:
+            if queue._faults is not None:
+                from decouple.mishaps import queue_store_fault  # here, because only tests have faults
+
+                queue_store_fault(queue, pointer.bodies.store, "put")
             pointer.put()
     except BaseException:
         remove_all(new)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.records import PLAIN, Details, details_of
+from decouple.effects import WATCHED, about, done
 from decouple.entries import checked, deduplication_id_for
 from decouple.errors import DecoupleError, NotInFlight, QueueClosed
 from decouple.large_bodies import Pointer
@@ -114,6 +115,8 @@ def hand_on(message: Message[Any], to: Queue[Any], changes: Entry, keep_id: bool
     """See Message.move."""
     queue = message.owner
     check_target(queue, to, "moved")
+    if WATCHED:
+        about(f"a move to queue {to.name!r}")
     seq = seq_of(queue, message)
     text, details, delay = entry_for(message, to, changes)
     if keep_id:
@@ -135,6 +138,8 @@ def hand_on(message: Message[Any], to: Queue[Any], changes: Entry, keep_id: bool
     assert move is not None
     if move.refusal is not None:
         raise move.refusal
+    if WATCHED:
+        done(f"a move to queue {to.name!r}")
     assert move.id is not None
     sent = MovedSent()
     sent._stem = move.id[:-12]

@@ -26,7 +26,7 @@ __all__ = ["Park", "TaskPark", "ThreadPark"]
 class Park:
     """A receive that waits: for up to `most` messages, until an instant, each then in flight for `lease`."""
 
-    __slots__ = ("done", "lease", "messages", "most", "queue", "until")
+    __slots__ = ("done", "lease", "messages", "most", "queue", "until", "work")
 
     def __init__(self, queue: str, most: int, lease: int, until: int) -> None:
         self.queue = queue
@@ -35,6 +35,7 @@ class Park:
         self.until = until
         self.messages: list[Delivery] = []
         self.done = False
+        self.work: object = None  # what the wait is a part of, for the records, where somebody listens
 
     @property
     def place(self) -> Any:
@@ -92,7 +93,7 @@ class ThreadPark(Park):
 
     @property
     def who(self) -> str:
-        return f"thread {self._name}"
+        return f"thread {self._name}" if self.work is None else str(self.work)
 
     def describe(self) -> str:
         return f"thread {self._name!r} waits for a message in queue {self.queue!r}"
@@ -151,7 +152,9 @@ class TaskPark(Park):
 
     @property
     def who(self) -> str:
-        return f"task {self._task.get_name() if self._task is not None else '?'}"
+        return (
+            f"task {self._task.get_name() if self._task is not None else '?'}" if self.work is None else str(self.work)
+        )
 
     def describe(self) -> str:
         name = self._task.get_name() if self._task is not None else "?"

@@ -237,11 +237,15 @@ class Line:
     def deliver(self, hand: Hand) -> None:
         """One attempt."""
         with Attempt(self, hand) as attempt:
+            if self.staff.faults is not None:
+                attempt.suffer(self.staff.faults)
             attempt.answer = self.target.deliver(attempt.notification, self.staff.post)
 
     async def adeliver(self, hand: Hand) -> None:
         """One attempt of a target that is awaited."""
         with Attempt(self, hand) as attempt:
+            if self.staff.faults is not None:
+                attempt.suffer(self.staff.faults)
             attempt.answer = await self.target.deliver(attempt.notification, self.staff.post)
 
     def put_right(self, hand: Hand) -> None:

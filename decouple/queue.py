@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from decouple.aio import AsyncQueue
 from decouple.arns import ACCOUNT, REGION, arn_of
+from decouple.asserting import AssertingQueue
 from decouple.callers import caller, handled
 from decouple.clock import AMBIENCE, Clock, Seconds, default_clock
 from decouple.core.fifo import Fifo
@@ -68,7 +69,7 @@ MESSAGES = {
 HAS_GIL = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-class Queue(Sending[T], Receiving[T], Handling[T]):
+class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
     """A queue: standard (at least once, in any order, oldest visible first in calm times) or FIFO.
 
     A received message is invisible for the visibility timeout and then comes back, unless it was deleted. Threads and
@@ -151,8 +152,10 @@ class Queue(Sending[T], Receiving[T], Handling[T]):
         self._faults = begun(faults, self.clock, None, ambient=clock is None)
         if self._faults is not None:
             from decouple.core.faulty import FaultyFifo, FaultyStandard  # here, because only tests have faults
+            from decouple.mishaps import pause_after_receives
 
             kind = partial(FaultyFifo if self.fifo else FaultyStandard, faults=self._faults)
+            pause_after_receives(self, self._faults)
         self._core: Machine = kind(
             self.name,
             settings,

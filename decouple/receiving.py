@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, cast
 
+from decouple.callers import WORK
 from decouple.clock import Seconds, datetime_at, nanoseconds
 from decouple.core.records import Delivery, Failure
 from decouple.entries import check_id
@@ -155,7 +156,10 @@ class Receiving(Settling[T]):
         """What is visible now; if nothing is, what comes before `until`."""
         if until is None:
             return self._receive_now(most, lease)
-        return self._wait(ThreadPark(self.name, most, self._core.lease if lease is None else lease, until, patience))
+        park = ThreadPark(self.name, most, self._core.lease if lease is None else lease, until, patience)
+        if self._core.listening:
+            park.work = WORK.get()
+        return self._wait(park)
 
     def _attempt(
         self,
@@ -194,7 +198,10 @@ class Receiving(Settling[T]):
             self._in_order("attempt_id").remember_attempt(self._now(), attempt_id, batch)
 
     def _task_park(self, most: int, lease: int | None, until: int) -> TaskPark:
-        return TaskPark(self.name, most, self._core.lease if lease is None else lease, until)
+        park = TaskPark(self.name, most, self._core.lease if lease is None else lease, until)
+        if self._core.listening:
+            park.work = WORK.get()
+        return park
 
     def _receive_now(self, most: int, lease: int | None) -> list[Delivery]:
         """What is visible now. With nobody willing to wait, too many in flight is an error."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import MutableSequence
+from collections.abc import Callable, Iterable, MutableSequence
 
 from decouple.core.changes import Cause, Change
 from decouple.recording import Recording
 from decouple.subscribed import Known, fold
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "recorder_among"]
 
 
 class Recorder:
@@ -75,3 +75,8 @@ class Recorder:
             ended=max(instants) if ended is None else ended,
             whole=whole and not dropped,
         )
+
+
+def recorder_among(observers: Iterable[Callable[[Change], object]]) -> Recorder | None:
+    """Who of them keeps what it is told, the first one."""
+    return next((observer for observer in observers if isinstance(observer, Recorder)), None)

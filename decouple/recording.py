@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from os import PathLike
 from pathlib import Path
@@ -87,11 +87,15 @@ class Recording:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write it as JSON lines: a header with the version, then a change a line."""
+        with Path(path).open("w", encoding="utf-8") as file:
+            file.writelines(self.lines())
+
+    def lines(self) -> Iterator[str]:
+        """What `save` writes."""
         header = {"kind": KIND, "version": VERSION, **{name: getattr(self, name) for name in PLAIN}}
         header["before"] = [change_to(change) for change in self.before]
-        with Path(path).open("w", encoding="utf-8") as file:
-            for line in (header, *map(change_to, self.changes)):
-                file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        for line in (header, *map(change_to, self.changes)):
+            yield json.dumps(line, ensure_ascii=False, default=str) + "\n"
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Recording:

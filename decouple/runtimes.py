@@ -14,6 +14,7 @@ from decouple.calls import answer_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from decouple.function import Function
     from decouple.function_settings import FunctionSettings
     from decouple.invocation import Environment, Invocation
 
@@ -52,7 +53,8 @@ class Threads:
     def run(self, invocation: Invocation) -> Any:
         function = invocation.function
         function.warm_up(invocation.environment)
-        return answer_of(function.handler(invocation.event, invocation.context), f"function {function.name!r}")
+        handler = handler_of(function)
+        return answer_of(handler(invocation.event, invocation.context), f"function {function.name!r}")
 
     async def arun(self, invocation: Invocation) -> Any:
         return self.run(invocation)
@@ -79,7 +81,7 @@ class Tasks:
     async def arun(self, invocation: Invocation) -> Any:
         function = invocation.function
         function.warm_up(invocation.environment)
-        return await function.handler(invocation.event, invocation.context)
+        return await handler_of(function)(invocation.event, invocation.context)
 
     def kill(self, invocation: Invocation) -> None:
         """Cancel the task, from whatever thread."""
@@ -94,6 +96,11 @@ class Tasks:
 
     def close(self) -> None:
         """Nothing is kept."""
+
+
+def handler_of(function: Function) -> Callable[..., Any]:
+    """The one that was declared, or the one that a fault made anew."""
+    return function.handler if function._mishaps is None else function._mishaps.handler
 
 
 def runtime_for(name: str, handler: Callable[..., Any], settings: FunctionSettings) -> Runtime:

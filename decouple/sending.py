@@ -12,6 +12,7 @@ from decouple.core.dedup import Key
 from decouple.core.fifo import Fifo
 from decouple.core.records import NOTHING, Details, Record
 from decouple.desk import Desk
+from decouple.effects import WATCHED, about, done
 from decouple.entries import check_id, checked, deduplication_id_for, plain
 from decouple.errors import DecoupleError, InvalidBatch, QueueClosed
 from decouple.generic import Json, T
@@ -128,10 +129,14 @@ class Sending(Desk[T]):
 
     def _send(self, entries: list[tuple[str, Details | None, int]]) -> list[Sent]:
         """Accept what has been checked, and hand it to those who wait."""
+        if WATCHED:
+            about(f"a send to queue {self.name!r}")
         try:
             seqs = self._accept(entries)
         finally:
             self._follow_up()
+        if WATCHED:
+            done(f"a send to queue {self.name!r}")
         kind = FifoSent if self.fifo else Sent
         return [new_sent(kind, self._core.stem, seq) for seq in seqs]
 

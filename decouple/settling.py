@@ -9,6 +9,7 @@ from decouple.clock import Seconds, nanoseconds
 from decouple.core.records import Delivery, Failure
 from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND
 from decouple.desk import Desk
+from decouple.effects import WATCHED, about, done
 from decouple.errors import NotInFlight, ReceiptExpired, VisibilityTooLong
 from decouple.generic import T
 from decouple.message import Message
@@ -53,6 +54,8 @@ class Settling(Desk[T]):
 
     def _delete(self, seqs: list[int], handles: Iterable[Message[T] | str]) -> None:
         late: list[Message[T] | str] = []
+        if WATCHED:
+            about(f"an acknowledgement in queue {self.name!r}")
         try:
             with self._lock:
                 now = self._now()
@@ -68,6 +71,8 @@ class Settling(Desk[T]):
         for handle in handles:
             if isinstance(handle, Message) and handle not in late:
                 handle.settled = True
+        if WATCHED:
+            done(f"an acknowledgement in queue {self.name!r}")
         if late:
             raise ReceiptExpired(self.name, receipts=map(text_of_receipt, late))
 
@@ -93,6 +98,8 @@ class Settling(Desk[T]):
         """
         nanos = nanoseconds(timeout, "timeout", most=43_200)
         seq = seq_of(self, message_or_receipt)
+        if WATCHED:
+            about(f"another visibility in queue {self.name!r}")
         try:
             with self._lock:
                 now = self._now()
@@ -106,9 +113,13 @@ class Settling(Desk[T]):
                 self._lobby.serve(now)
         finally:
             self._follow_up()
+        if WATCHED:
+            done(f"another visibility in queue {self.name!r}")
 
     def _reject(self, message: Message[T], failure: Failure) -> None:
         seq = seq_of(self, message)
+        if WATCHED:
+            about(f"a rejection in queue {self.name!r}")
         try:
             with self._lock:
                 now = self._now()
@@ -118,10 +129,14 @@ class Settling(Desk[T]):
                 self._lobby.serve(now)
         finally:
             self._follow_up()
+        if WATCHED:
+            done(f"a rejection in queue {self.name!r}")
 
     def _give_up(self, message: Message[T], failure: Failure | None, delay: int = 0) -> bool:
         """Its handler failed: visible again after `delay` nanoseconds, with the reason; False if it has gone its way by now."""
         seq = seq_of(self, message)
+        if WATCHED:
+            about(f"a message given back to queue {self.name!r}")
         try:
             with self._lock:
                 core, now = self._core, self._now()

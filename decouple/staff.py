@@ -8,13 +8,15 @@ if TYPE_CHECKING:
     from decouple.core.backoff import Chance
     from decouple.post import Post
     from decouple.runner import Runner
+    from decouple.testing.faults import Injection
 
 __all__ = ["Staff"]
 
 
 class Staff(NamedTuple):
-    """What a broker lends its topics: who works, what targets share, and where jitter comes from."""
+    """What a broker lends its topics: who works, what targets share, where jitter comes from, and what goes wrong."""
 
     runner: Runner
     post: Post
     chance: Chance
+    faults: Injection | None = None

@@ -71,6 +71,17 @@ def ended(held: Change, back: Change, line: list[Change]) -> str:
     lost = next((one for one in line if one.receipt == held.receives and one.cause == "fault"), None)
     if lost is not None:
         return f"the acknowledgement of {whose} at {moment(lost.at)} was lost: a fault"
+    crash = next((one for one in line if one.receives == held.receives and kind_of(one) == "crash"), None)
+    if crash is not None:
+        words = str(crash.reason).removeprefix("crash: ")
+        return (
+            f"the handler of {whose} crashed {words} ({moment(crash.at)}, a fault), "
+            f"and its time in flight ran out at {moment(back.at)}"
+        )
+    strain = next(
+        (one for one in line if one.receives == held.receives and kind_of(one) in ("slow", "clock_jump")), None
+    )
+    why += "" if strain is None else f"; {strain.reason}, a fault"
     late = next((one for one in line if one.receipt == held.receives and one.at > back.at), None)
     how = f"the receipt of {whose} expired at {moment(back.at)}, after {seconds(back.at - held.at)}"
     if late is not None:
@@ -78,6 +89,11 @@ def ended(held: Change, back: Change, line: list[Change]) -> str:
         refused = ", and was refused" if late.cause == "too late" else ""
         return f"{how}, {seconds(late.at - back.at)} before its {verb} came ({moment(late.at)}){refused}{why}"
     return f"{how}, and no acknowledgement came by it while the message was there{why}"
+
+
+def kind_of(change: Change) -> str | None:
+    """What kind of fault it is; None for all else."""
+    return change.reason.partition(":")[0] if change.cause == "fault" and change.reason else None
 
 
 def why_dead(line: list[Change]) -> Iterator[str]:

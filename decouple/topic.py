@@ -19,11 +19,13 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from decouple.amending import change_settings
+from decouple.asserting import AssertingTopic
 from decouple.clock import Clock, Seconds, datetime_at, default_clock
 from decouple.core.archive import Archive
 from decouple.core.once import Once
 from decouple.core.places import SHARED
 from decouple.core.records import PLAIN, Record
+from decouple.effects import WATCHED, about, done
 from decouple.errors import DecoupleError, InvalidBatch, LawBroken, NotDelivered
 from decouple.fanout import spread
 from decouple.lineage import LINEAGE, RUNS
@@ -60,7 +62,7 @@ class TopicStats(NamedTuple):
     archived: int
 
 
-class Topic(Subscribing):
+class Topic(Subscribing, AssertingTopic):
     """A topic: standard, or FIFO by a name that ends in .fifo (or fifo=True).
 
     max_message_size: UTF-8 bytes of body and attributes, 1,024 to 1,048,576 (262,144). For FIFO topics:
@@ -137,6 +139,7 @@ class Topic(Subscribing):
             and not self.fifo
             and self._subscribers.plain
             and not (RUNS and LINEAGE.get())
+            and not WATCHED
         ):
             text: Any = body
             # ASCII text encodes to as many bytes as it has characters; all other text takes the general path.
@@ -204,9 +207,15 @@ class Topic(Subscribing):
         return published
 
     def _publish(self, one: Checked) -> Sent:
+        if WATCHED:
+            about(f"a publish to topic {self.name!r}")
         body = body_fields(one.text) if self._subscribers.reads_bodies() else None
-        if self.fifo:
-            return self._publish_in_order(one, body)
+        sent = self._publish_in_order(one, body) if self.fifo else self._publish_at_once(one, body)
+        if WATCHED:
+            done(f"a publish to topic {self.name!r}")
+        return sent
+
+    def _publish_at_once(self, one: Checked, body: Fields | None) -> Sent:
         held: dict[Line, None] = {}
         try:
             if self._subscribers.blocking:

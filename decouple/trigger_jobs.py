@@ -24,7 +24,7 @@ class Arrival(Intake):
             trigger._runner,
             trigger._settings.batch_size,
             lambda _: None,
-            awaits=trigger.function.awaits,
+            awaits=trigger.function._in_tasks,
             closed=trigger.close,
             what=f"the trigger of function {trigger.function.name!r}",
         )
@@ -88,7 +88,7 @@ class Look:
 
     def __init__(self, trigger: Trigger) -> None:
         self.trigger = trigger
-        self.awaits = trigger.function.awaits
+        self.awaits = trigger.function._in_tasks
 
     def run(self) -> None:
         """Begin a batch of what is there, or join the line."""

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from decouple.attempt import cut_short, reason_of
 from decouple.callers import WORK
 from decouple.calls import answer_of
-from decouple.core.settings import LONGEST_IN_FLIGHT
+from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND
+from decouple.effects import Crash
 from decouple.errors import BodyNotDecoded, NotInFlight, ReceiptExpired
 from decouple.intake import Intake
 from decouple.message import Message
+from decouple.spying import Call
 from decouple.verdicts import Reject, Retry
 
 if TYPE_CHECKING:
     from decouple.consumer import Consumer
+    from decouple.mishaps import Case
 
 __all__ = ["Ending", "Run", "Turn"]
 
@@ -69,8 +72,12 @@ class Turn(Intake):
                     raise
 
     def _handle(self, message: Message[Any]) -> None:
+        mishaps, name = self.consumer._mishaps, self.consumer.name
         with Run(self, message) as run:
-            answer_of(self.consumer.handler(run.argument()), self.consumer.name)
+            if mishaps is None:
+                run.result = answer_of(self.consumer.handler(run.argument()), name)
+            else:
+                run.result = mishaps.run(run.case(), lambda handler: answer_of(handler(run.argument()), name))
 
     def _handle_more(self) -> None:
         """What is visible by now, for a short while, as a worker does that has nothing else to do: 20 us less for each."""
@@ -93,8 +100,7 @@ class Turn(Intake):
             messages = self._have()
             for message in messages:
                 if self._begin(message):
-                    with Run(self, message) as run:
-                        await self.consumer.handler(run.argument())
+                    await self._ahandle(message)
         finally:
             if messages:
                 try:
@@ -102,6 +108,17 @@ class Turn(Intake):
                 except BaseException:
                     self.consumer._leave(self)
                     raise
+
+    async def _ahandle(self, message: Message[Any]) -> None:
+        mishaps = self.consumer._mishaps
+        with Run(self, message) as run:
+            if mishaps is None:
+                run.result = await self.consumer.handler(run.argument())
+            elif mishaps.awaits:
+                run.result = await mishaps.arun(run.case(), lambda handler: handler(run.argument()))
+            else:
+                name = self.consumer.name
+                run.result = await mishaps.arun(run.case(), lambda handler: answer_of(handler(run.argument()), name))
 
     def _begin(self, message: Message[Any]) -> bool:
         """Let the next one wait; whether the message is still ours: it may have waited too long for a worker."""
@@ -137,19 +154,21 @@ class Turn(Intake):
 class Run:
     """A handler at work on a message, from its begin to the settling of the message."""
 
-    __slots__ = ("called", "consumer", "message", "turn")
+    __slots__ = ("called", "consumer", "given", "message", "result", "turn")
 
     def __init__(self, turn: Turn, message: Message[Any]) -> None:
         self.turn = turn
         self.consumer = turn.consumer
         self.message = message
         self.called = False
+        self.given: Any = None
+        self.result: Any = None
 
     def argument(self) -> Any:
         """What the handler is called with. Raises BodyNotDecoded."""
-        argument = self._argument()
+        self.given = self._argument()
         self.called = True
-        return argument
+        return self.given
 
     def _argument(self) -> Any:
         wanted, message = self.consumer._wanted, self.message
@@ -163,6 +182,12 @@ class Run:
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
             raise BodyNotDecoded(message.owner.name, text=text, wanted=wanted.name, why=why) from error
+
+    def case(self) -> Case:
+        """For the faults that may strike it."""
+        from decouple.mishaps import case_of
+
+        return case_of(self.message, self.consumer._restarted)
 
     def __str__(self) -> str:
         return self.consumer.name
@@ -182,14 +207,27 @@ class Run:
     ) -> bool:
         late = not (self.message.settled or self.consumer.queue._holds(self.message))
         failed = False
+        if self.called and self.consumer.queue._reporter.observers:
+            self._keep(error)
         if error is None:
             ending = self._succeed()
+        elif isinstance(error, Crash):  # its process is dead: it does nothing more, so the message stays in flight
+            self.consumer._ended(self.turn, "interrupted")
+            return True
         elif cut_short(error, self.consumer.awaits):
             ending = self._give_back(None)
         else:
             ending, failed = self._fail(error)
         self.consumer._ended(self.turn, ending, failed=failed, late=late)
         return error is None or not (failed or ending == "interrupted")
+
+    def _keep(self, error: BaseException | None) -> None:
+        """Among the consumer's calls, before the record of what becomes of the message."""
+        queue, consumer = self.consumer.queue, self.consumer
+        now = queue._now()
+        seconds = (now - consumer._running.get(self.turn, now)) / SECOND
+        call = Call(self.given, self.result, error, self.message.id, queue._shown(now), seconds)
+        consumer._calls.keep(queue._reporter.observers, call)
 
     # -- what becomes of the message ---------------------------------------------------------------------------
 

@@ -137,6 +137,27 @@ def test_fixtures_of_the_same_names_take_their_place(said: str) -> None:
     assert "TypeError: the fixture aws is not decouple's but 'mine'" in said
 
 
+FAULTY = """
+    def test_it(aws, sqs):
+        url = sqs.create_queue(QueueName="orders")["QueueUrl"]
+        sent = sqs.send_message(QueueUrl=url, MessageBody="order 7")
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        assert len(answer["Messages"]) == 1, sent["MessageId"]
+"""
+
+
+def test_a_run_with_faults_tells_the_story_of_what_boto3_met(tmp_path: Path) -> None:
+    faults = ["--decouple-seed=1", "--decouple-faults=duplicate=1"]
+
+    assert "1 passed" in run(tmp_path, {"test_faulty.py": FAULTY})
+    said = run(tmp_path, {"test_faulty.py": FAULTY}, *faults)
+
+    assert "1 failed" in said, said
+    assert "test_faulty.py::test_it --decouple-seed=1 --decouple-faults=duplicate=1" in said
+    assert "fault: duplicate: one more copy of it" in said
+    assert "arn:aws:iam::123456789012:root (sqs:SendMessage)" in said
+
+
 def test_pytest_starts_without_importing_botocore(tmp_path: Path) -> None:
     test = """
         import sys

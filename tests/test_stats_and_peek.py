@@ -35,6 +35,7 @@ NOTHING = {
     "refused": 0,
     "empty_receives": 0,
     "duplicates": 0,
+    "injected": 0,
 }
 
 

@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from decouple.aws.acting import acting
 from decouple.aws.constraints import ALL, Kind
 from decouple.aws.errors import ServiceError
 from decouple.aws.model import Model, load_model
@@ -116,19 +117,28 @@ class Service:
     def perform(self, call: Call, name: str, given: Given) -> Answer:
         """Check the parameters against the model, then do it. Raises ServiceError."""
         operation = self._admit(name, given)
-        return operation.run(call, given)
+        if not call.place.world.watched:
+            return operation.run(call, given)
+        with acting(call, self.name, name) as answered:
+            return answered(operation.run(call, given))
 
     async def aperform(self, call: Call, name: str, given: Given) -> Answer:
         """The same on an event loop: what waits lets other tasks run."""
         operation = self._admit(name, given)
-        return operation.run(call, given) if operation.arun is None else await operation.arun(call, given)
+        if not call.place.world.watched:
+            return operation.run(call, given) if operation.arun is None else await operation.arun(call, given)
+        with acting(call, self.name, name) as answered:
+            return answered(operation.run(call, given) if operation.arun is None else await operation.arun(call, given))
 
     def at_once(self, call: Call, name: str, given: Given) -> Answer | None:
         """The same where nobody may wait: None if it has to be waited for, and nothing was done."""
         operation = self._admit(name, given)
-        if operation.arun is None:
-            return operation.run(call, given)
-        return None if operation.now is None else operation.now(call, given)
+        now = operation.run if operation.arun is None else operation.now
+        if now is None or not call.place.world.watched:
+            return None if now is None else now(call, given)
+        with acting(call, self.name, name) as answered:
+            answer = now(call, given)
+            return None if answer is None else answered(answer)
 
     def _admit(self, name: str, given: Given) -> Operation:
         operation = self.operations.get(name)

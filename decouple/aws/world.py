@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
+from decouple.aws.observed import Observed
 from decouple.broker import Broker
 from decouple.clock import Clock, SystemClock
 from decouple.core.changes import Change
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from decouple.function import Function
     from decouple.notification import Notification
     from decouple.queue import Queue
+    from decouple.stats import QueueStats
+    from decouple.testing.faults import Faults
     from decouple.topic import Topic
 
 __all__ = ["Call", "Place", "World"]
@@ -32,13 +35,15 @@ __all__ = ["Call", "Place", "World"]
 S = TypeVar("S")
 
 
-class World:
+class World(Observed):
     """Brokers by account and region on one clock.
 
     clock: SystemClock() by default; account, region: of what is asked for without any; strict: also hold to what AWS
     enforces only between accounts or over minutes (queue policies for SNS, 60 s between purges and after a deletion);
     endpoint: where queue URLs and links lead ("http://127.0.0.1:4566"), None for AWS's own host names; observers: told of
-    every Change in any of the brokers; seed: as for Broker.
+    every Change in any of the brokers, by names in the world's own account and region, elsewhere by ARNs; seed: as for
+    Broker; faults: what goes wrong in all of it, a plan from decouple.testing; record: how many of the newest changes are
+    kept for `explain` and `recording`.
 
     reach: what gives other processes of this machine an address where they find the world, if no endpoint serves it.
     handlers: Python callables by the Handler of Lambda functions: after `world.handlers["app.handler"] = handle` a
@@ -55,6 +60,8 @@ class World:
         endpoint: str | None = None,
         observers: Iterable[Callable[[Change], object]] = (),
         seed: int | None = None,
+        faults: Faults | None = None,
+        record: int = 0,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.account = check_account(account)
@@ -62,21 +69,22 @@ class World:
         self.strict = strict
         self.endpoint = endpoint
         self.reach: Callable[[], str] | None = None
-        self._observers = tuple(observers)
-        self._seed = seed
         self.handlers: dict[str, Callable[..., Any]] = {}
         self._places: dict[tuple[str, str], Place] = {}
         self._started = False
         self._lock = threading.Lock()
+        self._prepare(observers, seed, faults, record)
         self.own = True
         """Whether it made all of its brokers, and may close them to begin anew."""
 
     @classmethod
     def around(cls, broker: Broker, *, strict: bool = False, endpoint: str | None = None) -> World:
-        """A world whose default broker is this one, with what it holds already."""
+        """A world whose default broker is this one, with what it holds already, what it records and its faults."""
         world = cls(
-            clock=broker.clock, account=broker.account, region=broker.region, strict=strict, endpoint=endpoint
+            clock=broker.clock, account=broker.account, region=broker.region, strict=strict, endpoint=endpoint,
+            seed=broker.seed,
         )  # fmt: skip
+        world._follow(broker)
         world._places[broker.account, broker.region] = Place(world, broker)
         world.own = False
         return world
@@ -96,9 +104,8 @@ class World:
         with self._lock:
             found = self._places.get(key)
             if found is None:
-                broker = Broker(
-                    clock=self.clock, account=key[0], region=key[1], observers=self._observers, seed=self._seed
-                )
+                broker = Broker(clock=self.clock, account=key[0], region=key[1], seed=self.seed, faults=self.faults)
+                self._join(broker, home=key == (self.account, self.region))
                 if self._started:
                     broker.start()
                 found = self._places[key] = Place(self, broker)
@@ -158,6 +165,11 @@ class World:
             return None, ""
         return self._places.get((parts[4], parts[3])), parts[5]
 
+    def stats(self) -> dict[str, QueueStats]:
+        """The counts and totals of every queue, by ARN."""
+        queues = [queue for place in self.places for queue in list(place.broker.queues.values())]
+        return {queue.arn: queue.stats() for queue in queues}
+
     def check(self) -> dict[str, int]:
         """The law over all brokers, summed: see Broker.check. Raises LawBroken."""
         total: dict[str, int] = {}
@@ -180,11 +192,15 @@ class World:
             place.close(timeout)
 
     def reset(self) -> None:
-        """Begin anew: all brokers are closed and forgotten; clock and handlers stay. Raises RuntimeError around a broker."""
+        """Begin anew: all brokers are closed and forgotten, and what was recorded of them; clock and handlers stay.
+
+        Faults are those it was made with, from their beginning. Raises RuntimeError around a broker.
+        """
         if not self.own:
             raise RuntimeError("this world was made around a broker, which a reset would close for good")
         with self._lock:
             places, self._places = self.places, {}
+            self._begin()
         for place in places:
             place.close(0)
 
@@ -244,7 +260,8 @@ class Call(NamedTuple):
     """Who calls, from where, in which dialect. place: of the caller, in the request's region.
 
     principal: the caller's ARN; protocol: "json", "query" or "rest-json", in which texts may differ; headers: of the
-    request, lower case; request_id: what the answer carries as its id.
+    request, lower case; request_id: what the answer carries as its id; client: which of the principal's clients calls, for
+    the records, where that is known.
     """
 
     place: Place
@@ -252,6 +269,7 @@ class Call(NamedTuple):
     protocol: str
     headers: Mapping[str, str] = MappingProxyType({})
     request_id: str = ""
+    client: str = ""
 
     @property
     def world(self) -> World:

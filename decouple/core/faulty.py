@@ -21,7 +21,7 @@ from decouple.core.standard import Standard
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["FaultyFifo", "FaultyStandard", "Strike", "Striker"]
+__all__ = ["FaultyFifo", "FaultyStandard", "Strike", "Striker", "afflict"]
 
 
 class Strike(Protocol):
@@ -57,9 +57,13 @@ class Faulty(Machine):
 
     def __init__(self, name: str, settings: Any, *, faults: Striker, **more: Any) -> None:
         """Make an empty queue; see Places. Its doors stay shut."""
+        self._suffer(faults)
+        super().__init__(name, settings, **{**more, "express": False})
+
+    def _suffer(self, faults: Striker) -> None:
+        """What there is only with faults, at its beginning."""
         self.faults = faults
         self.serving = False
-        super().__init__(name, settings, **{**more, "express": False})
 
     def _strike(self, kind: str, now: int, record: Record | None = None, receives: int = 0) -> Strike | None:
         id = None if record is None else self.id_of(record)
@@ -127,10 +131,9 @@ class Faulty(Machine):
 class FaultyStandard(Faulty, Standard):
     """A standard queue with faults. early: when messages in flight are visible again without their receivers' knowledge."""
 
-    def __init__(self, name: str, settings: Any, **more: Any) -> None:
-        """Make an empty queue; see Faulty."""
+    def _suffer(self, faults: Striker) -> None:
         self.early: dict[int, int] = {}
-        super().__init__(name, settings, **more)
+        super()._suffer(faults)
 
     def send_all(
         self, now: int, entries: list[tuple[str, Details | None, int]], words: Mapping[str, Any] = NOTHING
@@ -243,3 +246,18 @@ class FaultyStandard(Faulty, Standard):
 
 class FaultyFifo(Faulty, Fifo):
     """A FIFO queue with the faults that leave it exact."""
+
+
+def afflict(core: Machine, faults: Striker) -> None:
+    """Let a queue have these faults from now on, also one that was made without any. The lock is the caller's to hold."""
+    if isinstance(core, Faulty):
+        core.faults = faults
+        return
+    core._shut()
+    core.express = False
+    # The same state with other transitions: a copy of it would leave everybody behind who holds the old one.
+    suffering: Any = core
+    suffering.__class__ = FaultyFifo if isinstance(core, Fifo) else FaultyStandard
+    suffering._suffer(faults)
+    core.deadlines._live = core._live
+    core._open()

@@ -1,39 +1,70 @@
-"""What tests of programs that use decouple need: time that stands still or is simulated, books, stories and laws."""
+"""What tests of programs that use decouple need: time that stands still or is simulated, faults, books, stories and laws."""
 
 from typing import TYPE_CHECKING
 
 import decouple.testing.laws as laws
 from decouple.clock import VirtualClock
+from decouple.effects import effect
+from decouple.spying import Call
 from decouple.testing.ledger import Ledger
 from decouple.testing.replaying import Replayed, replay
 
 if TYPE_CHECKING:
     import decouple.testing.strategies as strategies
+    from decouple.restarting import restartable
+    from decouple.testing.conformance.behaviour import Behaviour
+    from decouple.testing.conformance.report import Conformance
+    from decouple.testing.conformance.running import (
+        behaviours_of_queues,
+        behaviours_of_topics,
+        check_queue,
+        check_topic,
+    )
     from decouple.testing.faults import Fault, Faults, Occasion
+    from decouple.testing.idempotency import Proof, prove_idempotent
     from decouple.testing.simulation import Simulation, Stopped, simulate
     from decouple.testing.state_machine import machine
 
 __all__ = [
+    "Behaviour",
+    "Call",
+    "Conformance",
     "Fault",
     "Faults",
     "Ledger",
     "Occasion",
+    "Proof",
     "Replayed",
     "Simulation",
     "Stopped",
     "VirtualClock",
+    "behaviours_of_queues",
+    "behaviours_of_topics",
+    "check_queue",
+    "check_topic",
+    "effect",
     "laws",
     "machine",
+    "prove_idempotent",
     "replay",
+    "restartable",
     "simulate",
     "strategies",
 ]
 
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
 LATER = {
-    **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
+    "restartable": "decouple.restarting",
+    "Behaviour": "decouple.testing.conformance.behaviour",
+    "Conformance": "decouple.testing.conformance.report",
+    **dict.fromkeys(
+        ("behaviours_of_queues", "behaviours_of_topics", "check_queue", "check_topic"),
+        "decouple.testing.conformance.running",
+    ),
     **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
     **dict.fromkeys(("machine",), "decouple.testing.state_machine"),
+    **dict.fromkeys(("Proof", "prove_idempotent"), "decouple.testing.idempotency"),
+    **dict.fromkeys(("Simulation", "Stopped", "simulate"), "decouple.testing.simulation"),
 }
 ROOMS = ("strategies",)
 

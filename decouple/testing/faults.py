@@ -14,13 +14,17 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from random import Random
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypeVar, cast
 
-from decouple.clock import Clock, Seconds, nanoseconds
+from decouple.clock import Clock, Seconds, default_clock, nanoseconds, seed_or_ambient
 from decouple.core.records import EPOCH, NOTHING, Record, details_of
+
+if TYPE_CHECKING:
+    from decouple.core.changes import Change
 
 __all__ = ["POINTS", "Fault", "Faults", "Injection", "Occasion", "Struck"]
 
+T = TypeVar("T")
 POINTS = ("before effect", "after effect", "before ack")
 """Where a handler may crash: before it was called, at one of its effects, or when it was done and that was not said yet."""
 
@@ -44,7 +48,8 @@ KINDS: Mapping[str, tuple[float, float] | None] = MappingProxyType(
 
 
 class Occasion(NamedTuple):
-    """What a predicate is asked about. id, text, attributes, receives: of the message, where there is one.
+    """What a predicate is asked about. id, text, attributes, receives: of the message, where there is one; of a function's
+    run of its batch's first message, or the event as JSON text and the request's id.
 
     name: of the queue, topic, function or store; number: the how-many-th of this kind there it is, from 1.
     """
@@ -66,7 +71,8 @@ class Fault:
     with an Occasion; on: names of queues, topics, functions or stores, None = everywhere; between: (from, to) in seconds
     since the clock's start or as aware datetimes, None = open; seconds: how long, a number or (least, most), for "delay",
     "slow", "clock_jump", the copy of "duplicate" and the time in flight of "redeliver_early"; share: of the servers that
-    a "short_poll" asks; at: of "crash", one of POINTS or several, None = any.
+    a "short_poll" asks; at: of "crash", one of POINTS or several, None = any. "after effect" is
+    after one of the handler's sends, publishes, settlings, awaits or `effect(...)` marks, or when it has returned.
     """
 
     __slots__ = ("at", "between", "nth", "on", "rate", "seconds", "share", "when")
@@ -108,10 +114,14 @@ class Faults:
 
     duplicate: a message is there twice; reorder: it comes after others; delay: it is visible later; short_poll: a receive that
     does not wait asks so many of the servers, as a fraction, and sees what these have; lose_ack: an acknowledgement is
-    lost; redeliver_early: a message comes again before its visibility timeout; crash: who handles it dies; restart: its
-    handler is made anew between messages, without what it kept in memory; slow: it takes longer; fail_target: a topic's
-    target does not take a notification; clock_jump: time is suddenly later; store_error: a store fails.
-    FIFO queues stay exact: there are no duplicates, reorderings, lost acknowledgements and early redeliveries of theirs.
+    lost; redeliver_early: a message comes again before its visibility timeout; fail_target: a topic's pushed target does
+    not take a notification. FIFO queues stay exact: there are no duplicates, reorderings, lost acknowledgements and early
+    redeliveries of theirs.
+
+    Of handlers, struck by their queue's name, or as functions by their own: crash: the process dies, so the message stays
+    in flight, and a run of a function fails; restart: it is made anew between messages, its module too, without what it
+    kept in memory (see `restartable`); slow: it takes longer before it acknowledges; clock_jump: time is suddenly later, also
+    after a receive by hand, not on real time; store_error: a store of results or large bodies fails, by its class.
 
     seed: of all chances, None = the broker's or the simulation's, else 0. Raises ValueError, TypeError.
     """
@@ -174,6 +184,18 @@ class Faults:
                 raise ValueError(f"a fault is given as {kind}=0.1, a rate from 0 to 1, not {part!r}") from error
         return cls(seed, **rates)
 
+    def store(self, store: T, *, clock: Clock | None = None, observers: Iterable[Callable[[Change], object]] = ()) -> T:
+        """A store of results (as MemoryStore) or of large bodies that fails as this plan has it: `store_error`, by its class.
+
+        For what is asked outside of handlers and queues with faults, which let every store fail. It raises StoreFailed and
+        does nothing then. clock: for faults between two instants; observers: are told of each.
+        """
+        from decouple.testing.faulty_stores import FaultyStore
+
+        clock = clock or default_clock()
+        faulty: Any = FaultyStore(store, self.begin(clock, seed_or_ambient(None)), clock, tuple(observers))
+        return cast(T, faulty)
+
     def begin(self, clock: Clock, seed: int | None = None) -> Injection:
         """What happens of it on a clock. seed: where the plan has none."""
         return Injection(self.plan, clock, self.seed if self.seed is not None else seed or 0)
@@ -195,7 +217,7 @@ class Injection:
     def __init__(self, plan: Mapping[str, tuple[Fault, ...]], clock: Clock, seed: int) -> None:
         self.seed = seed
         self.counts: Counter[str] = Counter()
-        self._plan = plan
+        self._plan: Mapping[str, tuple[Fault, ...]] = plan
         self._clock = clock
         self._began = clock.now()
         self._seen: Counter[tuple[str, str]] = Counter()
@@ -206,9 +228,29 @@ class Injection:
         """Itself: what belongs together has one."""
         return self
 
+    @property
+    def plan(self) -> Mapping[str, tuple[Fault, ...]]:
+        """What is planned, by kind."""
+        return self._plan
+
+    def become(self, other: Injection | None) -> None:
+        """Go on as this one, which was just begun, None: without any faults. So it is for all who hold it."""
+        with self._lock:
+            self.counts = Counter()
+            self._seen.clear()
+            self._chances.clear()
+            if other is None:
+                self._plan = {}
+            else:
+                self.seed, self._plan, self._began = other.seed, other._plan, other._began
+
     def has(self, kind: str) -> bool:
         """Whether there is any of that kind in the plan."""
         return kind in self._plan
+
+    def may(self, kind: str, name: str) -> bool:
+        """Whether there is any of that kind that may strike what has that name."""
+        return any(fault.on is None or name in fault.on for fault in self._plan.get(kind, ()))
 
     def strike(
         self,

@@ -10,9 +10,9 @@ file. What breaks one is told with the message, its whole story, and the seed of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeAlias
 
 from decouple.clock import SECOND, Seconds, nanoseconds
 from decouple.core.changes import Cause, Change
@@ -23,8 +23,9 @@ from decouple.story_lines import moment
 from decouple.testing.ledger import Steps
 
 if TYPE_CHECKING:
-    from decouple.broker import Broker
+    from decouple.clock import Clock
     from decouple.recording import Recording
+    from decouple.stats import QueueStats
     from decouple.story import Story
 
 __all__ = [
@@ -43,6 +44,27 @@ __all__ = [
 ]
 
 
+class Watched(Protocol):
+    """What can be watched: a Broker, or a World of AWS's."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def seed(self) -> int | None: ...
+    def observe(self, observer: Callable[[Change], object]) -> None: ...
+    def unobserve(self, observer: Callable[[Change], object]) -> None: ...
+    def stats(self) -> Mapping[str, QueueStats]: ...
+    def check(self) -> object: ...
+    def explain(self, id: str, /) -> Story: ...
+
+
+class Mocked(Protocol):
+    """A mock of AWS."""
+
+    @property
+    def world(self) -> Watched: ...
+
+
 class Breach(NamedTuple):
     """What a law found. id: of the message; sentence: what is wrong with it."""
 
@@ -58,18 +80,20 @@ def check(recording: Recording, *laws: Law) -> None:
     judge(recording, laws, recording.explain)
 
 
-def watch(broker: Broker, *laws: Law) -> Watch:
+def watch(broker: Watched | Mocked, *laws: Law) -> Watch:
     """A context in which the broker is watched: at its end, and at `watch.check()`, the laws are checked.
 
-    Those that always hold, and these. An error of the block goes out as it is. Cost: one list entry a change.
+    broker: also a mock of AWS, or a World: then all its brokers are watched, also those that are made later. Checked are the
+    laws that always hold, and these. An error of the block goes out as it is. Cost: one list entry a change.
     """
-    return Watch(broker, laws)
+    watched: Any = getattr(broker, "world", broker)  # pyright: ignore[reportArgumentType]
+    return Watch(watched, laws)
 
 
 class Watch:
     """What `watch` gives: `check()` in the midst of a run, `recording()` of what happened in the context."""
 
-    def __init__(self, broker: Broker, laws: tuple[Law, ...]) -> None:
+    def __init__(self, broker: Watched, laws: tuple[Law, ...]) -> None:
         self._broker = broker
         self._laws = laws
         self._recorder = Recorder()

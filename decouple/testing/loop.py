@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVarTuple
 
 from decouple.clock import NEW_YEAR, SECOND, VirtualClock, Waiter
 from decouple.core.deadlines import FAR
+from decouple.effects import Crash
 from decouple.errors import BlockingCall, EndlessWork
 
 __all__ = ["Nothing", "SimulatedClock", "SimulatedLoop", "Task"]
@@ -120,10 +121,6 @@ class SimulatedClock(VirtualClock):
         who: Callable[[], str],
     ) -> Wait:
         return Wait(self.waits, who)
-
-    def pass_to(self, instant: int) -> None:
-        """Let time pass; nothing happens on the way."""
-        self._now = max(self._now, instant)
 
 
 class Task(asyncio.Task[Any]):
@@ -319,8 +316,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """Keep the errors that nobody awaited."""
         error = context.get("exception")
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            return  # it is raised as itself
+        if isinstance(error, (KeyboardInterrupt, SystemExit, Crash)):
+            return  # it is raised as itself, or of the task of a handler that is dead
         if self.is_closed() or not isinstance(error, Exception):
             super().default_exception_handler(context)
         else:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from typing import Any, assert_type
+from unittest.mock import ANY
 
 import attrs
 
-from decouple import Message, Queue, Reject, Retry
+from decouple import Change, Message, Queue, Reject, Retry, Topic
 from decouple.autoscale import Autoscaler
 from decouple.consumer import Consumer, ConsumerStats
 from decouple.core.backoff import exponential, until
+from decouple.testing import Call
 
 
 @attrs.frozen
@@ -37,6 +39,9 @@ async def a_consumer_is_called_as_its_handler(orders: Queue) -> None:
     assert_type(await awaited({}), bytes)
     assert_type(bare.stats(), ConsumerStats)
     assert_type(orders.autoscale(full, latency=60), Autoscaler)
+    assert_type(bare.calls, list[Call])
+    assert_type(orders.wait_for(lambda: bare.calls, timeout=60), list[Call])
+    assert_type(await orders.aio.wait_for(lambda: bare.stats()), ConsumerStats)
 
 
 def a_call_gives_the_same(orders: Queue[Order]) -> None:
@@ -46,3 +51,10 @@ def a_call_gives_the_same(orders: Queue[Order]) -> None:
     consumer(Order(1))
     kept: Consumer[..., None] = consumer
     kept.pause()
+
+
+def what_was_sent_is_asserted_by_type_json_or_matcher(orders: Queue[Order], events: Topic) -> None:
+    assert_type(orders.assert_sent(Order(1), attributes={"n": 1}, count=2), list[Change])
+    orders.assert_sent({"id": ANY})
+    orders.assert_sent(ANY)
+    events.assert_published({"id": 1}, subject="news")

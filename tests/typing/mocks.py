@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from decouple import Broker, VirtualClock
-from decouple.aws import AWS, mock
+from decouple import Broker, Recording, Story, VirtualClock
+from decouple.aws import AWS, World, mock
+from decouple.testing import Faults, laws
 
 
 @mock
@@ -26,3 +27,9 @@ async def use() -> None:
         assert_type(aws.broker, Broker)
     async with mock(clock=VirtualClock()) as aws:
         assert_type(aws.clock, VirtualClock)
+    with mock(seed=7, faults=Faults(duplicate=0.1), record=100_000) as aws, laws.watch(aws) as watch:
+        assert_type(aws.explain("an id"), Story)
+        assert_type(aws.recording(), Recording)
+        assert_type(watch.recording(), Recording)
+    with laws.watch(World()), laws.watch(Broker()):
+        pass

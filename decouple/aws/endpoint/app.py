@@ -43,6 +43,7 @@ from decouple.runner import elsewhere
 
 if TYPE_CHECKING:
     from decouple.broker import Broker
+    from decouple.testing.faults import Faults
 
 __all__ = ["Endpoint", "asgi"]
 
@@ -64,19 +65,26 @@ def asgi(
     verify: Mapping[str, str] | None = None,
     hosts: Collection[str] | None = None,
     declare: Callable[[World], object] | None = None,
+    faults: Faults | None = None,
+    seed: int | None = None,
+    record: int = 0,
 ) -> Endpoint:
     """An ASGI application that answers as AWS does, for a broker, a world, or a new world.
 
     strict: hold to AWS's rules across minutes and accounts; endpoint: where the links of notifications lead, such as
     "http://127.0.0.1:4566", None for AWS's own hosts; a world has its own of both; verify: secrets by access key, to
     refuse what is not signed with them; hosts: names by which browsers may reach it, None for any; declare: what fills
-    the world, called now and after each reset. Its lifespan starts the brokers and closes them.
+    the world, called now and after each reset; faults, seed, record: what goes wrong and is recorded in a new world.
+    Its lifespan starts the brokers and closes them. Raises ValueError for those where a broker or a world is given.
     """
-    if isinstance(source, World):
-        world = source
+    own = {"faults": faults, "seed": seed, "record": record or None}
+    if source is None:
+        world = World(strict=strict, endpoint=endpoint, faults=faults, seed=seed, record=record)
+    elif given := [name for name, value in own.items() if value is not None]:
+        kind = type(source).__name__
+        raise ValueError(f"{', '.join(given)}: these belong to the {kind} that is served, so give them to {kind}(...)")
     else:
-        made = World if source is None else partial(World.around, source)
-        world = made(strict=strict, endpoint=endpoint)
+        world = source if isinstance(source, World) else World.around(source, strict=strict, endpoint=endpoint)
     return Endpoint(world, verify=verify, hosts=hosts, declare=declare)
 
 

@@ -3,6 +3,8 @@
     GET  /                                   what this is
     GET  /_decouple/health                   also as LocalStack's /_localstack/health
     GET  /_decouple/queues, /queues/{name}   numbers; of one queue also its next messages, left as they are (?n=10)
+    GET  /_decouple/messages, /recording     what was recorded: see stories.py
+    GET  /_decouple/faults, /check           what goes wrong, and whether all holds: see trials.py
     GET  /_decouple/stats                    numbers of queues, topics and functions
     GET  /_decouple/clock                    POST {"advance": 30} or {"to": "2026-01-01T00:00:30Z"} on a virtual clock
     POST /_decouple/reset                    as it was at the start; also moto's /moto-api/reset
@@ -19,9 +21,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from decouple.aws.endpoint.exchange import json_reply, text_reply
-from decouple.aws.endpoint.looking import clock_data, message_data, queue_data, queues_data, stats_data
-from decouple.aws.endpoint.pages import health, home, localstack_health
+from decouple.aws.endpoint.exchange import form_of, json_reply, page_reply, wrong
+from decouple.aws.endpoint.looking import clock_data, message_data, most_of, queue_data, queues_data, stats_data
+from decouple.aws.endpoint.pages import health, home, localstack_health, messages_page
+from decouple.aws.endpoint.stories import Stories
+from decouple.aws.endpoint.trials import Trials
 from decouple.clock import VirtualClock
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ __all__ = ["LOCAL_NAMES", "Control", "from_browser", "is_ours", "stranger"]
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "host.docker.internal"})
 LOCAL_ENDINGS = (".localhost", ".localhost.localstack.cloud", ".amazonaws.com")
 LINK = re.compile("(?:^|&)Action=(ConfirmSubscription|Unsubscribe)(?:&|$)")
-PEEKED, MOST_PEEKED = 10, 1_000
+PEEKED = 10
 
 Page: TypeAlias = Callable[["Request"], Awaitable["Reply"]]
 
@@ -100,6 +104,7 @@ class Control:
         self._world = world
         self._mover = mover
         self._anew = anew
+        stories, trials = Stories(world), Trials(world)
         self._pages: dict[str, dict[str, Page]] = {
             "/": {"GET": self._home},
             "/_decouple": {"GET": self._home},
@@ -107,16 +112,24 @@ class Control:
             "/_localstack/health": {"GET": self._localstack},
             "/_decouple/queues": {"GET": self._queues},
             "/_decouple/stats": {"GET": self._stats},
+            "/_decouple/messages": {"GET": stories.messages},
+            "/_decouple/recording": {"GET": stories.recording},
+            "/_decouple/faults": {"GET": trials.faults, "POST": trials.inject},
+            "/_decouple/check": {"GET": trials.check},
             "/_decouple/clock": {"GET": self._clock, "POST": self._move},
             "/_decouple/reset": {"POST": self._reset},
             "/moto-api/reset": {"POST": self._reset},
+        }
+        self._below: dict[str, Page] = {
+            "/_decouple/queues/": self._queue,
+            "/_decouple/messages/": stories.story,
         }
 
     async def answer(self, request: Request) -> Reply:
         """The page, or a plain 4xx."""
         methods = self._pages.get(request.path.rstrip("/") or "/")
-        if methods is None and request.path.startswith("/_decouple/queues/"):
-            methods = {"GET": self._queue}
+        if methods is None:
+            methods = next(({"GET": page} for path, page in self._below.items() if request.path.startswith(path)), None)
         if methods is None:
             return wrong(404, f"there is no page {request.path[:80]!r}: see / for what there is")
         page = methods.get("GET" if request.method == "HEAD" else request.method)
@@ -126,7 +139,7 @@ class Control:
         return await page(request)
 
     async def _home(self, request: Request) -> Reply:
-        return text_reply(200, home(self._world), "text/html; charset=utf-8")
+        return page_reply(home(self._world))
 
     async def _health(self, request: Request) -> Reply:
         return json_reply(200, health(self._world))
@@ -148,10 +161,14 @@ class Control:
         queue = None if broker is None else broker.queues.get(name)
         if queue is None:
             return wrong(404, f"account {account[:20]!r} has no queue {name[:80]!r} in region {region[:30]!r}")
-        most = asked.get("n", str(PEEKED))
-        if not (most.isascii() and most.isdigit() and len(most) < 5 and int(most) <= MOST_PEEKED):
-            return wrong(400, f"n must be a number from 0 to {MOST_PEEKED}, not {most[:20]!r}")
-        messages = [message_data(message) for message in queue.peek(int(most))]
+        try:
+            most = most_of(request, PEEKED)
+        except ValueError as error:
+            return wrong(400, str(error))
+        told = self._world.recorded
+        messages = [message_data(message, told=told) for message in queue.peek(most)]
+        if form_of(request) == "html":
+            return page_reply(messages_page(queue.arn, messages))
         return json_reply(200, queue_data(queue) | {"messages": messages})
 
     async def _reset(self, request: Request) -> Reply:
@@ -198,7 +215,3 @@ def instant_of(text: Any) -> datetime:
     if instant.tzinfo is None:
         raise ValueError(f"to must say its zone, as in 2026-01-01T00:00:30Z, not {text!r:.40}")
     return instant
-
-
-def wrong(status: int, sentence: str) -> Reply:
-    return json_reply(status, {"error": sentence})

@@ -12,10 +12,10 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from decouple.aws.wire import Reply
+from decouple.aws.wire import Reply, Request
 
 __all__ = ["ClientGone", "Event", "Limits", "Receive", "Refused", "Scope", "Send", "headers_of", "limits_of"]
-__all__ += ["json_reply", "read_body", "send_reply", "text_reply"]
+__all__ += ["form_of", "json_reply", "page_reply", "read_body", "send_reply", "text_reply", "wrong"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Event: TypeAlias = MutableMapping[str, Any]
@@ -142,6 +142,32 @@ def json_reply(status: int, document: Any) -> Reply:
 def text_reply(status: int, text: str, content_type: str = "text/plain; charset=utf-8") -> Reply:
     """A reply that people read."""
     return Reply(status, {"content-type": content_type}, text.encode())
+
+
+def page_reply(document: str) -> Reply:
+    """A page for browsers, in which nothing runs and which loads nothing, whatever messages brought into it."""
+    reply = text_reply(200, document, "text/html; charset=utf-8")
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    return reply._replace(
+        headers=reply.headers | {"content-security-policy": policy, "x-content-type-options": "nosniff"}
+    )
+
+
+def wrong(status: int, sentence: str) -> Reply:
+    """Why there is no such page, or not now."""
+    return json_reply(status, {"error": sentence})
+
+
+FORMS = {"text/html": "html", "application/json": "json", "text/plain": "txt"}
+
+
+def form_of(request: Request, otherwise: str = "json") -> str:
+    """What a request wants of "html", "json" and "txt": the first of them that it accepts."""
+    for accepted in request.headers.get("accept", "").split(","):
+        form = FORMS.get(accepted.partition(";")[0].strip().lower())
+        if form is not None:
+            return form
+    return otherwise
 
 
 async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote
 
 from decouple.clock import VirtualClock, datetime_at
 
 if TYPE_CHECKING:
+    from decouple.aws.wire import Request
     from decouple.aws.world import World
     from decouple.clock import Clock
     from decouple.message import Message
     from decouple.queue import Queue
 
-__all__ = ["clock_data", "message_data", "queue_data", "queues_data", "stats_data"]
+__all__ = ["clock_data", "message_data", "most_of", "queue_data", "queues_data", "stats_data"]
+
+MOST = 1_000
+
+
+def most_of(request: Request, usual: int) -> int:
+    """How many a request wants to see (?n=10). Raises ValueError."""
+    most = dict(parse_qsl(request.query)).get("n", str(usual))
+    if not (most.isascii() and most.isdigit() and len(most) < 5 and int(most) <= MOST):
+        raise ValueError(f"n must be a number from 0 to {MOST}, not {most[:20]!r}")
+    return int(most)
 
 
 def clock_data(clock: Clock) -> dict[str, Any]:
@@ -32,8 +44,9 @@ def queue_data(queue: Queue[Any]) -> dict[str, Any]:
     return {"name": queue.name, "arn": queue.arn, "stats": queue.stats()._asdict()}
 
 
-def message_data(message: Message[Any]) -> dict[str, Any]:
-    """One message that was looked at."""
+def message_data(message: Message[Any], *, told: bool = False) -> dict[str, Any]:
+    """One message that was looked at. told: it has a story."""
+    story = {"story": f"/_decouple/messages/{quote(message.id, safe='')}"} if told else {}
     return {
         "id": message.id,
         "body": message.text,
@@ -44,6 +57,7 @@ def message_data(message: Message[Any]) -> dict[str, Any]:
         "sequence": message.sequence,
         "sent_at": message.sent_at.isoformat(),
         "receive_count": message.receive_count,
+        **story,
     }
 
 

@@ -23,6 +23,7 @@ from decouple.aws.mocking.scene import AWS
 from decouple.aws.service import Service
 from decouple.aws.wire import Reply, Request, decode, decode_form, encode, encode_error
 from decouple.aws.world import Call
+from decouple.callers import OUTSIDE, caller
 from decouple.errors import DecoupleError
 
 __all__ = ["Exchange", "access_key_of"]
@@ -142,7 +143,13 @@ def call_of(aws: AWS, client: Any, protocol: str, request: Request) -> Call:
     region = client.meta.region_name
     # Names of no place, such as "aws-global", mean the region of whoever calls.
     place = world.place(account, region if region and REGIONS.fullmatch(region) else world.region)
-    return Call(place, principal, protocol, request.headers, str(uuid4()))
+    return Call(place, principal, protocol, request.headers, str(uuid4()), which_client() if world.watched else "")
+
+
+def which_client() -> str:
+    """Which thread or task calls, where that tells more than that there is one."""
+    who = caller()
+    return "" if who == "thread MainThread" or not who.startswith(OUTSIDE) else who
 
 
 def access_key_of(client: Any) -> str | None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from decouple.arns import REGION, check_account, check_region
 from decouple.aws.mocking.beside_moto import remove_bridge
@@ -20,6 +20,11 @@ from decouple.aws.mocking.scene import AWS
 from decouple.aws.mocking.stage import enter, innermost, is_open, leave
 from decouple.aws.world import World
 from decouple.clock import Clock, SystemClock, VirtualClock
+from decouple.injecting import check_plan
+from decouple.numbers import whole
+
+if TYPE_CHECKING:
+    from decouple.testing.faults import Faults
 
 __all__ = ["Mock", "mock"]
 
@@ -41,6 +46,8 @@ class Mock:
         region: str | None,
         passthrough: Iterable[str],
         seed: int | None,
+        faults: Faults | None,
+        record: int,
     ) -> None:
         if isinstance(passthrough, str):
             raise TypeError(f"passthrough must be names of services, such as [{passthrough!r}], not {passthrough!r}")
@@ -52,6 +59,8 @@ class Mock:
         self._region = None if region is None else check_region(region)
         self._passthrough = frozenset(passthrough)
         self._seed = seed
+        self._faults: Faults | None = check_plan(faults)
+        self._record = whole(record, "record", 0)
         self._lock = threading.Lock()
         self._entered: list[AWS] = []
 
@@ -60,8 +69,10 @@ class Mock:
         install()
         region = self._region or default_region() or REGION
         world = World(
-            clock=self._time(), account=self._account, region=region, strict=self._strict, seed=self._seed
+            clock=self._time(), account=self._account, region=region, strict=self._strict, seed=self._seed,
+            faults=self._faults, record=self._record,
         )  # fmt: skip
+        world.maker = "mock"
         scene = AWS(world, passthrough=self._passthrough, outer=innermost())
         if not isinstance(world.clock, VirtualClock):
             world.start()
@@ -128,6 +139,8 @@ class Mock:
             region=self._region,
             passthrough=self._passthrough,
             seed=self._seed,
+            faults=self._faults,
+            record=self._record,
         )
 
 
@@ -142,6 +155,8 @@ def mock(
     region: str | None = None,
     passthrough: Iterable[str] = (),
     seed: int | None = None,
+    faults: Faults | None = None,
+    record: int = 0,
 ) -> Mock: ...
 def mock(
     target: Any = None,
@@ -153,6 +168,8 @@ def mock(
     region: str | None = None,
     passthrough: Iterable[str] = (),
     seed: int | None = None,
+    faults: Faults | None = None,
+    record: int = 0,
 ) -> Any:
     """Let every boto3 and aiobotocore client, made before or inside, talk to a fresh world instead of AWS.
 
@@ -160,10 +177,12 @@ def mock(
     classes of tests. clock: "virtual" stands still at the present moment until `aws.clock.advance(...)`, "real" runs, with
     workers; strict: hold to AWS's rules between services and over minutes, too; account: of clients whose access key is not
     itself one of 12 digits; region: of clients that name none, by default the environment's; passthrough: services, as
-    boto3 names them, whose calls are sent. Calls of other services raise NotMocked; moto's mock_aws() may serve them.
-    Needs the extra `aws`. Raises NotInstalled on entering.
+    boto3 names them, whose calls are sent; faults: what goes wrong, such as decouple.testing.Faults(duplicate=0.1), the same
+    for the same seed; record: how many changes are kept for `aws.explain` and `aws.recording`. Calls of other services
+    raise NotMocked; moto's mock_aws() may serve them. Needs the extra `aws`. Raises NotInstalled on entering.
     """
     made = Mock(
-        clock=clock, strict=strict, account=account, region=region, passthrough=passthrough, seed=seed
+        clock=clock, strict=strict, account=account, region=region, passthrough=passthrough, seed=seed, faults=faults,
+        record=record,
     )  # fmt: skip
     return made if target is None else made(target)

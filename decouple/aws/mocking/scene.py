@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from decouple.aws.mocking.loopback import Loopback
     from decouple.aws.world import World
     from decouple.broker import Broker
+    from decouple.recording import Recording
+    from decouple.story import Story
 
 __all__ = ["AWS"]
 
@@ -85,6 +87,18 @@ class AWS:
     def check(self) -> dict[str, int]:
         """Prove that no message was lost; the numbers over all accounts and regions. Raises LawBroken."""
         return self.world.check()
+
+    def explain(self, id: str) -> Story:
+        """Everything that is recorded of a message, publication or run, in all accounts and regions, and why: print it.
+
+        id: as boto3 answered it: the MessageId of a message sent, received or published, or a RequestId. Raises NotRecorded,
+        also without mock(record=100_000), which keeps so many changes.
+        """
+        return self.world.explain(id)
+
+    def recording(self) -> Recording:
+        """What is recorded up to now: to be saved, or compared with another run. Raises NotRecorded without `record`."""
+        return self.world.recording()
 
     def settle(self) -> None:
         """Do what is due, unless somebody is at it, perhaps the caller itself. On real time workers do."""

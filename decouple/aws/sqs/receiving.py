@@ -144,8 +144,8 @@ def receive_at_once(call: Call, given: Given) -> Answer | None:
     """What is here now; None where a long poll would have to wait, or an attempt might be one of before."""
     queue = find_queue(call, given["QueueUrl"], "ReceiveMessage")
     asked = read_receive(call, queue, given)
-    if asked.attempt is not None:
-        return None
+    if asked.attempt is not None or (queue._faults is not None and waits(queue, asked)):
+        return None  # under faults a receive that does not wait sees less than a long poll
     try:
         messages = queue.receive(max_messages=asked.most, wait=0, visibility_timeout=asked.lease)
     except QueueClosed as error:
