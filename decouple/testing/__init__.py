@@ -8,6 +8,7 @@ from decouple.testing.ledger import Ledger
 
 if TYPE_CHECKING:
     import decouple.testing.laws as laws
+    import decouple.testing.strategies as strategies
     from decouple.expecting.spying import Call
     from decouple.mishaps.restarting import restartable
     from decouple.testing.conformance.behaviour import Behaviour
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from decouple.testing.replaying import Replayed, replay
     from decouple.testing.simulating import simulate
     from decouple.testing.simulation import Simulation, Stopped
+    from decouple.testing.state_machine import machine
 
 __all__ = [
     "Behaviour",
@@ -43,16 +45,18 @@ __all__ = [
     "check_topic",
     "effect",
     "laws",
+    "machine",
     "prove_idempotent",
     "replay",
     "restartable",
     "simulate",
+    "strategies",
 ]
 
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
 LATER = {
-    "restartable": "decouple.mishaps.restarting",
     "Call": "decouple.expecting.spying",
+    "restartable": "decouple.mishaps.restarting",
     "Behaviour": "decouple.testing.conformance.behaviour",
     "Conformance": "decouple.testing.conformance.report",
     **dict.fromkeys(
@@ -64,7 +68,9 @@ LATER = {
     **dict.fromkeys(("Replayed", "replay"), "decouple.testing.replaying"),
     "simulate": "decouple.testing.simulating",
     **dict.fromkeys(("Simulation", "Stopped"), "decouple.testing.simulation"),
+    "machine": "decouple.testing.state_machine",
     "laws": "decouple.testing.laws",
+    "strategies": "decouple.testing.strategies",
 }
 
 if not TYPE_CHECKING:  # a __getattr__ that type checkers see would make every misspelt name an Any
