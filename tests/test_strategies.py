@@ -135,7 +135,7 @@ def test_queues_take_all_settings_and_any_message_fits_into_them(fifo: bool, dat
     queue.send(**data.draw(MESSAGES[fifo]))
 
     assert {name: queue.settings[name] for name in drawn} == {
-        name: pytest.approx(value) if name in DURATIONS else value for name, value in drawn.items()
+        name: pytest.approx(value, abs=1e-9) if name in DURATIONS else value for name, value in drawn.items()
     }
 
 
