@@ -225,6 +225,11 @@ FLOORS = {
     "testing.strategies.plans": 7.3,
     "testing.strategies": 7.5,
     "testing.working": 7,
+    "testing.fingerprints": 7.1,
+    "testing.choosing": 7.2,
+    "testing.explored": 7.3,
+    "testing.one_order": 7.6,
+    "testing.all_orders": 7.7,
     "testing.state_machine": 7.7,
     "testing.conformance.expecting": 7.1,
     "testing.conformance.bench": 7.1,
@@ -483,7 +488,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
 
 
 # The public surface with its docstrings, and the tree of errors: long, but one idea.
-LONGEST = {"queue": 500, "errors": 900}
+LONGEST = {"queue": 500, "errors": 930}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:

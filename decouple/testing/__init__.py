@@ -12,6 +12,7 @@ from decouple.testing.replaying import Replayed, replay
 if TYPE_CHECKING:
     import decouple.testing.strategies as strategies
     from decouple.restarting import restartable
+    from decouple.testing.all_orders import consumer, simulate_all
     from decouple.testing.conformance.behaviour import Behaviour
     from decouple.testing.conformance.report import Conformance
     from decouple.testing.conformance.running import (
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         check_queue,
         check_topic,
     )
+    from decouple.testing.explored import Explored
     from decouple.testing.faults import Fault, Faults, Occasion
     from decouple.testing.idempotency import Proof, prove_idempotent
     from decouple.testing.simulation import Simulation, Stopped, simulate
@@ -29,6 +31,7 @@ __all__ = [
     "Behaviour",
     "Call",
     "Conformance",
+    "Explored",
     "Fault",
     "Faults",
     "Ledger",
@@ -42,6 +45,7 @@ __all__ = [
     "behaviours_of_topics",
     "check_queue",
     "check_topic",
+    "consumer",
     "effect",
     "laws",
     "machine",
@@ -49,11 +53,14 @@ __all__ = [
     "replay",
     "restartable",
     "simulate",
+    "simulate_all",
     "strategies",
 ]
 
 # What is loaded when it is asked for, and where it is: simulations load asyncio, which synchronous tests do not need.
 LATER = {
+    "Explored": "decouple.testing.explored",
+    **dict.fromkeys(("consumer", "simulate_all"), "decouple.testing.all_orders"),
     "restartable": "decouple.restarting",
     "Behaviour": "decouple.testing.conformance.behaviour",
     "Conformance": "decouple.testing.conformance.report",
