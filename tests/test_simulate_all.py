@@ -90,7 +90,7 @@ def test_independent_steps_have_as_many_orders_as_the_multinomial_says(counts: t
     assert (explored.merged, explored.complete) == (0, True)
 
 
-@pytest.mark.parametrize("counts", [(3, 3), (2, 2, 2), (4, 4, 4), (1, 5)])
+@pytest.mark.parametrize("counts", [(3, 3), (2, 2, 2), (3, 4, 5), (1, 5)])
 def test_pruned_they_have_as_many_states_as_there_are_places_to_be_at(counts: tuple[int, ...]) -> None:
     """At each point of the lattice where at least two have steps left there is something to choose, once."""
     explored = simulate_all(World, *map(steps, counts))
@@ -107,13 +107,14 @@ def test_of_processes_that_are_alike_it_does_not_matter_which_is_where(count: in
     assert explored.states == sum(sum(at < count for at in point) > 1 for point in points)
 
 
-def test_eight_messages_and_three_consumers_of_a_program_without_queues_end() -> None:
-    """Two steps for each message, begun and done: 24 independent steps of three, in some hundred states."""
-    explored = simulate_all(World, steps(8), steps(8), steps(8))
+@pytest.mark.slow
+def test_three_consumers_of_six_messages_come_to_an_end() -> None:
+    """With eight it is the same in some 4,200 runs, half a minute."""
+    explored = simulate_all(lambda: Shop(6), *[consumer(orders, charge)] * 3, check=charged, state=charged)
 
     assert explored.complete
-    assert explored.states == 9**3 - 1 - 3 * 8
-    assert math.factorial(24) // math.factorial(8) ** 3 == 9_465_511_770
+    assert explored.states < 1_500
+    assert list(explored.outcomes) == [tuple(f"order {number}" for number in range(6))]
 
 
 # -- nothing is lost by pruning ------------------------------------------------------------------------------------------
