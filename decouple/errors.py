@@ -58,6 +58,8 @@
     |-- NotConformant              .failures, .report: behaviours that an engine does not have, or has undeclared
     |-- NotIdempotent              .steps, .expected, .found, .seed: a handler that does more for two deliveries than for one
     |-- NotDeterministic           .differences: a handler that does not do the same twice from the same beginning
+    |-- NotExhausted               .runs, .states: more orders than were allowed, and none of them failed yet
+    |-- NotRepeatable              .choice: a program that does something else when it is run again by the same choices
     |-- NotRecorded                .id, .kept of .most: nothing is recorded of what was to be explained
     |-- InvalidRecording           .path, .line: a file that is no recording, or one of another version
     |-- ClockStuck                 waiting on a virtual clock that nobody moves
@@ -114,10 +116,12 @@ __all__ = [
     "NotConformant",
     "NotDelivered",
     "NotDeterministic",
+    "NotExhausted",
     "NotIdempotent",
     "NotInFlight",
     "NotInstalled",
     "NotRecorded",
+    "NotRepeatable",
     "ProcessDied",
     "QueueClosed",
     "QueueError",
@@ -821,6 +825,29 @@ class NotDeterministic(DecoupleError):
         super().__init__(
             f"the same events, once each, had other effects the second time ({'; '.join(self.differences)}): ignore= takes the "
             f"names of what differs by itself, such as times and ids; or something is not put back, which reset= can do"
+        )
+
+
+class NotExhausted(DecoupleError):
+    """A program has more orders than it was allowed runs; none of those that were run failed."""
+
+    def __init__(self, runs: int, states: int, *, opaque: Iterable[str] = ()) -> None:
+        self.runs, self.states, self.opaque = runs, states, tuple(opaque)
+        held = f"nothing was compared that holds {', '.join(self.opaque)}, so give state=; or " if self.opaque else ""
+        super().__init__(
+            f"{runs:,} runs and {states:,} states were not all there are: {held}take fewer messages, processes or steps, "
+            f"allow more runs with most=, or take what there is with errors='collect'"
+        )
+
+
+class NotRepeatable(DecoupleError):
+    """A program did something else when it was run again by the same choices, so its orders cannot be gone through."""
+
+    def __init__(self, choice: int, *, expected: int, found: int) -> None:
+        self.choice, self.expected, self.found = choice, expected, found
+        super().__init__(
+            f"run again by the same choices, the program had {found} ways to go on at choice {choice} and not {expected}: "
+            f"what it remembers belongs into what make() returns; chance, real time and the order of sets are not repeated"
         )
 
 

@@ -226,6 +226,7 @@ FLOORS = {
     "testing.load": 7.8,
     "testing.laws": 7.5,
     "testing.proof": 7,
+    "testing.exploring": 7,
     "testing.proof.steps": 7,
     "testing.proof.crashing": 7.05,
     "testing.proof.putting_back": 7.1,
@@ -243,8 +244,13 @@ FLOORS = {
     "testing.strategies.queues": 7.1,
     "testing.strategies.plans": 7.3,
     "testing.strategies": 7.5,
-    "testing.working": 7,
-    "testing.state_machine": 7.7,
+    "testing.exploring.working": 7,
+    "testing.exploring.fingerprints": 7.1,
+    "testing.exploring.choosing": 7.2,
+    "testing.exploring.explored": 7.3,
+    "testing.exploring.one_order": 7.6,
+    "testing.exploring.all_orders": 7.7,
+    "testing.exploring.state_machine": 7.7,
     "testing.conformance.expecting": 7.1,
     "testing.conformance.bench": 7.1,
     "testing.conformance.behaviour": 7.3,
@@ -426,7 +432,7 @@ EXTRAS = {
     "aws.signing": {"cryptography"},
     "pytest_plugin": {"pytest"},
     "testing.strategies": {"hypothesis"},
-    "testing.state_machine": {"hypothesis"},
+    "testing.exploring.state_machine": {"hypothesis"},
 }
 WORLDLY = {
     "time",
@@ -502,7 +508,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
 
 
 # The public surface with its docstrings, and the tree of errors: long, but one idea.
-LONGEST = {"queue": 500, "errors": 900}
+LONGEST = {"queue": 500, "errors": 930}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:

@@ -18,7 +18,7 @@ from decouple import Broker, Change, Entry, LawBroken, Message, QueueNotFound, R
 from decouple.testing import Faults, VirtualClock, laws, machine, strategies
 
 ANY = {"orders": st.just("any")}
-FEW = 40
+FEW = 30
 """Runs within which each planted bug is found, by a chance that is the same every time."""
 
 
@@ -83,7 +83,7 @@ def test_a_handler_that_works_twice_is_found_and_shrinks_to_two_steps() -> None:
 
 
 def test_a_correct_handler_is_not_accused() -> None:
-    run(machine(shop, charging(once=True), laws=[CHARGED_ONCE, laws.drained("orders")], messages=ANY), examples=60)
+    run(machine(shop, charging(once=True), laws=[CHARGED_ONCE, laws.drained("orders")], messages=ANY), examples=40)
 
 
 def test_a_handler_that_remembers_before_it_works_loses_what_it_fails_at() -> None:
@@ -261,12 +261,12 @@ def test_faults_go_to_the_broker() -> None:
 def test_invariants_and_rules_of_ones_own_are_added_in_a_subclass() -> None:
     class Shop(machine(shop, charging(once=True), messages=ANY)):  # type: ignore[misc]
         @invariant()
-        def never_two(self) -> None:
-            assert self.broker.queues["charges"].stats().visible < 2, "two charges"
+        def never_any(self) -> None:
+            assert not self.broker.queues["charges"].stats().visible, "a charge"
 
     said, _ = failure_of(Shop, AssertionError)
 
-    assert "two charges" in said
+    assert "a charge" in said
 
 
 # -- doors ---------------------------------------------------------------------------------------------------------------

@@ -19,17 +19,20 @@ if TYPE_CHECKING:
         check_queue,
         check_topic,
     )
+    from decouple.testing.exploring.all_orders import consumer, simulate_all
+    from decouple.testing.exploring.explored import Explored
+    from decouple.testing.exploring.state_machine import machine
     from decouple.testing.faults import Fault, Faults, Occasion
     from decouple.testing.proof.idempotency import Proof, prove_idempotent
     from decouple.testing.replaying import Replayed, replay
     from decouple.testing.simulating import simulate
     from decouple.testing.simulation import Simulation, Stopped
-    from decouple.testing.state_machine import machine
 
 __all__ = [
     "Behaviour",
     "Call",
     "Conformance",
+    "Explored",
     "Fault",
     "Faults",
     "Ledger",
@@ -43,6 +46,7 @@ __all__ = [
     "behaviours_of_topics",
     "check_queue",
     "check_topic",
+    "consumer",
     "effect",
     "laws",
     "machine",
@@ -50,6 +54,7 @@ __all__ = [
     "replay",
     "restartable",
     "simulate",
+    "simulate_all",
     "strategies",
 ]
 
@@ -63,12 +68,14 @@ LATER = {
         ("behaviours_of_queues", "behaviours_of_topics", "check_queue", "check_topic"),
         "decouple.testing.conformance.running",
     ),
+    **dict.fromkeys(("consumer", "simulate_all"), "decouple.testing.exploring.all_orders"),
+    "Explored": "decouple.testing.exploring.explored",
+    "machine": "decouple.testing.exploring.state_machine",
     **dict.fromkeys(("Fault", "Faults", "Occasion"), "decouple.testing.faults"),
     **dict.fromkeys(("Proof", "prove_idempotent"), "decouple.testing.proof.idempotency"),
     **dict.fromkeys(("Replayed", "replay"), "decouple.testing.replaying"),
     "simulate": "decouple.testing.simulating",
     **dict.fromkeys(("Simulation", "Stopped"), "decouple.testing.simulation"),
-    "machine": "decouple.testing.state_machine",
     "laws": "decouple.testing.laws",
     "strategies": "decouple.testing.strategies",
 }

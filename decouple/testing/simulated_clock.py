@@ -15,7 +15,7 @@ from decouple.clock import NEW_YEAR, Calm, Timed, VirtualClock, Waiter
 from decouple.core.deadlines import FAR
 from decouple.errors import BlockingCall
 
-__all__ = ["SimulatedClock"]
+__all__ = ["SimulatedClock", "Wait"]
 
 STALE = 100
 

@@ -14,7 +14,7 @@ from decouple.intake import JobPark
 from decouple.queue import Queue
 from decouple.testing.loop import SimulatedLoop
 
-__all__ = ["tasks_of", "who_waits"]
+__all__ = ["frames", "tasks_of", "where", "who_waits"]
 
 NOT_THEIRS = tuple(os.path.dirname(os.path.abspath(module.__file__ or "")) + os.sep for module in (asyncio, decouple))
 LONGEST_LINE = 100
@@ -36,13 +36,18 @@ def tasks_of(loop: SimulatedLoop) -> list[asyncio.Task[Any]]:
 
 def stands(task: asyncio.Task[Any], waits: str | None) -> str:
     """What a task waits for, and at which line of its author's code."""
-    where = [frame for frame in frames(task) if not frame.f_code.co_filename.startswith(NOT_THEIRS)][-1:]
-    words = waits or f"task {task.get_name()!r} waits"
-    for frame in where:
+    return ", ".join([waits or f"task {task.get_name()!r} waits", *where(task)])
+
+
+def where(task: asyncio.Task[Any]) -> list[str]:
+    """The line of its author's code, if it is at any."""
+    theirs = [frame for frame in frames(task) if not frame.f_code.co_filename.startswith(NOT_THEIRS)]
+    found: list[str] = []
+    for frame in theirs[-1:]:
         file, number = frame.f_code.co_filename, frame.f_lineno
         line = linecache.getline(file, number).strip()[:LONGEST_LINE]
-        words += f", at {os.path.basename(file)}:{number} in {frame.f_code.co_qualname}{line and f': {line}'}"
-    return words
+        found.append(f"at {os.path.basename(file)}:{number} in {frame.f_code.co_qualname}{line and f': {line}'}")
+    return found
 
 
 def frames(task: asyncio.Task[Any]) -> Iterator[FrameType]:

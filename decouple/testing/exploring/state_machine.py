@@ -21,9 +21,9 @@ from decouple.clock import VirtualClock
 from decouple.errors import NotInstalled, QueueNotFound, TopicNotFound
 from decouple.message import Entry
 from decouple.queue import Queue
+from decouple.testing.exploring.working import Bench, Hand
 from decouple.testing.faults import Faults
 from decouple.testing.laws import Law, watch
-from decouple.testing.working import Bench, Hand
 
 try:
     from hypothesis import Phase, settings
