@@ -12,6 +12,7 @@ that sets of tasks, such as `asyncio.wait` gives, have the same order, too. Sets
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from contextvars import Context, copy_context
 from heapq import heapify, heappop, heappush
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVarTuple
+from weakref import ref
 
 from decouple.clock import SECOND
 from decouple.core.deadlines import FAR
@@ -34,6 +36,7 @@ Step: TypeAlias = tuple[Callable[..., object], tuple[Any, ...], Context]
 STEPS = (None, "task_wakeup", "__step", "__wakeup")
 """What asyncio calls that of a task which it gives to `call_soon`."""
 STALE = 100
+MANY_TASKS = 1_000
 LONGEST_INSTANT = 10_000_000
 """Steps in a row without time passing: more are taken for endless."""
 
@@ -75,6 +78,9 @@ class Timer(asyncio.TimerHandle):
 class Task(asyncio.Task[Any]):
     """A task with a number, by which it hashes."""
 
+    if TYPE_CHECKING:
+        _log_traceback: bool
+
     def __init__(self, number: int, coro: Any, **more: Any) -> None:
         self.number = number  # first: asyncio puts it into a set
         super().__init__(coro, **more)
@@ -112,6 +118,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._stale = 0
         self._numbers = 0
         self._tasks_made = 0
+        self._tasks: list[ref[Task]] = []
+        self._many_tasks = MANY_TASKS
         self._too_many = LONGEST_INSTANT
         self._bare = Context()
         self._stopping = False
@@ -187,7 +195,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             return super().create_task(coro, name=name, context=context, **more)
         self._tasks_made += 1
         number = self._tasks_made
-        return Task(number, coro, loop=self, name=name or f"task-{number}", context=context, **more)
+        task = Task(number, coro, loop=self, name=name or f"task-{number}", context=context, **more)
+        self._tasks.append(ref(task))
+        if len(self._tasks) > self._many_tasks:
+            self._tasks = [one for one in self._tasks if one() is not None]
+            self._many_tasks = MANY_TASKS + 2 * len(self._tasks)
+        return task
 
     # -- doing it ----------------------------------------------------------------------------------------------
 
@@ -273,6 +286,20 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             super().default_exception_handler(context)
         else:
             self.lost.append(context)
+
+    def find_lost(self, *, held: bool) -> None:
+        """Put among the lost what tasks raised that nobody can await; with `held` also of those that something still holds.
+
+        asyncio tells of it when such a task is freed, and when a circle of references is, chance decides.
+        """
+        failed = [task for one in self._tasks if (task := one()) is not None and task.done() and task._log_traceback]
+        if held:
+            for task in failed:
+                words = "a task failed, and nobody awaited it"
+                self.call_exception_handler({"message": words, "exception": task.exception(), "task": task})
+        elif failed:
+            del failed
+            gc.collect()
 
     def close(self) -> None:
         """Forget what there was to do."""
