@@ -16,7 +16,7 @@ from decouple.callers import WORK
 from decouple.calls import answer_of
 from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND
 from decouple.effects import Crash
-from decouple.errors import BodyNotDecoded, NotInFlight, ReceiptExpired
+from decouple.errors import BodyNotDecoded, EndlessWork, NotInFlight, ReceiptExpired
 from decouple.intake import Intake
 from decouple.message import Message
 from decouple.spying import Call
@@ -33,6 +33,7 @@ Ending: TypeAlias = Literal["succeeded", "retried", "rejected", "interrupted"]
 log = logging.getLogger("decouple")
 IN_A_ROW = 10_000_000  # nanoseconds
 MOST_IN_A_ROW = 1_000  # in a simulation, where a handler takes no time
+MOST_AT_ONCE = 10_000  # receives of one message while no time passes: it would go on for ever
 
 
 class Turn(Intake):
@@ -223,6 +224,9 @@ class Run:
         else:
             ending, failed = self._fail(error)
         self.consumer._ended(self.turn, ending, failed=failed, late=late)
+        if self.message.times_received >= MOST_AT_ONCE and self.message.first_received == self.consumer.queue._now():
+            what = f"message {self.message.id}, which {self.consumer.name} gives back at once,"
+            raise EndlessWork(what, links=MOST_AT_ONCE) from error
         return error is None or not (failed or ending == "interrupted")
 
     def _keep(self, error: BaseException | None) -> None:

@@ -93,7 +93,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     """The loop of one simulation, which lets the time of `clock` pass.
 
     stopping: set, it ends the run after the step under way; limit: an instant to which time may pass; steps: how many were
-    done; lost: errors that nobody awaited, as asyncio's exception handlers are told of them; ending: workers begin no more.
+    done; lost: errors that nobody awaited, as asyncio's exception handlers are told of them; closing: the run is over;
+    ending: workers begin no more.
     """
 
     if TYPE_CHECKING:  # asyncio's own, which its stubs leave out
@@ -110,7 +111,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.limited = False
         self.steps = 0
         self.lost: list[dict[str, Any]] = []
+        self.closing = False
         self.ending = False
+        self._failure: BaseException | None = None
         self._random = Random(seed).random
         self._ready: deque[Step | asyncio.Handle] = deque()
         self._turn: deque[Step | asyncio.Handle] = deque()
@@ -146,6 +149,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def call_step(self, callback: Callable[..., object], entry: Any) -> None:
         """Call it soon, in an order of the seed's among the steps of tasks."""
         self._ready.append((callback, (entry,), self._bare))
+
+    def judge(self, error: BaseException) -> None:
+        """Of a worker's job, which no retry mends: it ends the run."""
+        if isinstance(error, (BlockingCall, EndlessWork)) and not self.closing:
+            self._failure = error
 
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
@@ -205,7 +213,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     # -- doing it ----------------------------------------------------------------------------------------------
 
     def _run_once(self) -> None:
-        """All that there is to do, until somebody says stop. Raises Nothing, EndlessWork."""
+        """All that there is to do, until somebody says stop. Raises Nothing, EndlessWork, BlockingCall of a worker's job."""
         turn: Any = self._turn
         while not self._stopping:
             if turn:
@@ -224,6 +232,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _begin_turn(self) -> deque[Step | asyncio.Handle]:
         """All that is ready, steps in an order of the seed's between the callbacks, which stay where they are."""
         turn, self._ready, self._turn = self._ready, self._turn, self._ready
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         if self.steps >= self._too_many:
             self._too_many = self.steps + LONGEST_INSTANT
             raise EndlessWork(f"what is ready at {self.clock.time.isoformat()}", links=LONGEST_INSTANT)

@@ -254,6 +254,7 @@ class Simulation(Generic[T]):
 
     def _cancel(self) -> None:
         loop = self._loop
+        loop.closing = True
         ending: asyncio.Task[None] = loop.create_task(end(loop), name="the end", context=self._context)
         ending.add_done_callback(self._stop)
         for _ in range(ROUNDS):
