@@ -15,7 +15,7 @@ import asyncio
 import gc
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from heapq import heapify, heappop, heappush
 from random import Random
@@ -303,14 +303,19 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
         asyncio tells of it when such a task is freed, and when a circle of references is, chance decides.
         """
-        failed = [task for one in self._tasks if (task := one()) is not None and task.done() and task._log_traceback]
         if held:
-            for task in failed:
+            for task in self._failed():
                 words = "a task failed, and nobody awaited it"
                 self.call_exception_handler({"message": words, "exception": task.exception(), "task": task})
-        elif failed:
-            del failed
+        elif any(True for _ in self._failed()):
             gc.collect()
+
+    def _failed(self) -> Iterator[Task]:
+        """Tasks whose errors nobody has seen."""
+        for one in self._tasks:
+            task = one()
+            if task is not None and task.done() and task._log_traceback:
+                yield task
 
     def close(self) -> None:
         """Forget what there was to do."""
