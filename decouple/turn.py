@@ -141,7 +141,11 @@ class Turn(Intake):
         message = self.message
         if message is None or not self.thread.is_alive():
             return False
-        until = self.queue._prolong(message)
+        token = WORK.set(f"the heartbeat of {self.what}")  # whoever moves the clock is not behind it
+        try:
+            until = self.queue._prolong(message)
+        finally:
+            WORK.reset(token)
         if not until and not message.settled:
             log.warning("%s lost message %s while it handled it", self.what, message.id)
         return 0 < until < message.received_at + LONGEST_IN_FLIGHT
