@@ -108,6 +108,7 @@ class Backlog:
         self.hearers: tuple[weakref.ref[Heard], ...] = ()
         self.watchers = 0
         self.listener: Callable[[], object] | None = None
+        self.judge: Callable[[BaseException], object] | None = None
         self.changed = threading.Condition(self.lock)
         self.gate = threading.Lock()
 
@@ -167,6 +168,8 @@ class Backlog:
             for hearer in self.hearers:
                 if (heard := hearer()) is not None:
                     heard.append(error)
+            if self.judge is not None:
+                self.judge(error)
         if self.watchers:
             with self.changed:
                 self.changed.notify_all()

@@ -34,6 +34,10 @@ class Stage(Protocol):
         """Call it at that instant of the clock."""
         ...
 
+    def judge(self, error: BaseException) -> object:
+        """Told of the error of each job, which may be one of the whole program."""
+        ...
+
     @property
     def ending(self) -> bool:
         """Whether nothing more is to be begun."""
@@ -57,7 +61,7 @@ class LoopWorkers:
         backlog = self._backlog
         backlog.sort()
         before, backlog.later = sorted(backlog.later), []
-        backlog.inbox = self
+        backlog.inbox, backlog.judge = self, self._stage.judge
         for entry in before:
             self.put(entry)
 

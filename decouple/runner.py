@@ -268,6 +268,8 @@ class Runner:
         self._handled += 1
         if error is not None:
             self._backlog.tell(error)
+        if isinstance(error, EndlessWork):
+            raise error
 
     @property
     def idle(self) -> bool:

@@ -15,7 +15,7 @@ from decouple.attempt import cut_short, reason_of
 from decouple.callers import WORK
 from decouple.calls import answer_of
 from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND
-from decouple.errors import BodyNotDecoded, NotInFlight, ReceiptExpired
+from decouple.errors import BodyNotDecoded, EndlessWork, NotInFlight, ReceiptExpired
 from decouple.expecting.spying import Call
 from decouple.intake import Intake
 from decouple.message import Message
@@ -33,6 +33,7 @@ Ending: TypeAlias = Literal["succeeded", "retried", "rejected", "interrupted"]
 log = logging.getLogger("decouple")
 IN_A_ROW = 10_000_000  # nanoseconds
 MOST_IN_A_ROW = 1_000  # in a simulation, where a handler takes no time
+MOST_AT_ONCE = 10_000  # receives of one message while no time passes: it would go on for ever
 
 
 class Turn(Intake):
@@ -140,7 +141,11 @@ class Turn(Intake):
         message = self.message
         if message is None or not self.thread.is_alive():
             return False
-        until = self.queue._prolong(message)
+        token = WORK.set(f"the heartbeat of {self.what}")  # whoever moves the clock is not behind it
+        try:
+            until = self.queue._prolong(message)
+        finally:
+            WORK.reset(token)
         if not until and not message.settled:
             log.warning("%s lost message %s while it handled it", self.what, message.id)
         return 0 < until < message.received_at + LONGEST_IN_FLIGHT
@@ -223,6 +228,9 @@ class Run:
         else:
             ending, failed = self._fail(error)
         self.consumer._ended(self.turn, ending, failed=failed, late=late)
+        if self.message.times_received >= MOST_AT_ONCE and self.message.first_received == self.consumer.queue._now():
+            what = f"message {self.message.id}, which {self.consumer.name} gives back at once,"
+            raise EndlessWork(what, links=MOST_AT_ONCE) from error
         return error is None or not (failed or ending == "interrupted")
 
     def _keep(self, error: BaseException | None) -> None:

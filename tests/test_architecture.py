@@ -209,6 +209,7 @@ FLOORS = {
     "testing.simulated_clock": 6.5,
     "testing.loop": 7,
     "testing.guards": 7.1,
+    "testing.lost": 7,
     "testing.waiting": 7.1,
     "testing.simulation": 7.2,
     "testing.simulating": 7.9,

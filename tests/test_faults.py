@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -426,3 +428,53 @@ def test_a_story_says_which_fault_it_was(clock: VirtualClock) -> None:
     copied = "there twice in queue 'orders': a fault made a copy of it at 00:00:00.000"
     assert story.why == (f"received again in queue 'orders' (receive 2): {lost}", copied)
     assert "fault: lose_ack: its acknowledgement was lost" in str(story)
+
+
+def story_of(faults: Faults, seconds: float, **settings: Any) -> str:
+    """Of a message whose handler takes so long, and how it came again."""
+
+    async def main() -> str:
+        async with Broker(record=100) as broker:
+            orders = broker.queue("orders", visibility_timeout=10)
+
+            @orders.consume(concurrency=2, **settings)
+            async def handle(text: str) -> None:
+                await asyncio.sleep(seconds)
+
+            sent = orders.send("a")
+            await asyncio.sleep(1_000)
+            return str(broker.explain(sent.id))
+
+    return simulate(main, faults=faults)
+
+
+def test_a_story_says_that_a_message_came_again_early_by_a_fault() -> None:
+    early = Fault(nth=1, seconds=3)
+
+    assert "(00:00:05.000); redeliver_early: visible again after 3 s of 10 s, a fault" in story_of(
+        Faults(redeliver_early=early), 5
+    )
+    kept = story_of(Faults(redeliver_early=early, lose_ack=Fault(nth=1)), 5, heartbeat=2)
+    assert (
+        "the acknowledgement of receive 1 by consumer handle of queue 'orders' at 00:00:05.000 was lost: a fault"
+        in kept
+    )
+
+
+def test_a_fault_that_came_later_is_no_reason() -> None:
+    lost = story_of(Faults(lose_ack=Fault(nth=1)), 12)
+    died = story_of(Faults(crash=Fault(nth=1, at="before ack")), 12)
+
+    assert (
+        "(receive 2): the receipt of receive 1 by consumer handle of queue 'orders' expired at 00:00:10.000, after 10 s, "
+        "2 s before its acknowledgement came (00:00:12.000), and was lost, by a fault\n"
+    ) in f"{lost}\n"
+    assert "(receive 2): the receipt of receive 1 by consumer handle of queue 'orders' expired at 00:00:10.000" in died
+    assert "(receive 2): the handler" not in died
+
+
+def test_a_heartbeat_is_behind_what_it_does() -> None:
+    [line] = [line for line in story_of(Faults(), 5, heartbeat=4).split("\n") if "instead" in line]
+
+    assert "in flight until 00:00:14.000 instead" in line
+    assert line.endswith("  the heartbeat of consumer handle of queue 'orders'")

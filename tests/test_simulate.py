@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from decouple import Broker, Deadlock, EndlessWork, Queue, VirtualClock
+from decouple import Broker, Deadlock, EndlessWork, Queue, QueueClosed, VirtualClock
 from decouple.testing import Simulation, Stopped, simulate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -297,6 +299,112 @@ def test_besides_the_error_of_main_others_are_noted() -> None:
     assert caught.value.__notes__ == ["besides, nobody awaited ValueError: forgotten"]
 
 
+class Worker:
+    """It knows its task, whose frame knows it: nothing but the garbage collector frees them."""
+
+    def __init__(self) -> None:
+        self.task = asyncio.create_task(self.work())
+
+    async def work(self) -> None:
+        await asyncio.sleep(1)
+        raise ValueError("forgotten")
+
+
+async def with_a_worker(held: list[Worker]) -> str:
+    held.append(Worker())
+    await asyncio.sleep(10)
+    return "over"
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_an_error_that_nobody_awaited_is_raised_also_where_something_holds_its_task(keep: bool) -> None:
+    held: list[Worker] = []
+    gc.disable()  # which might find it by chance
+    try:
+        with pytest.raises(ValueError, match="forgotten"):
+            simulate(lambda: with_a_worker(held if keep else []))
+        with pytest.raises(QueueClosed):
+            simulate(closed_under_a_task)
+    finally:
+        gc.enable()
+
+
+async def closed_under_a_task() -> None:
+    queue = Queue("orders")
+    task = asyncio.create_task(queue.aio.receive(wait=100))
+    await asyncio.sleep(1)
+    del task
+    queue.close()
+    await asyncio.sleep(1)
+
+
+def test_a_stop_raises_what_nobody_can_await_any_more_and_the_run_can_go_on() -> None:
+    async def fails() -> None:
+        raise ValueError("forgotten")
+
+    async def main() -> str:
+        asyncio.create_task(fails())  # noqa: RUF006
+        later = asyncio.create_task(fails())
+        await asyncio.sleep(100)
+        with pytest.raises(ValueError, match="forgotten"):
+            await later
+        return "over"
+
+    with Simulation(main) as simulation:
+        with pytest.raises(ValueError, match="forgotten"):
+            simulation.advance(50)
+        assert simulation.run() == "over"
+    with pytest.raises(ValueError, match="forgotten"):
+        simulate(main, until=50)
+
+
+def test_who_waits_for_a_task_that_failed_is_told_of_its_error() -> None:
+    async def main() -> None:
+        jobs = asyncio.Queue[int]()
+
+        async def work() -> None:
+            await jobs.get()
+            raise ValueError("forgotten")
+
+        worker = asyncio.create_task(work())
+        jobs.put_nowait(1)
+        await jobs.join()
+        await worker
+
+    with pytest.raises(Deadlock) as caught:
+        simulate(main)
+    assert caught.value.__notes__ == ["besides, nobody awaited ValueError: forgotten"]
+
+
+def test_what_fails_when_it_is_cancelled_after_a_stop_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            raise ValueError("at the end")
+
+    assert isinstance(simulate(main, until=50), Stopped)
+    assert "nobody awaited ValueError: at the end" in caplog.text
+
+
+def test_a_task_that_goes_on_whenever_it_is_cancelled_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:
+    ended: list[str] = []
+
+    async def stubborn() -> None:
+        while not ended:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+    async def main() -> str:
+        task = asyncio.create_task(stubborn())
+        await asyncio.sleep(1)
+        return f"over, {task.done()}"
+
+    assert simulate(main) == "over, False"
+    assert "some did not end when they were cancelled" in caplog.text
+    ended.append("now")
+
+
 def test_a_program_that_waits_for_what_cannot_come_fails_with_who_waits_for_what() -> None:
     async def main() -> None:
         broker, opened = Broker(), asyncio.Event()
@@ -414,6 +522,26 @@ def test_a_simulation_is_run_step_by_step() -> None:
         assert simulation.run() == "over"
         assert simulation.done
         assert len(simulation.changes) == 10
+
+
+def test_a_simulation_is_stepped_where_a_loop_runs_already_as_in_a_notebook() -> None:
+    async def notebook() -> tuple[int, str | Stopped]:
+        with Simulation(ticking) as simulation:
+            simulation.advance(2)
+            return len(simulation.changes), simulation.run()
+
+    assert asyncio.run(notebook()) == (2, "over")
+
+
+def test_its_own_tasks_do_not_step_it() -> None:
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="made from outside"):
+            simulation.advance(1)
+        with pytest.raises(RuntimeError, match="made from outside"):
+            simulation.close()
+
+    simulation = Simulation(main)
+    simulation.run()
 
 
 def test_a_simulation_that_only_waits_can_be_stepped_and_given_work_from_outside() -> None:

@@ -10,12 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
-from decouple import BlockingCall
+from decouple import BlockingCall, Broker
 from decouple.testing import simulate
 
 
@@ -83,6 +84,48 @@ def test_the_same_calls_work_again_afterwards_and_in_other_threads_meanwhile() -
     after = time.sleep, threading.Thread.start, subprocess.Popen.__init__, socket.socket.connect, socket.getaddrinfo
     assert after == before
     assert "connect" not in vars(socket.socket)
+
+
+def test_a_pool_whose_threads_are_there_already_is_refused_too() -> None:
+    async def main() -> int:
+        return await asyncio.wrap_future(pool.submit(int))
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        with pytest.raises(BlockingCall, match="work in another thread"):
+            simulate(main)
+        assert pool.submit(int).result() == 0
+
+
+@pytest.mark.parametrize("awaits", [False, True], ids=["def", "async def"])
+@pytest.mark.parametrize("how", ["consumer", "function", "trigger", "topic", "schedule"])
+def test_a_handler_that_blocks_ends_the_run_instead_of_being_called_again_and_again(how: str, awaits: bool) -> None:
+    def block(*_: object) -> None:
+        time.sleep(1)
+
+    async def ablock(*_: object) -> None:
+        time.sleep(1)
+
+    async def main() -> None:
+        async with Broker() as broker:
+            handler: Any = ablock if awaits else block
+            orders, events = broker.queue("orders"), broker.topic("events")
+            if how == "consumer":
+                orders.consume(handler)
+            elif how == "trigger":
+                orders.trigger(broker.function(handler, name="run"))
+            elif how == "function":
+                broker.function(handler, name="run").send({})
+            elif how == "topic":
+                events.subscribe(handler)
+            else:
+                broker.schedule("rate(1 minute)", handler)
+            orders.send("a")
+            events.publish("a")
+            await asyncio.sleep(1_000)
+
+    with pytest.raises(BlockingCall, match=r"time\.sleep\(\) would block"):
+        simulate(main)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from decouple import BlockingCall, Broker, Queue, Retry
+from decouple import BlockingCall, Broker, EndlessWork, Queue, Retry
 from decouple.clock import VirtualClock
 from decouple.core.deadlines import FAR
 from decouple.resilience import retry
@@ -543,3 +543,36 @@ def test_asking_only_the_queues_that_are_not_quiet_finds_what_happens_next(
     simulate(main, seed=seed)
 
     assert min(asked[True], asked[False]) > 100
+
+
+@pytest.mark.parametrize("simulated", [True, False], ids=["simulated", "by hand"])
+@pytest.mark.parametrize("awaits", [False, True], ids=["def", "async def"])
+def test_a_message_that_fails_for_ever_at_one_instant_is_found(
+    simulated: bool, awaits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a dead-letter queue and without a delay."""
+    monkeypatch.setattr("decouple.turn.MOST_AT_ONCE", 100)
+
+    def fail(text: str) -> None:
+        raise ValueError(text)
+
+    async def afail(text: str) -> None:
+        raise ValueError(text)
+
+    def poisoned(broker: Broker) -> None:
+        orders = broker.queue("orders")
+        orders.consume(afail if awaits else fail)
+        orders.send("poison")
+
+    async def main() -> None:
+        async with Broker() as broker:
+            poisoned(broker)
+            await asyncio.sleep(100)
+
+    def by_hand() -> None:
+        broker = Broker(clock=VirtualClock())
+        poisoned(broker)
+        broker.run_until_idle()
+
+    with pytest.raises(EndlessWork, match=r"message .*, which consumer .* gives back at once, is still to be done"):
+        simulate(main) if simulated else by_hand()

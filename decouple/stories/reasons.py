@@ -68,25 +68,28 @@ def ended(held: Change, back: Change, line: list[Change]) -> str:
         return f"{whose} was given back at {moment(back.at)} by {back.who}{why}"
     if back.cause == "refused":
         return f"dead-letter queue {back.other!r} did not take it at {moment(back.at)}: {back.reason}"
-    lost = next((one for one in line if one.receipt == held.receives and one.cause == "fault"), None)
+    struck = [one for one in line if one.cause == "fault" and one.at <= back.at]  # what came later is no reason
+    lost = next((one for one in struck if one.receipt == held.receives), None)
     if lost is not None:
         return f"the acknowledgement of {whose} at {moment(lost.at)} was lost: a fault"
-    crash = next((one for one in line if one.receives == held.receives and kind_of(one) == "crash"), None)
+    struck = [one for one in struck if one.receives == held.receives]
+    crash = next((one for one in struck if kind_of(one) == "crash"), None)
     if crash is not None:
         words = str(crash.reason).removeprefix("crash: ")
         return (
             f"the handler of {whose} crashed {words} ({moment(crash.at)}, a fault), "
             f"and its time in flight ran out at {moment(back.at)}"
         )
-    strain = next(
-        (one for one in line if one.receives == held.receives and kind_of(one) in ("slow", "clock_jump")), None
-    )
+    strains = ("redeliver_early", "slow", "clock_jump")
+    if any(one.cause == "visibility changed" and one.receives == held.receives for one in line):
+        strains = strains[1:]  # which ends what was to end early
+    strain = next((one for one in struck if kind_of(one) in strains), None)
     why += "" if strain is None else f"; {strain.reason}, a fault"
     late = next((one for one in line if one.receipt == held.receives and one.at > back.at), None)
     how = f"the receipt of {whose} expired at {moment(back.at)}, after {seconds(back.at - held.at)}"
     if late is not None:
-        verb = "acknowledgement" if late.cause in ("deleted", "too late") else "next word"
-        refused = ", and was refused" if late.cause == "too late" else ""
+        verb = "acknowledgement" if late.cause in ("deleted", "too late", "fault") else "next word"
+        refused = {"too late": ", and was refused", "fault": ", and was lost, by a fault"}.get(late.cause, "")
         return f"{how}, {seconds(late.at - back.at)} before its {verb} came ({moment(late.at)}){refused}{why}"
     return f"{how}, and no acknowledgement came by it while the message was there{why}"
 

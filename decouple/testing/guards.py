@@ -18,6 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator
+from concurrent.futures.thread import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import wraps
 from types import FrameType
@@ -46,6 +47,7 @@ class Call(NamedTuple):
 CALLS = (
     Call(time, "sleep", "time.sleep()", "await asyncio.sleep(seconds)"),
     Call(threading.Thread, "start", "a thread", "call its function directly, or make it a task"),
+    Call(ThreadPoolExecutor, "submit", "work in another thread", "call its function directly, or make it a task"),
     Call(subprocess.Popen, "__init__", "a process", FAKE),
     Call(socket.socket, "connect", "a socket", FAKE),
     Call(socket.socket, "accept", "a socket", FAKE),

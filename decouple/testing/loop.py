@@ -12,13 +12,15 @@ that sets of tasks, such as `asyncio.wait` gives, have the same order, too. Sets
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from heapq import heapify, heappop, heappush
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVarTuple
+from weakref import ref
 
 from decouple.clock import SECOND
 from decouple.core.deadlines import FAR
@@ -34,6 +36,7 @@ Step: TypeAlias = tuple[Callable[..., object], tuple[Any, ...], Context]
 STEPS = (None, "task_wakeup", "__step", "__wakeup")
 """What asyncio calls that of a task which it gives to `call_soon`."""
 STALE = 100
+MANY_TASKS = 1_000
 LONGEST_INSTANT = 10_000_000
 """Steps in a row without time passing: more are taken for endless."""
 
@@ -75,6 +78,9 @@ class Timer(asyncio.TimerHandle):
 class Task(asyncio.Task[Any]):
     """A task with a number, by which it hashes."""
 
+    if TYPE_CHECKING:
+        _log_traceback: bool
+
     def __init__(self, number: int, coro: Any, **more: Any) -> None:
         self.number = number  # first: asyncio puts it into a set
         super().__init__(coro, **more)
@@ -87,7 +93,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     """The loop of one simulation, which lets the time of `clock` pass.
 
     stopping: set, it ends the run after the step under way; limit: an instant to which time may pass; steps: how many were
-    done; lost: errors that nobody awaited, as asyncio's exception handlers are told of them; ending: workers begin no more.
+    done; lost: errors that nobody awaited, as asyncio's exception handlers are told of them; closing: the run is over;
+    ending: workers begin no more.
     """
 
     if TYPE_CHECKING:  # asyncio's own, which its stubs leave out
@@ -104,7 +111,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.limited = False
         self.steps = 0
         self.lost: list[dict[str, Any]] = []
+        self.closing = False
         self.ending = False
+        self._failure: BaseException | None = None
         self._random = Random(seed).random
         self._ready: deque[Step | asyncio.Handle] = deque()
         self._turn: deque[Step | asyncio.Handle] = deque()
@@ -112,6 +121,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._stale = 0
         self._numbers = 0
         self._tasks_made = 0
+        self._tasks: list[ref[Task]] = []
+        self._many_tasks = MANY_TASKS
         self._too_many = LONGEST_INSTANT
         self._bare = Context()
         self._stopping = False
@@ -138,6 +149,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def call_step(self, callback: Callable[..., object], entry: Any) -> None:
         """Call it soon, in an order of the seed's among the steps of tasks."""
         self._ready.append((callback, (entry,), self._bare))
+
+    def judge(self, error: BaseException) -> None:
+        """Of a worker's job, which no retry mends: it ends the run."""
+        if isinstance(error, (BlockingCall, EndlessWork)) and not self.closing:
+            self._failure = error
 
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
@@ -187,12 +203,17 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             return super().create_task(coro, name=name, context=context, **more)
         self._tasks_made += 1
         number = self._tasks_made
-        return Task(number, coro, loop=self, name=name or f"task-{number}", context=context, **more)
+        task = Task(number, coro, loop=self, name=name or f"task-{number}", context=context, **more)
+        self._tasks.append(ref(task))
+        if len(self._tasks) > self._many_tasks:
+            self._tasks = [one for one in self._tasks if one() is not None]
+            self._many_tasks = MANY_TASKS + 2 * len(self._tasks)
+        return task
 
     # -- doing it ----------------------------------------------------------------------------------------------
 
     def _run_once(self) -> None:
-        """All that there is to do, until somebody says stop. Raises Nothing, EndlessWork."""
+        """All that there is to do, until somebody says stop. Raises Nothing, EndlessWork, BlockingCall of a worker's job."""
         turn: Any = self._turn
         while not self._stopping:
             if turn:
@@ -211,6 +232,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _begin_turn(self) -> deque[Step | asyncio.Handle]:
         """All that is ready, steps in an order of the seed's between the callbacks, which stay where they are."""
         turn, self._ready, self._turn = self._ready, self._turn, self._ready
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         if self.steps >= self._too_many:
             self._too_many = self.steps + LONGEST_INSTANT
             raise EndlessWork(f"what is ready at {self.clock.time.isoformat()}", links=LONGEST_INSTANT)
@@ -273,6 +297,25 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             super().default_exception_handler(context)
         else:
             self.lost.append(context)
+
+    def find_lost(self, *, held: bool) -> None:
+        """Put among the lost what tasks raised that nobody can await; with `held` also of those that something still holds.
+
+        asyncio tells of it when such a task is freed, and when a circle of references is, chance decides.
+        """
+        if held:
+            for task in self._failed():
+                words = "a task failed, and nobody awaited it"
+                self.call_exception_handler({"message": words, "exception": task.exception(), "task": task})
+        elif any(True for _ in self._failed()):
+            gc.collect()
+
+    def _failed(self) -> Iterator[Task]:
+        """Tasks whose errors nobody has seen."""
+        for one in self._tasks:
+            task = one()
+            if task is not None and task.done() and task._log_traceback:
+                yield task
 
     def close(self) -> None:
         """Forget what there was to do."""

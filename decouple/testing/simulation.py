@@ -23,7 +23,7 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, overload
 
-from decouple.clock import AMBIENCE, NEW_YEAR, Ambience, Seconds, nanoseconds
+from decouple.clock import AMBIENCE, NEW_YEAR, SECOND, Ambience, Seconds, nanoseconds
 from decouple.core.changes import Change
 from decouple.core.deadlines import FAR
 from decouple.core.records import EPOCH
@@ -32,6 +32,7 @@ from decouple.mishaps.injecting import check_plan
 from decouple.tasks import Begun
 from decouple.testing.guards import guarded
 from decouple.testing.loop import Nothing, SimulatedLoop
+from decouple.testing.lost import lost_error, noted, raise_lost
 from decouple.testing.simulated_clock import SimulatedClock
 from decouple.testing.waiting import tasks_of, who_waits
 
@@ -43,6 +44,8 @@ __all__ = ["Simulation", "Stopped", "simulate"]
 T = TypeVar("T")
 log = logging.getLogger("decouple")
 ROUNDS = 3
+LONGEST_END = 3_600 * SECOND
+"""For so long what was cancelled may see to its end, before it is cancelled again."""
 
 
 class Stopped(NamedTuple):
@@ -126,7 +129,7 @@ class Simulation(Generic[T]):
 
         until: seconds since the start, or an aware datetime; stop_when is asked at every Change, and the step that made it
         goes on to its next await. Both give Stopped, and the run can go on. Raises what main raises; Deadlock, without
-        `until`; BlockingCall; what tasks raised that nobody awaited.
+        `until`; BlockingCall; what tasks raised that nobody awaited: at the stop as far as nobody can any more.
         """
         return self._run(FAR if until is None else self._instant(until), stop_when)
 
@@ -146,21 +149,32 @@ class Simulation(Generic[T]):
             raise ValueError("stop_when needs a simulation that records: make it with record=1 or more")
         if self._loop.is_closed():
             raise RuntimeError("the simulation is closed: make another one")
+        self._check_outside()
         loop = self._loop
         loop.limit, loop.limited = max(limit, self.clock._now), False
-        self._stop_when, self._found = stop_when, None
+        self._stop_when, self._found, self._failed = stop_when, None, None
         task = self._begin()
         if not task.done():
             try:
                 self._go()
             except Nothing:
-                raise Deadlock(self.waiting(), since=self.time) from None
+                raise self._deadlock() from None
         if self._failed is not None:
-            failed, self._failed = self._failed, None
-            raise failed
+            raise self._failed
         if self._found is not None or not task.done():
+            loop.find_lost(held=False)
+            raise_lost(self._take_lost())
             return Stopped(self.time, self._found)
         return self._result(task)
+
+    def _check_outside(self) -> None:
+        if self._loop.is_running():
+            raise RuntimeError("the simulation is running: its steps are made from outside, not by its own tasks")
+
+    def _deadlock(self) -> Deadlock:
+        """All wait for ever; perhaps for a task that failed."""
+        self._loop.find_lost(held=True)
+        return noted(Deadlock(self.waiting(), since=self.time), self._take_lost())
 
     def _begin(self) -> asyncio.Task[T]:
         task = self._task
@@ -181,6 +195,12 @@ class Simulation(Generic[T]):
         self._loop.stop()
 
     def _go(self) -> None:
+        if asyncio._get_running_loop() is None:
+            self._let_run()
+        else:
+            in_a_thread(self._let_run, self._interrupt)
+
+    def _let_run(self) -> None:
         with guarded(self._loop):
             self._loop.run_forever()
 
@@ -199,42 +219,53 @@ class Simulation(Generic[T]):
 
     def _result(self, task: asyncio.Task[T]) -> T:
         """What main returned, or the errors that nobody awaited. Raises."""
-        self.close()
+        error = None if task.cancelled() else task.exception()
+        self._end()
+        lost = self._take_lost()
+        if error is not None:
+            raise noted(error, lost)
+        raise_lost(lost)
+        return task.result()
+
+    def _take_lost(self) -> list[Exception]:
         lost = [lost_error(context) for context in self._loop.lost]
         self._loop.lost.clear()
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            for one in lost:
-                error.add_note(f"besides, nobody awaited {type(one).__name__}: {one}")
-            raise error
-        if lost:
-            raise lost[0] if len(lost) == 1 else ExceptionGroup("errors that nobody awaited", lost)
-        return task.result()
+        return lost
 
     # -- the end -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """End: what has not ended is cancelled, and may see to that. Twice is no error."""
+        self._end()
+        for error in self._take_lost():
+            log.error("nobody awaited %s: %s", type(error).__name__, error, exc_info=error)
+
+    def _end(self) -> None:
         loop = self._loop
         if loop.is_closed():
             return
+        self._check_outside()
         try:
             if self._task is not None:
                 self._cancel()
+            loop.find_lost(held=True)
         finally:
             loop.close()
 
     def _cancel(self) -> None:
         loop = self._loop
-        loop.limit = FAR
+        loop.closing = True
         ending: asyncio.Task[None] = loop.create_task(end(loop), name="the end", context=self._context)
         ending.add_done_callback(self._stop)
         for _ in range(ROUNDS):
+            loop.limit, loop.limited = self.clock._now + LONGEST_END, False
             with suppress(Nothing):  # they wait for each other: now the workers, too
-                while not ending.done():
+                while not (ending.done() or loop.limited):
                     self._go()
+            if ending.done():
                 return
             cancel([task for task in tasks_of(loop) if task is not ending])
+        ending._log_destroy_pending = False  # type: ignore[attr-defined]  # it waits for them in vain
         log.warning("some did not end when they were cancelled at the end of the simulation:\n%s", self.waiting())
 
     def __enter__(self) -> Self:
@@ -276,15 +307,6 @@ def cancel(tasks: list[asyncio.Task[Any]]) -> None:
 def is_workers(task: asyncio.Task[Any]) -> bool:
     """Whether it is the job of a broker's worker, which deals with its errors itself."""
     return getattr(task.get_coro(), "cr_code", None) is Begun.run.__code__
-
-
-def lost_error(context: dict[str, Any]) -> Exception:
-    """An error that nobody awaited, with a note of whose it was."""
-    error: Exception = context["exception"]
-    task = context.get("task") or context.get("future")
-    whose = f"task {task.get_name()!r}, which nobody awaited" if isinstance(task, asyncio.Task) else context["message"]
-    error.add_note(f"raised in the simulation: {whose}")
-    return error
 
 
 @overload
