@@ -262,6 +262,8 @@ class Runner:
                 if self._kept.refused if job.awaits else not entered(caught):
                     self._hand.append((at, number, job, context))
                 raise
+            if isinstance(caught, EndlessWork):
+                raise
             error = caught
         else:
             self._hand.clear()

@@ -16,9 +16,10 @@ from decouple.callers import WORK
 from decouple.calls import answer_of
 from decouple.core.settings import LONGEST_IN_FLIGHT, SECOND
 from decouple.effects import Crash
-from decouple.errors import BodyNotDecoded, NotInFlight, ReceiptExpired
+from decouple.errors import BodyNotDecoded, EndlessWork, NotInFlight, ReceiptExpired
 from decouple.intake import Intake
 from decouple.message import Message
+from decouple.retries import MOST_AT_ONCE
 from decouple.spying import Call
 from decouple.verdicts import Reject, Retry
 
@@ -158,13 +159,13 @@ class Turn(Intake):
 class Run:
     """A handler at work on a message, from its begin to the settling of the message."""
 
-    __slots__ = ("called", "consumer", "given", "message", "result", "turn")
+    __slots__ = ("called", "consumer", "endless", "given", "message", "result", "turn")
 
     def __init__(self, turn: Turn, message: Message[Any]) -> None:
         self.turn = turn
         self.consumer = turn.consumer
         self.message = message
-        self.called = False
+        self.called = self.endless = False
         self.given: Any = None
         self.result: Any = None
 
@@ -223,6 +224,8 @@ class Run:
         else:
             ending, failed = self._fail(error)
         self.consumer._ended(self.turn, ending, failed=failed, late=late)
+        if self.endless:
+            self._stop(error)
         return error is None or not (failed or ending == "interrupted")
 
     def _keep(self, error: BaseException | None) -> None:
@@ -258,6 +261,8 @@ class Run:
             delay = consumer._retries.delay(message, error, consumer.queue._now(), consumer.queue._core.lease)
         if delay is None:
             return self._reject(error, None), failed
+        if delay == 0 and consumer._retries.endless(message, consumer.queue._now()):
+            self.endless, delay = True, consumer.queue._core.lease
         return self._give_back(error, delay), failed
 
     def _give_back(self, error: BaseException | None, delay: int = 0) -> Ending:
@@ -266,6 +271,15 @@ class Run:
         reason = None if error is None else reason_of(error, message.times_received)
         self.consumer.queue._give_up(message, reason, delay)
         return "interrupted" if error is None else "retried"
+
+    def _stop(self, error: BaseException | None) -> None:
+        """End the run it would not come out of: in a simulation the loop, elsewhere run_until_idle(). Raises EndlessWork."""
+        endless = endless_failure(self.consumer.name, self.message.id, error)
+        stage: Any = self.consumer.queue.clock.loop
+        if stage is None:
+            raise endless from error
+        endless.__cause__ = error
+        stage.call_step(throw, endless)
 
     def _reject(self, error: BaseException, kind: str | None) -> Ending:
         message = self.message
@@ -279,3 +293,17 @@ class Run:
             log.warning("%s gave up message %s, and there is no dead-letter queue: %s", self.consumer.name, message.id,
                         failure.text)  # fmt: skip
         return "rejected"
+
+
+def endless_failure(consumer: str, id: str, error: BaseException | None) -> EndlessWork:
+    """What is said of a message that fails again and again while time stands still."""
+    said = f"{type(error).__name__}: {error}".rstrip(": ")
+    why = (
+        f"{consumer} has failed {MOST_AT_ONCE:,} times at the same instant with message {id}, which comes again at once "
+        f"({said}): give the queue a dead_letter and max_receives, or the consumer a retry such as exponential(1, 300)"
+    )
+    return EndlessWork(consumer, links=MOST_AT_ONCE, why=why)
+
+
+def throw(error: BaseException) -> None:
+    raise error

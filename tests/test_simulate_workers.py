@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from decouple import BlockingCall, Broker, Queue, Retry
+from decouple import BlockingCall, Broker, EndlessWork, Queue, Retry
 from decouple.clock import VirtualClock
 from decouple.core.deadlines import FAR
 from decouple.resilience import retry
@@ -76,6 +76,32 @@ def test_before_it_is_started_nothing_is_done() -> None:
         return orders.stats().visible + orders.stats().in_flight
 
     assert simulate(main) == 1
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+def test_a_message_that_fails_for_ever_at_one_instant_ends_the_simulation(awaits: bool) -> None:
+    tries: list[float] = []
+
+    async def main() -> None:
+        def fails(order: str) -> None:
+            tries.append(now())
+            raise ValueError("no funds")
+
+        async def fails_later(order: str) -> None:
+            fails(order)
+
+        async with Broker() as broker:
+            orders = broker.queue("orders")
+            orders.consume(fails_later if awaits else fails)
+            await asyncio.sleep(5)
+            orders.send("order 7")
+            await asyncio.sleep(1_000)
+
+    with pytest.raises(
+        EndlessWork, match=r"fails.* 1,000 times .* \(ValueError: no funds\): give the queue a dead_letter"
+    ):
+        simulate(main)
+    assert tries == [5.0] * 1_000
 
 
 def test_def_handlers_take_no_time_and_an_error_is_retried_at_its_delay() -> None:
