@@ -139,6 +139,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Call it soon, in an order of the seed's among the steps of tasks."""
         self._ready.append((callback, (entry,), self._bare))
 
+    def call_first(self, callback: Callable[[], object]) -> None:
+        """Call it before all else. For the handler of a signal, which may come between any two instructions."""
+        self._turn.appendleft((callback, (), self._bare))
+
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
