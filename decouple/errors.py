@@ -741,11 +741,12 @@ class RateLimited(CallRefused):
 
 
 class EndlessWork(DecoupleError):
-    """Each job put the next one, so often at one instant that there would be no end."""
+    """So many jobs at one instant, each the next one's cause, that there would be no end. why: if more is known."""
 
-    def __init__(self, what: str, *, links: int) -> None:
+    def __init__(self, what: str, *, links: int, why: str | None = None) -> None:
         super().__init__(
-            f"{what} is still to be done at the same instant, after a chain of {links:,} jobs that each put the next: "
+            why
+            or f"{what} is still to be done at the same instant, after a chain of {links:,} jobs that each put the next: "
             f"let it stop, or put the next one for a later instant"
         )
         self.what = what

@@ -15,6 +15,8 @@ RetryPolicy: TypeAlias = Schedule | Mapping[type[BaseException], Schedule | None
 """None: at once; a schedule of core/backoff.py; or by class of exception, of which the most derived one counts."""
 
 REMEMBERED = 10_000
+MOST_AT_ONCE = 1_000
+"""Failures of one message at one instant: only where time stands still, and there without an end."""
 
 
 class Retries:
@@ -25,6 +27,8 @@ class Retries:
         self._chance = chance
         self._name = name
         self._previous: OrderedDict[int, int] = OrderedDict()
+        self._instant = -1
+        self._failures: dict[int, int] = {}  # at that instant, by message
 
     def delay(self, message: Message[Any], error: BaseException, now: int, lease: int) -> int | None:
         """Nanoseconds until it may be received again, 0 = at once; None: give up.
@@ -49,6 +53,14 @@ class Retries:
             while len(self._previous) > REMEMBERED:
                 self._previous.popitem(last=False)
         return delay
+
+    def endless(self, message: Message[Any], now: int) -> bool:
+        """Whether a message that goes back at once has done so too often while time stood still, as on a virtual clock."""
+        if now != self._instant:
+            self._instant, self._failures = now, {}
+        seq = message.record[2]
+        self._failures[seq] = times = self._failures.get(seq, 0) + 1
+        return times >= MOST_AT_ONCE
 
 
 def read_retry(retry: RetryPolicy) -> dict[type[BaseException], Schedule | None]:

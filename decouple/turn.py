@@ -20,6 +20,7 @@ from decouple.expecting.spying import Call
 from decouple.intake import Intake
 from decouple.message import Message
 from decouple.mishaps.effects import Crash
+from decouple.retries import MOST_AT_ONCE
 from decouple.verdicts import Reject, Retry
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ Ending: TypeAlias = Literal["succeeded", "retried", "rejected", "interrupted"]
 log = logging.getLogger("decouple")
 IN_A_ROW = 10_000_000  # nanoseconds
 MOST_IN_A_ROW = 1_000  # in a simulation, where a handler takes no time
-MOST_AT_ONCE = 10_000  # receives of one message while no time passes: it would go on for ever
 
 
 class Turn(Intake):
@@ -163,13 +163,13 @@ class Turn(Intake):
 class Run:
     """A handler at work on a message, from its begin to the settling of the message."""
 
-    __slots__ = ("called", "consumer", "given", "message", "result", "turn")
+    __slots__ = ("called", "consumer", "endless", "given", "message", "result", "turn")
 
     def __init__(self, turn: Turn, message: Message[Any]) -> None:
         self.turn = turn
         self.consumer = turn.consumer
         self.message = message
-        self.called = False
+        self.called = self.endless = False
         self.given: Any = None
         self.result: Any = None
 
@@ -228,9 +228,8 @@ class Run:
         else:
             ending, failed = self._fail(error)
         self.consumer._ended(self.turn, ending, failed=failed, late=late)
-        if self.message.times_received >= MOST_AT_ONCE and self.message.first_received == self.consumer.queue._now():
-            what = f"message {self.message.id}, which {self.consumer.name} gives back at once,"
-            raise EndlessWork(what, links=MOST_AT_ONCE) from error
+        if self.endless:
+            raise endless_failure(self.consumer.name, self.message.id, error) from error
         return error is None or not (failed or ending == "interrupted")
 
     def _keep(self, error: BaseException | None) -> None:
@@ -266,6 +265,8 @@ class Run:
             delay = consumer._retries.delay(message, error, consumer.queue._now(), consumer.queue._core.lease)
         if delay is None:
             return self._reject(error, None), failed
+        if delay == 0 and consumer._retries.endless(message, consumer.queue._now()):
+            self.endless, delay = True, consumer.queue._core.lease
         return self._give_back(error, delay), failed
 
     def _give_back(self, error: BaseException | None, delay: int = 0) -> Ending:
@@ -287,3 +288,13 @@ class Run:
             log.warning("%s gave up message %s, and there is no dead-letter queue: %s", self.consumer.name, message.id,
                         failure.text)  # fmt: skip
         return "rejected"
+
+
+def endless_failure(consumer: str, id: str, error: BaseException | None) -> EndlessWork:
+    """What is said of a message that fails again and again while time stands still."""
+    said = f"{type(error).__name__}: {error}".rstrip(": ")
+    why = (
+        f"{consumer} has failed {MOST_AT_ONCE:,} times at the same instant with message {id}, which comes again at once "
+        f"({said}): give the queue a dead_letter and max_receives, or the consumer a retry such as exponential(1, 300)"
+    )
+    return EndlessWork(consumer, links=MOST_AT_ONCE, why=why)

@@ -21,7 +21,18 @@ import attrs
 import pytest
 from test_interrupts import Tracer, interrupt
 
-from decouple import BodyNotDecoded, Broker, Message, NeedsBroker, NotInFlight, Queue, QueueClosed, Reject, Retry
+from decouple import (
+    BodyNotDecoded,
+    Broker,
+    EndlessWork,
+    Message,
+    NeedsBroker,
+    NotInFlight,
+    Queue,
+    QueueClosed,
+    Reject,
+    Retry,
+)
 from decouple.consumer import Consumer
 from decouple.core.backoff import exponential, until
 from decouple.testing import Ledger, VirtualClock
@@ -131,6 +142,45 @@ def test_a_handler_decorated_for_two_queues_serves_both(broker: Broker, orders: 
     broker.run_until_idle()
 
     assert sorted(got) == ["a", "b"]
+
+
+def test_a_message_that_fails_for_ever_at_one_instant_ends_the_work_with_what_to_do(broker: Broker) -> None:
+    """On a virtual clock no time passes between an attempt and the next, so nothing else would end it."""
+    orders = broker.queue("patient")
+    seen: list[str] = []
+
+    @orders.consume
+    def pay(order: str) -> None:
+        seen.append(order)
+        raise ValueError("no funds")
+
+    orders.send("order 7")
+    with pytest.raises(
+        EndlessWork, match=r"pay .* failed 1,000 times .* no funds.*: give the queue a dead_letter"
+    ) as raised:
+        broker.run_until_idle(budget=100)
+
+    assert (len(seen), raised.value.links) == (1_000, 1_000)
+    assert str(raised.value.__cause__) == "no funds"
+    assert orders.stats().delayed + orders.stats().in_flight == 1
+
+
+def test_many_messages_may_fail_at_one_instant_and_one_may_fail_often_as_time_passes(broker: Broker) -> None:
+    orders = broker.queue("patient")
+    left = Counter({f"order {number}": 5 for number in range(300)})
+
+    @orders.consume(retry={LookupError: exponential(1, 1)})
+    def pay(order: str) -> None:
+        left[order] -= 1
+        if left[order] > 0:
+            raise ValueError
+        if order == "order 0" and left[order] > -1_010:
+            raise LookupError
+
+    orders.send_batch(list(left))
+    broker.run_until_idle(budget=3_600, errors="collect")
+
+    assert orders.stats().visible == 0
 
 
 USER = ContextVar("USER", default="nobody")

@@ -470,11 +470,60 @@ def test_ctrl_c_ends_it_and_tasks_see_to_their_end() -> None:
         try:
             await main()
         finally:
-            ended.append("other" if not task.done() else "late")
+            ended.append("other")
+            task.cancel()
 
     with pytest.raises(KeyboardInterrupt):
         simulate(other)
     assert ended == ["main", "other"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_ctrl_c_waits_for_the_end_of_a_step_which_could_be_lost_or_swallow_it() -> None:
+    ended: list[str] = []
+
+    async def main() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            ended.append("the step")
+        except KeyboardInterrupt:
+            ended.append("swallowed")
+        await asyncio.sleep(10)
+        ended.append("main")
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(main)
+    assert ended == ["the step"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    async def main() -> None:
+        while True:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(main)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_handler_of_ctrl_c_that_raises_nothing_lets_the_simulation_go_on() -> None:
+    heard: list[int] = []
+
+    async def main() -> list[int]:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not heard
+        await asyncio.sleep(1)
+        before = list(heard)
+        os.kill(os.getpid(), signal.SIGINT)
+        return before
+
+    old = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        assert simulate(main) == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, old)
+    assert heard == [signal.SIGINT] * 2
 
 
 # -- step by step -------------------------------------------------------------------------------------------------------

@@ -78,6 +78,32 @@ def test_before_it_is_started_nothing_is_done() -> None:
     assert simulate(main) == 1
 
 
+@pytest.mark.parametrize("awaits", [False, True])
+def test_a_message_that_fails_for_ever_at_one_instant_ends_the_simulation(awaits: bool) -> None:
+    tries: list[float] = []
+
+    async def main() -> None:
+        def fails(order: str) -> None:
+            tries.append(now())
+            raise ValueError("no funds")
+
+        async def fails_later(order: str) -> None:
+            fails(order)
+
+        async with Broker() as broker:
+            orders = broker.queue("orders")
+            orders.consume(fails_later if awaits else fails)
+            await asyncio.sleep(5)
+            orders.send("order 7")
+            await asyncio.sleep(1_000)
+
+    with pytest.raises(
+        EndlessWork, match=r"fails.* 1,000 times .* \(ValueError: no funds\): give the queue a dead_letter"
+    ):
+        simulate(main)
+    assert tries.count(5.0) == 1_000  # and a few later ones, while the broker is closed
+
+
 def test_def_handlers_take_no_time_and_an_error_is_retried_at_its_delay() -> None:
     async def main() -> list[tuple[int, float]]:
         tries: list[tuple[int, float]] = []
@@ -547,11 +573,8 @@ def test_asking_only_the_queues_that_are_not_quiet_finds_what_happens_next(
 
 @pytest.mark.parametrize("simulated", [True, False], ids=["simulated", "by hand"])
 @pytest.mark.parametrize("awaits", [False, True], ids=["def", "async def"])
-def test_a_message_that_fails_for_ever_at_one_instant_is_found(
-    simulated: bool, awaits: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_message_that_fails_for_ever_at_one_instant_is_found(simulated: bool, awaits: bool) -> None:
     """Without a dead-letter queue and without a delay."""
-    monkeypatch.setattr("decouple.turn.MOST_AT_ONCE", 100)
 
     def fail(text: str) -> None:
         raise ValueError(text)
@@ -574,5 +597,5 @@ def test_a_message_that_fails_for_ever_at_one_instant_is_found(
         poisoned(broker)
         broker.run_until_idle()
 
-    with pytest.raises(EndlessWork, match=r"message .*, which consumer .* gives back at once, is still to be done"):
+    with pytest.raises(EndlessWork, match=r"consumer .* has failed 1,000 times at the same instant with message"):
         simulate(main) if simulated else by_hand()

@@ -137,6 +137,11 @@ class Watched:
             self._seen = (steps, now, spent)
             self._report()
 
+    @property
+    def stands(self) -> bool:
+        """Whether the step under way was so at the last look, too."""
+        return self.loop.steps == self._seen[0]
+
     def _report(self) -> None:
         frame = sys._current_frames().get(self.thread)
         stack = traceback.extract_stack(frame)[-1:]
@@ -166,23 +171,39 @@ def guarded(loop: SimulatedLoop) -> Generator[None]:
 
 @contextmanager
 def interruptible(watched: Watched) -> Generator[None]:
-    """A signal from the watchdog raises its reason; a real Ctrl-C does what it did."""
+    """A signal from the watchdog raises its reason; a Ctrl-C does what it did, but between two steps of the loop.
+
+    In the midst of a step it could lose the step, and with it a task that then never ends, or be swallowed where Python
+    shows errors and goes on, such as in the end of a generator. A step that takes long, and a second Ctrl-C, are not waited
+    for.
+    """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
+    pressed: list[int] = []
 
     def interrupted(number: int, frame: FrameType | None) -> Any:
         stuck, watched.stuck = watched.stuck, None
         if stuck is not None:
             raise stuck
-        return before(number, frame)
+        if pressed or watched.stands:
+            pressed.clear()
+            return before(number, frame)
+        pressed.append(number)
+        watched.loop.call_first(deliver)
+        return None
+
+    def deliver() -> None:
+        while pressed:
+            before(pressed.pop(), None)
 
     signal.signal(signal.SIGINT, interrupted)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+        deliver()
 
 
 def cpu_of(thread: int) -> float:

@@ -155,6 +155,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         if isinstance(error, (BlockingCall, EndlessWork)) and not self.closing:
             self._failure = error
 
+    def call_first(self, callback: Callable[[], object]) -> None:
+        """Call it before all else. For the handler of a signal, which may come between any two instructions."""
+        self._turn.appendleft((callback, (), self._bare))
+
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
