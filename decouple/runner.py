@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Report", "Runner", "Waiting"]
 
+BOTH: Any = call
+"""To be mapped over two calls and what each is given."""
 LONGEST_CHAIN = 1_000_000
 """Links of a chain of jobs, each put by the one before, at one instant: more are taken for endless."""
 
@@ -92,8 +94,7 @@ class Runner:
         if self._simulated:
             self._inbox.put(entry)
         else:  # in one C call: an interrupt in between would leave a number behind
-            both: Any = (self._unfinished.setdefault, self._inbox.put)
-            any(map(call, both, (number, entry)))
+            any(map(BOTH, (self._unfinished.setdefault, self._inbox.put), (number, entry)))
         if self._backlog.closed:
             self._backlog.abandon()
 

@@ -78,9 +78,6 @@ class Timer(asyncio.TimerHandle):
 class Task(asyncio.Task[Any]):
     """A task with a number, by which it hashes."""
 
-    if TYPE_CHECKING:
-        _log_traceback: bool
-
     def __init__(self, number: int, coro: Any, **more: Any) -> None:
         self.number = number  # first: asyncio puts it into a set
         super().__init__(coro, **more)
