@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
+from operator import call
 from typing import TYPE_CHECKING, Any, Literal
 
 from decouple.backlog import LOOK, Backlog, Entry, Job, Mark, Report, Waiting, entered
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Report", "Runner", "Waiting"]
 
+BOTH: Any = call
+"""To be mapped over two calls and what each is given."""
 LONGEST_CHAIN = 1_000_000
 """Links of a chain of jobs, each put by the one before, at one instant: more are taken for endless."""
 
@@ -55,6 +58,8 @@ class Runner:
         self._backlog = Backlog(clock.now)
         self._inbox = self._backlog.inbox
         self._order = self._backlog.order
+        self._unfinished = self._backlog.unfinished
+        self._simulated = clock.loop is not None
         self._hand: deque[Entry] = deque()
         self._handled = 0
         self._mover: int | None = None
@@ -84,10 +89,12 @@ class Runner:
         From any thread, also from a signal handler or a finalizer: it takes no lock. The job runs in that context, or
         with a copy of the caller's variables. After close it is told at once that it will not be begun. Cost: O(1), under 1 us.
         """
-        now = self._now()
-        self._inbox.put(
-            (at if at > now else now, next(self._order), job, copy_context() if context is None else context)
-        )
+        now, number = self._now(), next(self._order)
+        entry = (at if at > now else now, number, job, copy_context() if context is None else context)
+        if self._simulated:
+            self._inbox.put(entry)
+        else:  # in one C call: an interrupt in between would leave a number behind
+            any(map(BOTH, (self._unfinished.setdefault, self._inbox.put), (number, entry)))
         if self._backlog.closed:
             self._backlog.abandon()
 
@@ -251,6 +258,7 @@ class Runner:
     def _begin(self, at: int, number: int, job: Job, context: Context) -> None:
         """See the job in hand through. Interrupted before its first instruction, it stays in hand."""
         error: BaseException | None = None
+        self._unfinished.pop(number, None)  # no other thread waits for it
         try:
             if job.awaits:
                 self._kept.complete(job, context)

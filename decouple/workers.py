@@ -97,16 +97,18 @@ class Workers:
         """See the job in hand through; its error, with which it has dealt, also an exit: a thread has none."""
         if len(self._hands) < self._limit and all(self._hands):
             self._hire()
-        _, _, job, context = hand[0]
+        _, number, job, context = hand[0]
         if job.awaits:
             self._begin_task(hand[0])
+            self._backlog.unfinished.pop(number, None)
             return None
         try:
             context.run(job.run)
         except BaseException as error:
             return error
         finally:
-            hand.done += 1  # before the hand is empty: see Runner._idle
+            hand.done += 1  # before it is forgotten: see Runner._idle
+            self._backlog.unfinished.pop(number, None)
         return None
 
     # -- what is not due yet ----------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ class Workers:
 
     @property
     def busy(self) -> bool:
-        return any(self._hands)
+        return len(self._backlog.unfinished) > len(self._backlog.later) or any(self._hands)
 
     @property
     def done(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from decouple import Broker, QueueNotFound, Recording, SystemClock, TopicNotFound
-from decouple.testing import VirtualClock, replay
+from decouple.testing import Fault, Faults, VirtualClock, replay
 
 Handler = Callable[[Any], None]
 
@@ -154,3 +154,21 @@ def test_what_is_missing_in_the_new_broker_is_refused_before_anything_is_sent() 
 def test_a_replay_needs_a_clock_that_can_be_moved() -> None:
     with pytest.raises(TypeError, match="into must be a broker on a VirtualClock"):
         replay(Recording([]), into=Broker(clock=SystemClock()))
+
+
+@pytest.mark.parametrize("asked", [None, 5], ids=["none", "5 s"])
+def test_a_delay_by_a_fault_is_not_taken_for_one_that_was_asked_for(asked: int | None) -> None:
+    faults = Faults(delay=Fault(nth=1, seconds=10))
+
+    def made(faults: Faults | None) -> Broker:
+        broker = Broker(clock=VirtualClock(), record=100, faults=faults)
+        broker.queue("orders")
+        return broker
+
+    broker = made(faults)
+    broker.queues["orders"].send("a", delay=asked)
+    recording = broker.recording()
+
+    assert not replay(recording, into=made(faults)).difference
+    [again] = [change for change in replay(recording, into=made(None)).recording.changes if change.cause == "sent"]
+    assert again.until == (None if asked is None else again.at + asked * 10**9)

@@ -113,6 +113,11 @@ class Change(NamedTuple):
         return self.cause == "fault" and self.reason is not None and self.reason.startswith("duplicate")
 
     @property
+    def delays(self) -> bool:
+        """Whether it is a fault that made a message visible later than `until`, the instant that was asked for."""
+        return self.cause == "fault" and self.reason is not None and self.reason.startswith("delay")
+
+    @property
     def headline(self) -> str:
         """What happened, in a few words."""
         return f"a message was {self.cause} in queue {self.queue!r}"

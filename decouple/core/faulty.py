@@ -81,10 +81,10 @@ class Faulty(Machine):
         late = [self._late(now, entry) for entry in entries]
         longer = [(text, details, delay + more) for (text, details, delay), more in zip(entries, late, strict=True)]
         seqs = super().send_all(now, longer, words)
-        for seq, more in zip(seqs, late, strict=True):
+        for seq, more, (_, _, delay) in zip(seqs, late, entries, strict=True):
             held = self.delayed.get(seq)
-            if more and held is not None:
-                self._tell(now, held.record, f"delay: visible {more / SECOND:.6g} s later", held)
+            if more and held is not None:  # on record with the instant that was asked for
+                self._tell(now, held.record, f"delay: visible {more / SECOND:.6g} s later", held, until=now + delay)
         return seqs
 
     def _late(self, now: int, entry: tuple[str, Details | None, int]) -> int:

@@ -80,9 +80,9 @@ def ended(held: Change, back: Change, line: list[Change]) -> str:
             f"the handler of {whose} crashed {words} ({moment(crash.at)}, a fault), "
             f"and its time in flight ran out at {moment(back.at)}"
         )
-    strains: tuple[str, ...] = ("redeliver_early", "slow", "clock_jump")
+    strains = {"redeliver_early", "slow", "clock_jump"}
     if any(one.cause == "visibility changed" and one.receives == held.receives for one in line):
-        strains = strains[1:]  # which ends what was to end early
+        strains.discard("redeliver_early")  # another time in flight ended it
     strain = next((one for one in struck if kind_of(one) in strains), None)
     why += "" if strain is None else f"; {strain.reason}, a fault"
     late = next((one for one in line if one.receipt == held.receives and one.at > back.at), None)

@@ -216,19 +216,25 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         """All that there is to do, until somebody says stop. Raises Nothing, EndlessWork, BlockingCall of a worker's job."""
         turn: Any = self._turn
-        while not self._stopping:
-            if turn:
-                item = turn.popleft()
-                self.steps += 1
-                if item.__class__ is tuple:
-                    callback, args, context = item
-                    context.run(callback, *args)
-                elif not item._cancelled:
-                    item._run()
-            elif self._ready:
-                turn = self._begin_turn()
-            else:
-                self._pass_time()
+        item: Any = None
+        callback = args = context = None
+        try:
+            while not self._stopping:
+                if turn:
+                    item = turn.popleft()
+                    self.steps += 1
+                    if item.__class__ is tuple:
+                        callback, args, context = item
+                        context.run(callback, *args)
+                    elif not item._cancelled:
+                        item._run()
+                elif self._ready:
+                    turn = self._begin_turn()
+                else:
+                    self._pass_time()
+        finally:
+            # The traceback of an error in a step leads to this frame, which must not hold the last step's task.
+            item = callback = args = context = None
 
     def _begin_turn(self) -> deque[Step | asyncio.Handle]:
         """All that is ready, steps in an order of the seed's between the callbacks, which stay where they are."""

@@ -63,6 +63,8 @@ def replay(recording: Recording, *, into: Broker, times: bool = True) -> Replaye
     if clock is None:
         raise TypeError(f"into must be a broker on a VirtualClock, Broker(clock=VirtualClock()), not on {into.clock!r}")
     inputs = [change for change in recording.changes if is_input(change)]
+    asked = {(one.queue, one.seq): one.until for one in recording.changes if one.delays}
+    inputs = [one._replace(until=asked.get((one.queue, one.seq), one.until)) for one in inputs]
     for change in inputs:
         check_there(change, into)
     recorder, run = Recorder(), Run(into, clock, recording.started)
@@ -139,7 +141,7 @@ class Run:
         given = given_of(change)
         if not queue.fifo:
             del given["deduplication_id"]
-            given["delay"] = None if change.until is None else (change.until - change.at) / SECOND
+            given["delay"] = None if change.until in (None, change.at) else (change.until - change.at) / SECOND
         queue.send(queue._decode(change.record[0]), **given)
 
     def _publish(self, change: Change) -> None:
