@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
-from operator import call
 from typing import TYPE_CHECKING, Any, Literal
 
 from decouple.backlog import LOOK, Backlog, Entry, Job, Mark, Report, Waiting, entered
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Report", "Runner", "Waiting"]
 
-BOTH: Any = call
-"""To be mapped over two calls and what each is given."""
 LONGEST_CHAIN = 1_000_000
 """Links of a chain of jobs, each put by the one before, at one instant: more are taken for endless."""
 
@@ -93,8 +90,13 @@ class Runner:
         entry = (at if at > now else now, number, job, copy_context() if context is None else context)
         if self._simulated:
             self._inbox.put(entry)
-        else:  # in one C call: an interrupt in between would leave a number behind
-            any(map(BOTH, (self._unfinished.setdefault, self._inbox.put), (number, entry)))
+        else:
+            try:
+                self._unfinished[number] = None
+                self._inbox.put(entry)
+            except BaseException:  # interrupted: who waits for the end of all work must not wait for ever
+                self._unfinished.pop(number, None)
+                raise
         if self._backlog.closed:
             self._backlog.abandon()
 
