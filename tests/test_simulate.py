@@ -349,24 +349,26 @@ def test_tasks_that_go_on_for_ever_at_one_instant_are_found(monkeypatch: pytest.
 def test_ctrl_c_ends_it_and_tasks_see_to_their_end() -> None:
     ended: list[str] = []
 
-    async def main() -> None:
+    async def works() -> None:
         try:
             await asyncio.sleep(10)
             os.kill(os.getpid(), signal.SIGINT)
             await asyncio.sleep(10)
         finally:
-            ended.append("main")
+            ended.append("work")
 
-    async def other() -> None:
+    async def main() -> None:
         task = asyncio.create_task(asyncio.sleep(1_000))
         try:
-            await main()
+            await works()
         finally:
-            ended.append("other" if not task.done() else "late")
+            await asyncio.sleep(1)
+            ended.append("main")
+            assert task.cancelled()
 
     with pytest.raises(KeyboardInterrupt):
-        simulate(other)
-    assert ended == ["main", "other"]
+        simulate(main)
+    assert ended == ["work", "main"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
