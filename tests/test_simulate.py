@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from decouple import Broker, Deadlock, EndlessWork, Queue, VirtualClock
-from decouple.testing import Simulation, Stopped, simulate
+from decouple.testing import Faults, Simulation, Stopped, simulate
 
 ROOT = Path(__file__).resolve().parent.parent
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
@@ -505,7 +505,12 @@ async def nothing() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: simulate(nothing()), TypeError, "an async function that takes nothing"),
+        (lambda: simulate(nothing()), TypeError, r"the async function itself, simulate\(nothing\), not .* nothing\(\)"),
+        (lambda: simulate(3), TypeError, "an async function that takes nothing, not 3"),  # type: ignore[arg-type]
+        (lambda: simulate(nothing, stop_when=3), TypeError, "stop_when must be a callable"),  # type: ignore[call-overload]
+        (lambda: simulate(nothing, observers=[3]), TypeError, "observers must be callables"),  # type: ignore[list-item]
+        (lambda: simulate(nothing, observers=print), TypeError, "observers must be callables"),  # type: ignore[arg-type]
+        (lambda: simulate(nothing, faults=Faults), TypeError, "faults must be decouple.testing.Faults"),  # type: ignore[arg-type]
         (lambda: simulate(lambda: 3), TypeError, "returned 3"),
         (lambda: simulate(nothing, seed="x"), TypeError, "seed must be an int"),
         (lambda: simulate(nothing, start=datetime(2026, 1, 1)), ValueError, "naive"),
@@ -514,9 +519,22 @@ async def nothing() -> None:
         (lambda: Simulation(nothing, record=-1), ValueError, "record must be a number of changes"),
         (lambda: Simulation(nothing, record=0).run(stop_when=bool), ValueError, "stop_when needs"),
     ],
-    ids=["coroutine", "no coroutine", "seed", "start", "until", "naive until", "record", "stop_when"],
+    ids=[
+        "coroutine",
+        "no function",
+        "no condition",
+        "no observers",
+        "one observer",
+        "no plan",
+        "no coroutine",
+        "seed",
+        "start",
+        "until",
+        "naive until",
+        "record",
+        "stop_when",
+    ],
 )
-@pytest.mark.filterwarnings("ignore:coroutine")
 def test_bad_arguments_are_refused(call: Callable[[], object], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         call()
