@@ -179,7 +179,7 @@ def now_of(mine: Sequence[Change]) -> list[str]:
     """What the last change of each message left it as."""
     steps = [[one for one in line if one.cause != "fault" or one.injects] for line in by_message(mine)]
     states = Counter(state(line[-1]) for line in steps if line and line[-1].cause != "moved")
-    return [one if times == 1 else f"{one}, {times} copies of it" for one, times in states.items()]
+    return [one if times == 1 else f"{one}, {times} of them" for one, times in states.items()]
 
 
 def state(change: Change) -> str:

@@ -288,6 +288,7 @@ def test_the_story_of_what_two_handlings_made_has_both(broker: Broker) -> None:
     [error] = caught
     one, two = (letter.id for letter in charges.peek(2))
     assert error.id == two
+    assert "now: visible in queue 'charges' since 00:00:00.000, 2 of them" in str(error)
     assert str(error).count("sent, by the handler of another message") == 2
     assert f"#2  {one}\n#3  {two}" in str(error)
 
