@@ -235,8 +235,10 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         about = () if call.excinfo is None else getattr(call.excinfo.value, "about", ())
+        told: list[str] = []
         for world in worlds(item).values():
-            told = world.stories(report.longreprtext, about)
+            told += [*world.undone, *world.stories(report.longreprtext, about)]
+        if worlds(item):
             report.sections.append(("decouple", "\n\n".join([again(item), *told])))
     return report
 

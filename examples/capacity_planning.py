@@ -83,6 +83,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--visibility must be from 0.1 to 43,200 s, not {' '.join(map(str, options.visibility))}")
     if not 0 < options.peak <= 1_000:
         parser.error(f"--peak must be over 0 and at most 1,000 orders a second, not {options.peak}")
+    if not options.target > 0:
+        parser.error(f"--target must be over 0 seconds, not {options.target:g}")
     if options.plot and not find_spec("matplotlib"):
         parser.error("--plot needs matplotlib: pip install 'decouple-messaging[plot]'")
     return options

@@ -99,20 +99,33 @@ def main() -> int:
     if options.seeds < 1:
         parser.error(f"argument --seeds: must be at least 1, not {options.seeds}")
     seeds = range(options.seeds) if options.seed is None else [options.seed]
+    try:
+        return shown(seeds, repaired_only=options.repaired, page=options.page)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except OSError as error:
+        print(f"the page cannot be written: {error}", file=sys.stderr)
+        return 2
 
-    if not options.repaired:
+
+def shown(seeds: Sequence[int], *, repaired_only: bool, page: Path | None) -> int:
+    """Both consumers with these seeds, in words; the exit status. Raises OSError."""
+    tried = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds"
+    if not repaired_only:
         found = search(seeds)
         if found is None:
-            print(f"no seed of {len(seeds)} breaks it: try more with --seeds")
+            print(f"nobody paid twice with {tried}: try others with --seeds 100")
             return 1
         seed, broken = found
         print(f"seed {seed} breaks it: {broken}\n")
         print(f"again, exactly: python examples/flaky_consumer.py --seed {seed}\n")
-        if options.page is not None and broken.story is not None:
-            options.page.write_text(broken.story.html(), encoding="utf-8")
+        if page is not None and broken.story is not None:
+            page.write_text(broken.story.html(), encoding="utf-8")
+            print(f"the story as a page: {page}\n")
     for seed in seeds:
         run(seed, repaired)
-    print(f"repaired: {len(seeds)} seeds, and nobody paid twice")
+    print(f"repaired: {tried}, and nobody paid twice")
     return 0
 
 

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
+from hypothesis import settings
 
 from decouple import Broker, Queue
 from decouple.testing import Ledger, VirtualClock
 
 
 def pytest_configure() -> None:
-    """Let the processes that tests start keep what they compile, or each compiles all of decouple again."""
+    """Let examples take their time on a busy machine, and the processes that tests start keep what they compile."""
+    settings.register_profile("decouple", deadline=None)
+    settings.load_profile("decouple")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 

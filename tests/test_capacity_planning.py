@@ -58,6 +58,7 @@ def test_without_matplotlib_there_is_the_table(tmp_path: Path) -> None:
     [
         (["--consumers", 0, 2], "--consumers must be from 1 to 100, not 0 2\n"),
         (["--visibility", 0], "--visibility must be from 0.1 to 43,200 s, not 0.0\n"),
+        (["--target", "nan"], "--target must be over 0 seconds, not nan\n"),
         (["--peak", 0], "--peak must be over 0 and at most 1,000 orders a second, not 0.0\n"),
     ],
 )

@@ -1182,6 +1182,26 @@ def test_the_flaky_consumers_story_is_a_page(tmp_path: Path) -> None:
     assert "<html" in (tmp_path / "story.html").read_text(encoding="utf-8")
 
 
+def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    ended = run(FLAKY, "--seed", "2", "--page", tmp_path / "nowhere" / "story.html")
+
+    assert ended.returncode == 2
+    assert re.fullmatch(r"the page cannot be written: .*story\.html'\n", ended.stderr)
+
+
+def test_a_seed_that_breaks_nothing_says_so() -> None:
+    ended = run(FLAKY, "--seed", "0")
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert ended.stdout == "nobody paid twice with seed 0: try others with --seeds 100\n"
+
+
+def test_a_ctrl_c_ends_the_flaky_consumer() -> None:
+    ended = run(FLAKY, bug="def stop(*_): raise KeyboardInterrupt\nexample.search = stop")
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+
+
 def test_the_flaky_consumer_wants_seeds() -> None:
     ended = run(FLAKY, "--seeds", "0")
 

@@ -515,8 +515,25 @@ def test_what_a_handler_sent_is_part_of_the_story_of_what_it_handled(clock: Virt
 
     assert story.ids == ofthebill.ids == (order.id, bill.id)
     assert other.id not in str(story)
-    assert "sent, by the handler of another" in str(ofthebill)
+    assert "sent, by the handler of another message" in str(ofthebill)
     assert ofthebill.complete
+
+
+def test_a_publication_by_a_handler_stands_before_its_copies_and_after_what_led_to_it(clock: VirtualClock) -> None:
+    """All of it at one instant, at which only the order tells what came of what."""
+    broker = Broker(clock=clock, record=100)
+    events, orders, copies = broker.topic("events"), broker.queue("orders"), broker.queue("copies")
+    events.subscribe(copies)
+    orders.consume(lambda message: events.publish(message.body))
+    orders.send("order 7")
+    broker.run_until_idle()
+
+    story = copies.receive()[0].story()
+
+    told = [(change.cause, change.queue or change.topic) for change in story.changes]
+    assert told[:5] == [
+        ("sent", "orders"), ("received", "orders"), ("published", "events"), ("sent", "copies"), ("deleted", "orders"),
+    ]  # fmt: skip
 
 
 def test_a_publication_by_a_handler_is_too(clock: VirtualClock) -> None:

@@ -115,6 +115,30 @@ def test_what_is_no_recording_is_refused_with_one_sentence(file: Path, text: str
     assert caught.value.path == str(file)
 
 
+def test_a_file_whose_last_lines_are_missing_is_refused(file: Path) -> None:
+    recording = run().recording()
+    recording.save(file)
+    kept = file.read_text(encoding="utf-8").splitlines(keepends=True)[:-2]
+    file.write_text("".join(kept), encoding="utf-8")
+
+    size = len(recording)
+    with pytest.raises(InvalidRecording, match=f"it has {size - 2} of {size} changes: it was cut, or added to"):
+        Recording.load(file)
+
+
+def test_a_change_of_which_nobody_knows_is_refused(file: Path) -> None:
+    run().recording().save(file)
+    file.write_text(file.read_text(encoding="utf-8").replace('"cause": "sent"', '"cause": "snet"'), encoding="utf-8")
+
+    with pytest.raises(InvalidRecording, match="nothing changes by 'snet'"):
+        Recording.load(file)
+
+
+def test_a_recording_differs_from_recordings_only() -> None:
+    with pytest.raises(TypeError, match=r"a recording differs from another Recording, not from 'run\.jsonl'"):
+        run().recording().diff("run.jsonl")  # type: ignore[arg-type]
+
+
 def test_a_damaged_line_is_named(file: Path) -> None:
     run().recording().save(file)
     lines = file.read_text(encoding="utf-8").splitlines()

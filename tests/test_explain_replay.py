@@ -136,6 +136,15 @@ class Point:
     y: int
 
 
+def test_what_is_no_recording_or_no_broker_is_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"recording must be a Recording, as Recording\.load\(path\) reads it, not 'run'"
+    ):
+        replay("run", into=Broker(clock=VirtualClock()))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"into must be a broker on a VirtualClock, .* not 5"):
+        replay(Broker(record=1).recording(), into=5)  # type: ignore[arg-type]
+
+
 def test_what_is_missing_in_the_new_broker_is_refused_before_anything_is_sent() -> None:
     old, new = (Broker(clock=VirtualClock(), record=100) for _ in range(2))
     old.topic("events").publish("x")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
+import signal
 import sqlite3
 import sys
 import sysconfig
@@ -789,6 +791,15 @@ def test_it_works_where_a_loop_runs_already_but_not_in_a_simulation() -> None:
     ("error", "words", "given"),
     [
         (ValueError, "events must be at least one", {"events": []}),
+        (
+            TypeError,
+            r"events must be a list of them, not \{'id': 7\}: if that is one, give \[it\]",
+            {"events": {"id": 7}},
+        ),
+        (TypeError, "events must be a list of them, not 'order 7'", {"events": "order 7"}),
+        (TypeError, "events must be a list of them, not 7", {"events": 7}),
+        (TypeError, "effects must be what changes, .* not 5, which never will", {"effects": 5}),
+        (TypeError, "ignore must be a name or several, not 5", {"ignore": 5}),
         (ValueError, "most must be", {"most": 0}),
         (TypeError, "seed must be an int", {"seed": "x"}),
         (TypeError, "reset must be a callable", {"reset": 1}),
@@ -802,6 +813,29 @@ def test_it_works_where_a_loop_runs_already_but_not_in_a_simulation() -> None:
 def test_wrong_arguments(error: type[Exception], words: str, given: dict[str, Any]) -> None:
     with pytest.raises(error, match=words):
         prove_idempotent(**{"handler": lambda _: None, "events": [1], "effects": [], **given})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_ctrl_c_in_a_notebook_ends_a_proof_before_its_next_case() -> None:
+    """A loop runs in the caller's thread, so the proof has one of its own, for which the caller waits."""
+    table: dict[int, int] = {}
+    cases: list[int] = []
+
+    def handle(event: int) -> None:
+        table[event] = 1
+
+    def interrupt() -> None:
+        cases.append(1)
+        if len(cases) == 100:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    async def notebook() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a kernel; asyncio's own cancels the task
+        prove_idempotent(handle, range(8), effects=table, most=10_000_000, reset=interrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(notebook())
+    assert len(cases) < 10_000
 
 
 def test_a_handler_that_fails_even_once_proves_nothing() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from decouple import Broker, Change, LawBroken, Queue, Recording
+from decouple import Broker, Change, LawBroken, Message, Queue, Recording
 from decouple.testing import VirtualClock, laws
 
 
@@ -272,11 +272,66 @@ def test_what_has_no_key_or_another_one_does_not_count(broker: Broker, key: Call
             orders.receive()[0].ack()
 
 
+def test_the_story_of_what_two_handlings_made_has_both(broker: Broker) -> None:
+    orders, charges = broker.queue("orders"), broker.queue("charges")
+
+    @orders.consume
+    def pay(order: Message[str]) -> None:
+        charges.send(order.body)
+        if order.receive_count == 1:
+            raise ConnectionError
+
+    with broken("key 'x' was sent twice", broker, laws.once(text, cause="sent", queue="charges")) as caught:
+        orders.send("x")
+        broker.run_until_idle(errors="collect")
+
+    [error] = caught
+    one, two = (letter.id for letter in charges.peek(2))
+    assert error.id == two
+    assert "now: visible in queue 'charges' since 00:00:00.000, 2 of them" in str(error)
+    assert str(error).count("sent, by the handler of another message") == 2
+    assert f"#2  {one}\n#3  {two}" in str(error)
+
+
+# -- what is no law ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "words"),
+    [
+        (lambda broker: laws.watch(5), TypeError, "watch takes a Broker, .* not 5"),
+        (lambda broker: laws.watch(broker.queue("orders")), TypeError, "watch takes a Broker, .* not <Queue"),
+        (lambda broker: laws.watch(broker, 5), TypeError, "a law is a callable that takes a Recording, .* not 5"),
+        (lambda broker: laws.check(broker), TypeError, r"check takes a Recording, such as broker.recording\(\)"),
+        (lambda broker: laws.once("body"), TypeError, "key must be a callable that takes a Change, .* not 'body'"),
+        (lambda broker: laws.once(text, cause="snet"), ValueError, "nothing changes by 'snet'"),
+        (lambda broker: laws.in_order(5), TypeError, "number must be a callable"),
+        (lambda broker: laws.drained(broker.queue("orders")), TypeError, "is given the names of queues, not <Queue"),
+        (lambda broker: laws.watch(broker, laws.drained).__enter__().check(), TypeError, "the names of queues"),
+    ],
+)
+def test_what_is_no_law_is_refused(
+    broker: Broker, use: Callable[[Any], object], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        use(broker)
+
+
+def test_a_law_of_a_queue_that_is_not_there_is_an_error_for_it_would_always_hold(broker: Broker) -> None:
+    broker.queue("orders")
+
+    with (
+        pytest.raises(ValueError, match="a law is of queue 'ordres', and there is none: there are charges, orders"),
+        laws.watch(broker, laws.drained("orders", "ordres")),
+    ):
+        broker.queue("charges")
+
+
 # -- backlog and latency -----------------------------------------------------------------------------------------------
 
 
 def test_a_backlog_that_does_not_drain_is_caught_only_in_the_queues_that_are_meant(broker: Broker) -> None:
-    orders = broker.queue("orders")
+    orders, _ = broker.queue("orders"), broker.queue("others")
 
     with laws.watch(broker, laws.drained("others")):
         orders.send("x")

@@ -274,6 +274,15 @@ def test_what_nobody_has_read_fails_the_test_and_is_listed_and_told(said: str) -
     assert "XFAIL test_failing.py::test_expected" in said
 
 
+def test_a_failure_says_so_where_work_was_due_that_nobody_did(said: str) -> None:
+    """A handler is called by run_until_idle(), which is easily forgotten."""
+    words = "work is due that nobody has done, such as handling a message: broker.run_until_idle() does it"
+
+    assert words in report(said, "test_left")
+    assert words not in report(said, "test_assertion[it's]")
+    assert words not in report(said, "test_async_assertion")
+
+
 def test_a_failed_assertion_is_reported_with_the_messages_touched_last(said: str) -> None:
     text = report(said, "test_assertion[it's]")
 

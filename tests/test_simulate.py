@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from decouple import Broker, Deadlock, EndlessWork, Queue, QueueClosed, VirtualClock
-from decouple.testing import Simulation, Stopped, simulate
+from decouple.testing import Faults, Simulation, Stopped, simulate
 
 ROOT = Path(__file__).resolve().parent.parent
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
@@ -457,25 +457,26 @@ def test_tasks_that_go_on_for_ever_at_one_instant_are_found(monkeypatch: pytest.
 def test_ctrl_c_ends_it_and_tasks_see_to_their_end() -> None:
     ended: list[str] = []
 
-    async def main() -> None:
+    async def works() -> None:
         try:
             await asyncio.sleep(10)
             os.kill(os.getpid(), signal.SIGINT)
             await asyncio.sleep(10)
         finally:
-            ended.append("main")
+            ended.append("work")
 
-    async def other() -> None:
+    async def main() -> None:
         task = asyncio.create_task(asyncio.sleep(1_000))
         try:
-            await main()
+            await works()
         finally:
-            ended.append("other")
-            task.cancel()
+            await asyncio.sleep(1)
+            ended.append("main")
+            assert task.cancelled()
 
     with pytest.raises(KeyboardInterrupt):
-        simulate(other)
-    assert ended == ["main", "other"]
+        simulate(main)
+    assert ended == ["work", "main"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -632,7 +633,12 @@ async def nothing() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: simulate(nothing()), TypeError, "an async function that takes nothing"),
+        (lambda: simulate(nothing()), TypeError, r"the async function itself, simulate\(nothing\), not .* nothing\(\)"),
+        (lambda: simulate(3), TypeError, "an async function that takes nothing, not 3"),  # type: ignore[arg-type]
+        (lambda: simulate(nothing, stop_when=3), TypeError, "stop_when must be a callable"),  # type: ignore[call-overload]
+        (lambda: simulate(nothing, observers=[3]), TypeError, "observers must be callables"),  # type: ignore[list-item]
+        (lambda: simulate(nothing, observers=print), TypeError, "observers must be callables"),  # type: ignore[arg-type]
+        (lambda: simulate(nothing, faults=Faults), TypeError, "faults must be decouple.testing.Faults"),  # type: ignore[arg-type]
         (lambda: simulate(lambda: 3), TypeError, "returned 3"),
         (lambda: simulate(nothing, seed="x"), TypeError, "seed must be an int"),
         (lambda: simulate(nothing, start=datetime(2026, 1, 1)), ValueError, "naive"),
@@ -641,9 +647,22 @@ async def nothing() -> None:
         (lambda: Simulation(nothing, record=-1), ValueError, "record must be a number of changes"),
         (lambda: Simulation(nothing, record=0).run(stop_when=bool), ValueError, "stop_when needs"),
     ],
-    ids=["coroutine", "no coroutine", "seed", "start", "until", "naive until", "record", "stop_when"],
+    ids=[
+        "coroutine",
+        "no function",
+        "no condition",
+        "no observers",
+        "one observer",
+        "no plan",
+        "no coroutine",
+        "seed",
+        "start",
+        "until",
+        "naive until",
+        "record",
+        "stop_when",
+    ],
 )
-@pytest.mark.filterwarnings("ignore:coroutine")
 def test_bad_arguments_are_refused(call: Callable[[], object], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         call()

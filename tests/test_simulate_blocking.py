@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from logging.handlers import QueueHandler
 from queue import SimpleQueue
 from typing import Any
 
@@ -145,23 +146,12 @@ def test_a_lock_that_nobody_releases_is_interrupted(monkeypatch: pytest.MonkeyPa
         simulate(main)
 
 
-class Told(logging.Handler):
-    """What is logged, for another thread to wait for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: SimpleQueue[logging.LogRecord] = SimpleQueue()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.put(record)
-
-
 @pytest.mark.slow
 def test_in_another_thread_it_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("decouple.testing.guards.LONGEST_STEP", 0.5)
-    lock, told = threading.Lock(), Told()
+    lock, log = threading.Lock(), SimpleQueue[logging.LogRecord]()
     lock.acquire()
-    logging.getLogger("decouple").addHandler(told)
+    monkeypatch.setattr(logging.getLogger("decouple"), "handlers", [QueueHandler(log)])  # type: ignore[arg-type]
 
     async def main() -> str:
         lock.acquire()
@@ -170,13 +160,11 @@ def test_in_another_thread_it_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> 
     answers: list[str] = []
     thread = threading.Thread(target=lambda: answers.append(simulate(main)))
     thread.start()
-    try:
-        assert "lock.acquire()" in told.records.get(timeout=20).getMessage()
-    finally:
-        logging.getLogger("decouple").removeHandler(told)
-        lock.release()
-        thread.join()
+    told = log.get(timeout=20)
+    lock.release()
+    thread.join()
 
+    assert "lock.acquire()" in told.getMessage()
     assert answers == ["over"]
 
 

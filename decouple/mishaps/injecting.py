@@ -35,7 +35,7 @@ def begun(faults: Any, clock: Clock, seed: int | None, *, ambient: bool) -> Inje
 
 def check_plan(faults: Any) -> Any:
     """What was given as faults, if it is a plan or None. Raises TypeError."""
-    if faults is not None and not callable(getattr(faults, "begin", None)):
+    if faults is not None and (isinstance(faults, type) or not callable(getattr(faults, "begin", None))):
         raise TypeError(f"faults must be decouple.testing.Faults(...) or None, not {faults!r:.80}")
     return faults
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 from decouple.attributes import ArrayText, Attribute
-from decouple.core.changes import Change
+from decouple.core.changes import Cause, Change
 from decouple.core.records import Details, Failure, Record
 
 __all__ = ["change_from", "change_to", "details_to"]
+
+CAUSES = frozenset(get_args(Cause))
 
 
 def change_to(change: Change) -> dict[str, Any]:
@@ -27,6 +29,8 @@ def change_to(change: Change) -> dict[str, Any]:
 
 def change_from(given: Mapping[str, Any]) -> Change:
     """The change again. Raises KeyError, TypeError, ValueError."""
+    if given["cause"] not in CAUSES:
+        raise ValueError(f"nothing changes by {given['cause']!r}")
     record = given.get("record")
     found: dict[str, Any] = {**given, "record": None if record is None else record_from(record)}
     return Change(**found)

@@ -40,8 +40,21 @@ def family(changes: Sequence[Change], id: str) -> tuple[list[Change], list[str]]
     ]
     said = {change.id or change.origin for change in mine}
     ids = [one for one in [*reversed(before), *after] if one in said]
-    # A topic tells of a publication when its copies are sent.
-    return sorted(mine, key=lambda change: (change.at, change.cause != "published")), ids
+    return in_time(mine), ids
+
+
+def in_time(changes: list[Change]) -> list[Change]:
+    """In the order of the instants, and a publication before its copies: its topic tells of it when these are sent."""
+    places = {id(change): place for place, change in enumerate(changes)}
+    copies: dict[str | None, int] = {}
+    for place, change in enumerate(changes):
+        copies.setdefault(change.origin, place)
+
+    def key(change: Change) -> tuple[int, int, bool]:
+        place, published = places[id(change)], change.cause == "published"
+        return change.at, min(place, copies.get(change.id, place)) if published else place, not published
+
+    return sorted(changes, key=key)
 
 
 def ancestors(parents: dict[str, Change], id: str) -> tuple[list[str], set[str]]:
@@ -119,7 +132,7 @@ def phrase(change: Change) -> str:
 
 def sent(change: Change) -> str:
     copy = "" if change.origin is None else f", a copy for the subscription of {change.subscription}"
-    cause = "" if change.during is None or copy else ", by the handler of another"
+    cause = "" if change.during is None or copy else ", by the handler of another message"
     return f"sent{copy}{cause}" + ("" if change.until is None else f", visible at {moment(change.until)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from decouple.core.changes import Cause, Change
@@ -180,7 +181,8 @@ def seconds(nanoseconds: int) -> str:
 def now_of(mine: Sequence[Change]) -> list[str]:
     """What the last change of each message left it as."""
     steps = [[one for one in line if one.cause != "fault" or one.injects] for line in by_message(mine)]
-    return [state(line[-1]) for line in steps if line and line[-1].cause != "moved"]
+    states = Counter(state(line[-1]) for line in steps if line and line[-1].cause != "moved")
+    return [one if times == 1 else f"{one}, {times} of them" for one, times in states.items()]
 
 
 def state(change: Change) -> str:

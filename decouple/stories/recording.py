@@ -90,6 +90,8 @@ class Recording:
         Ids (UUIDs, in bodies too) count as equal where they first appear at the same place, for every run makes its own;
         who did it does not count. times: whether the instants must agree, to the nanosecond from the beginnings on.
         """
+        if not isinstance(other, Recording):
+            raise TypeError(f"a recording differs from another Recording, not from {other!r:.80}")
         from decouple.stories.differences import difference
 
         return difference(self, other, times=times)
@@ -104,6 +106,7 @@ class Recording:
     def lines(self) -> Iterator[str]:
         """What `save` writes."""
         header = {"kind": KIND, "version": VERSION, **{name: getattr(self, name) for name in PLAIN}}
+        header["changes"] = len(self.changes)
         header["before"] = [change_to(change) for change in self.before]
         for line in (header, *map(change_to, self.changes)):
             yield json.dumps(line, ensure_ascii=False, default=str) + "\n"
@@ -122,10 +125,14 @@ class Recording:
             raise InvalidRecording(str(path), line=1, why=why)
         rest = [parsed(path, number, line) for number, line in enumerate(lines[1:], 2) if line]
         try:
-            plain = {name: header[name] for name in PLAIN}
-            return cls(map(change_from, rest), before=map(change_from, header["before"]), **plain)
+            plain, whole = {name: header[name] for name in PLAIN}, header["changes"] == len(rest)
+            found = cls(map(change_from, rest), before=map(change_from, header["before"]), **plain)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidRecording(str(path), line=None, why=f"{type(error).__name__}: {error}") from error
+        if not whole:
+            why = f"it has {len(rest)} of {header['changes']} changes: it was cut, or added to"
+            raise InvalidRecording(str(path), line=None, why=why)
+        return found
 
 
 SHOWN = 50

@@ -183,16 +183,16 @@ def interruptible(watched: Watched) -> Generator[None]:
         return
     pressed: list[int] = []
 
-    def interrupted(number: int, frame: FrameType | None) -> Any:
+    def interrupted(number: int, frame: FrameType | None) -> None:
         stuck, watched.stuck = watched.stuck, None
         if stuck is not None:
             raise stuck
-        if pressed or watched.stands:
-            pressed.clear()
-            return before(number, frame)
         pressed.append(number)
-        watched.loop.call_first(deliver)
-        return None
+        if len(pressed) > 1 or watched.stands:
+            deliver()
+        else:
+            watched.loop.call_first(deliver)
+        return
 
     def deliver() -> None:
         while pressed:

@@ -14,12 +14,16 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeAlias
 
+import attrs
+
 from decouple.clock import SECOND, Seconds, nanoseconds
 from decouple.core.changes import Cause, Change
 from decouple.core.records import details_of
 from decouple.errors import LawBroken, NotRecorded
+from decouple.stories.change_json import CAUSES
 from decouple.stories.lines import moment
 from decouple.stories.recorder import Recorder
+from decouple.stories.recording import Recording
 from decouple.testing.ledger import Steps
 
 if TYPE_CHECKING:
@@ -66,10 +70,11 @@ class Mocked(Protocol):
 
 
 class Breach(NamedTuple):
-    """What a law found. id: of the message; sentence: what is wrong with it."""
+    """What a law found. id: of the message; sentence: what is wrong with it; about: whose story tells it, if another's."""
 
     id: str | None
     sentence: str
+    about: str | None = None
 
 
 Law: TypeAlias = "Callable[[Recording], Iterable[Breach]]"
@@ -77,7 +82,9 @@ Law: TypeAlias = "Callable[[Recording], Iterable[Breach]]"
 
 def check(recording: Recording, *laws: Law) -> None:
     """Judge a run by the laws that always hold, and by these. Raises LawBroken, with the first message and its story."""
-    judge(recording, laws, recording.explain)
+    if not isinstance(recording, Recording):
+        raise TypeError(f"check takes a Recording, such as broker.recording(), not {recording!r:.80}")
+    judge(recording, checked(laws), recording.explain)
 
 
 def watch(broker: Watched | Mocked, *laws: Law) -> Watch:
@@ -87,7 +94,37 @@ def watch(broker: Watched | Mocked, *laws: Law) -> Watch:
     laws that always hold, and these. An error of the block goes out as it is. Cost: one list entry a change.
     """
     watched: Any = getattr(broker, "world", broker)  # pyright: ignore[reportArgumentType]
-    return Watch(watched, laws)
+    if not (callable(getattr(watched, "observe", None)) and callable(getattr(watched, "check", None))):
+        raise TypeError(f"watch takes a Broker, a mock of AWS or a World, not {broker!r:.80}")
+    return Watch(watched, checked(laws))
+
+
+def checked(laws: tuple[Law, ...]) -> tuple[Law, ...]:
+    """Raises TypeError for what is no law."""
+    for law in laws:
+        if not callable(law):
+            raise TypeError(f"a law is a callable that takes a Recording, such as laws.drained(), not {law!r:.80}")
+    return laws
+
+
+@attrs.frozen
+class OfQueues:
+    """A law of the queues with these names; without any, of all."""
+
+    law: Law
+    queues: tuple[str, ...]
+
+    def __call__(self, recording: Recording) -> Iterable[Breach]:
+        """See Law."""
+        return self.law(recording)
+
+
+def of_queues(law: Law, *names: str | None) -> Law:
+    """The law, if these are names. Raises TypeError."""
+    for name in names:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"a law is given the names of queues, not {name!r:.80}")
+    return OfQueues(law, tuple(name for name in names if name is not None))
 
 
 class Watch:
@@ -124,9 +161,18 @@ class Watch:
         return self._recorder.recording(started=self._since, ended=ended, seed=self._broker.seed, whole=self._whole)
 
     def check(self) -> None:
-        """Check the laws now, and the broker's own books. Raises LawBroken."""
+        """Check the laws now, and the broker's own books. Raises LawBroken; ValueError for a law of a queue that is not there."""
         self._broker.check()  # what is due, and was not noticed yet, is recorded by this
-        judge(self.recording(), self._laws, self._story)
+        recording = self.recording()
+        self._check_names(recording)
+        judge(recording, self._laws, self._story)
+
+    def _check_names(self, recording: Recording) -> None:
+        """A law of a queue that is not there holds, whatever happens. Raises ValueError."""
+        there = {*self._broker.stats(), *(change.queue for change in recording.changes if change.queue)}
+        for name in (name for law in self._laws if isinstance(law, OfQueues) for name in law.queues):
+            if name not in there:
+                raise ValueError(f"a law is of queue {name!r}, and there is none: there are {', '.join(sorted(there))}")
 
     def _story(self, id: str) -> Story:
         """By the broker's own records where these tell more of it: they began earlier."""
@@ -147,7 +193,7 @@ def judge(recording: Recording, laws: Iterable[Law], explain: Callable[[str], St
         first.sentence,
         numbers={"breaches": len(breaches)},
         id=first.id,
-        story=None if first.id is None else explain(first.id),
+        story=None if first.id is None else explain(first.about or first.id),
         seed=recording.seed,
     )
 
@@ -184,7 +230,9 @@ def in_order(number: Callable[[Change], Any] | None = None, *, queue: str | None
                 elif change.cause == "deleted" and change.reason is None:
                     yield from falling(lines, change, number(change))
 
-    return law
+    if number is not None and not callable(number):
+        raise TypeError(f"number must be a callable that takes a Change, not {number!r:.80}")
+    return of_queues(law, queue)
 
 
 def overtaking(lines: dict[tuple[str, str], Any], change: Change) -> Iterator[Breach]:
@@ -283,9 +331,17 @@ def once(key: Callable[[Change], Hashable], *, cause: Cause = "deleted", queue: 
                     change.id,
                     f"key {name!r} was {cause} twice in queue {change.queue!r}: message {first.id} at "
                     f"{moment(first.at)}, message {change.id} at {moment(change.at)}",
+                    # What two handlings of one message made: its story has both.
+                    change.during if change.during == first.during else None,
                 )
 
-    return law
+    if not callable(key):
+        raise TypeError(
+            f"key must be a callable that takes a Change, such as lambda change: change.text, not {key!r:.80}"
+        )
+    if cause not in CAUSES:
+        raise ValueError(f"nothing changes by {cause!r}; what counts as done is 'deleted', 'sent' or 'received'")
+    return of_queues(law, queue)
 
 
 def drained(*queues: str) -> Law:
@@ -296,7 +352,7 @@ def drained(*queues: str) -> Law:
             if not queues or change.queue in queues:
                 yield Breach(change.id, f"message {change.id} is still in queue {change.queue!r}, {words_for(change)}")
 
-    return law
+    return of_queues(law, *queues)
 
 
 def latency(seconds: Seconds, *, queue: str | None = None) -> Law:
@@ -322,7 +378,7 @@ def latency(seconds: Seconds, *, queue: str | None = None) -> Law:
                     f"{most / SECOND:g} s it may take{yet}",
                 )
 
-    return law
+    return of_queues(law, queue)
 
 
 def arrivals(recording: Recording) -> Iterator[Change]:

@@ -59,6 +59,10 @@ def replay(recording: Recording, *, into: Broker, times: bool = True) -> Replaye
     handles them; due work is done after each instant, and up to the end of the recording. times: whether instants count.
     Raises TypeError, QueueNotFound, TopicNotFound; then nothing was sent.
     """
+    if not isinstance(recording, Recording):
+        raise TypeError(f"recording must be a Recording, as Recording.load(path) reads it, not {recording!r:.80}")
+    if not hasattr(into, "run_until_idle"):
+        raise TypeError(f"into must be a broker on a VirtualClock, Broker(clock=VirtualClock()), not {into!r:.80}")
     clock = moved_by_hand(into.clock)
     if clock is None:
         raise TypeError(f"into must be a broker on a VirtualClock, Broker(clock=VirtualClock()), not on {into.clock!r}")

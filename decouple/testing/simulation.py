@@ -76,13 +76,13 @@ class Simulation(Generic[T]):
         observers: Iterable[Callable[[Change], object]] = (),
         record: int = 100_000,
     ) -> None:
-        if inspect.iscoroutine(main) or not callable(main):
-            raise TypeError(f"simulate takes an async function that takes nothing, not {main!r:.80}")
+        check_main(main)
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise TypeError(f"seed must be an int, not {seed!r}")
         if isinstance(record, bool) or not isinstance(record, int) or record < 0:
             raise ValueError(f"record must be a number of changes, at least 0, not {record!r}")
         check_plan(faults)
+        observers = check_observers(observers)
         if AMBIENCE.get() is not None:
             raise RuntimeError("a simulation inside a simulation: await the other program's main() instead")
         self.seed = seed
@@ -145,6 +145,8 @@ class Simulation(Generic[T]):
         return (until - EPOCH) // timedelta(microseconds=1) * 1_000 - self.clock.epoch
 
     def _run(self, limit: int, stop_when: Callable[[Change], object] | None) -> T | Stopped:
+        if stop_when is not None and not callable(stop_when):
+            raise TypeError(f"stop_when must be a callable that takes a Change, not {stop_when!r:.80}")
         if stop_when is not None and not self._ambience.observers:
             raise ValueError("stop_when needs a simulation that records: make it with record=1 or more")
         if self._loop.is_closed():
@@ -275,6 +277,26 @@ class Simulation(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def check_main(main: object) -> None:
+    """A function for a program. Raises TypeError."""
+    if inspect.iscoroutine(main):
+        main.close()  # else Python warns, besides, that nobody awaited it
+        name = main.__name__
+        raise TypeError(
+            f"simulate takes the async function itself, simulate({name}), not what calling it gives: {name}()"
+        )
+    if not callable(main):
+        raise TypeError(f"simulate takes an async function that takes nothing, not {main!r:.80}")
+
+
+def check_observers(observers: object) -> tuple[Callable[[Change], object], ...]:
+    """Callables. Raises TypeError."""
+    given: tuple[Any, ...] = tuple(observers) if isinstance(observers, Iterable) else ()
+    if not isinstance(observers, Iterable) or not all(map(callable, given)):
+        raise TypeError(f"observers must be callables that take a Change, [one] or more, not {observers!r:.80}")
+    return given
 
 
 async def end(loop: SimulatedLoop) -> None:

@@ -30,6 +30,7 @@ ADVICE = (
     "receive them, assert them with queue.assert_sent(...), purge() the queue, or mark the test with "
     "@pytest.mark.decouple(leftovers=True), or leftovers= with the names of queues that may keep theirs"
 )
+UNDONE = "work is due that nobody has done, such as handling a message: broker.run_until_idle() does it, here and now"
 
 
 class World:
@@ -77,6 +78,11 @@ class World:
         """Those that may not leave anything."""
         return [one for name, one in named.items() if name not in self.allowed]
 
+    @property
+    def undone(self) -> list[str]:
+        """In words, whether work was due at the end of the test that nobody did."""
+        return [] if self.broker.idle else [UNDONE]
+
     def stories(self, failure: str, about: Sequence[str] = ()) -> list[str]:
         """Of the messages a failure is about or names by their ids, or else of those touched last; but those it tells itself."""
         return untold(self.broker.recording(), failure, about)
@@ -113,6 +119,11 @@ class AsyncWorld(World):
         except Deadlock as error:
             raise error.with_traceback(None) from None  # it says where who waits
 
+    @property
+    def undone(self) -> list[str]:
+        """Nothing: its workers work by themselves."""
+        return []
+
     async def _main(self) -> None:
         assert self._test is not None
         await self.broker.__aenter__()
@@ -129,6 +140,11 @@ class Mocked:
 
     def __init__(self, aws: AWS) -> None:
         self.aws = aws
+
+    @property
+    def undone(self) -> list[str]:
+        """Nothing: AWS works by itself."""
+        return []
 
     def check(self) -> None:
         """That the laws hold. Raises LawBroken."""

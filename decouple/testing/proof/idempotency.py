@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -79,8 +80,8 @@ class Proof:
     def __str__(self) -> str:
         orders = "in many orders" if self.orders else "in their order"
         first = (
-            f"idempotent as far as tried: {self.events} events, {orders}, crashed after each of {sum(self.points)} points, "
-            f"{self.cases:,} cases, seed {self.seed}"
+            f"idempotent as far as tried: {self.events} event{'s' * (self.events != 1)}, {orders}, crashed after each of "
+            f"{sum(self.points)} points, {self.cases:,} cases, seed {self.seed}"
         )
         return "\n".join([first, *(f"  {note}" for note in self.notes)])
 
@@ -127,7 +128,7 @@ def prove_idempotent(
     where an async handler waits; `finally` runs, and locks taken without `with` stay taken. Raises NotIdempotent with the
     smallest case, NotDeterministic, what the handler raises where every event comes once, ValueError, TypeError.
     """
-    given = list(events)
+    given = checked_events(events)
     if not given:
         raise ValueError("events must be at least one: without any, nothing can differ")
     whole(most, "most", 1)
@@ -136,17 +137,37 @@ def prove_idempotent(
     for name, call in (("reset", reset), ("restart", restart)):
         if call is not None and not callable(call):
             raise TypeError(f"{name} must be a callable that takes nothing, not {call!r:.80}")
-    names = frozenset((ignore,) if isinstance(ignore, str) else ignore)
+    if isinstance(effects, (int, float, str, bytes)):
+        raise TypeError(
+            f"effects must be what changes, or a callable that gives it, not {effects!r:.80}, which never will"
+        )
+    names = checked_names(ignore)
+    stopped = threading.Event()
 
     def work() -> Proof:
         world = World(handler, effects, reset=reset, restart=restart, ignore=names)
         try:
-            return Prover(Player(world, given, orders=orders), given, orders, most, seed).prove()
+            return Prover(Player(world, given, orders=orders), given, orders, most, seed).prove(stopped)
         finally:
             world.end()
 
     here = asyncio._get_running_loop() is None or AMBIENCE.get() is not None
-    return work() if here else in_a_thread(work, lambda: None)
+    return work() if here else in_a_thread(work, stopped.set)
+
+
+def checked_events(events: object) -> list[Any]:
+    """Raises TypeError for what looks like one event."""
+    if isinstance(events, (str, bytes, Mapping)) or not isinstance(events, Iterable):
+        raise TypeError(f"events must be a list of them, not {events!r:.80}: if that is one, give [it]")
+    return list(events)
+
+
+def checked_names(ignore: object) -> frozenset[str]:
+    """Raises TypeError for what are no names."""
+    names: tuple[Any, ...] = (ignore,) if isinstance(ignore, str) or not isinstance(ignore, Iterable) else tuple(ignore)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"ignore must be a name or several, not {ignore!r:.80}")
+    return frozenset(names)
 
 
 class Prover:
@@ -163,12 +184,14 @@ class Prover:
         self._swallowed: dict[str, None] = {}
         self._errors: list[Exception] = []
 
-    def prove(self) -> Proof:
-        """See prove_idempotent."""
+    def prove(self, stopped: threading.Event) -> Proof:
+        """See prove_idempotent. Raises KeyboardInterrupt, too, before the next case, once it is stopped."""
         self._check_once()
         points = [self._points(event) for event in range(len(self._events))]
         plan = Plan(points, orders=self._orders, together=self._player.awaits, most=self._most, seed=self._seed)
         for case in plan.cases():
+            if stopped.is_set():
+                raise KeyboardInterrupt
             self._cases += 1
             played = self._player.play(case)
             if self._differs(played):
