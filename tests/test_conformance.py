@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from decouple import Broker, Capabilities, NotConformant, VirtualClock
+from decouple import Broker, Capabilities, NotConformant, Queue, VirtualClock
 from decouple.testing import behaviours_of_queues, behaviours_of_topics, check_queue, check_topic
 from decouple.testing.conformance.behaviour import Behaviour
 
@@ -242,6 +242,9 @@ def test_a_behaviour_that_does_not_exist_is_an_error_with_the_nearest_name() -> 
         ({"traits": Capabilities(survives="process")}, ValueError, "reopen= must open a world again"),
         ({"traits": Capabilities(shared="machine")}, ValueError, "join= must open a world a second time"),
         ({"make": Broker()}, TypeError, "make must be a callable that gives a Broker"),
+        ({"make": lambda: 5}, TypeError, "make must give a Broker, or a context manager that enters as one, not 5"),
+        ({"make": lambda: nullcontext(5)}, TypeError, "make must give a Broker, .* not 5"),
+        ({"make": lambda: Queue("orders")}, TypeError, "make must give a Broker, .* not <Queue 'orders'"),
         ({"reopen": "again"}, TypeError, "reopen must be a callable"),
         ({"workers": 0}, ValueError, "workers must be at least 1"),
     ],

@@ -291,10 +291,10 @@ def check_main(main: object) -> None:
         raise TypeError(f"simulate takes an async function that takes nothing, not {main!r:.80}")
 
 
-def check_observers(observers: object) -> tuple[Callable[[Change], object], ...]:
+def check_observers(observers: Any) -> tuple[Callable[[Change], object], ...]:
     """Callables. Raises TypeError."""
-    given: tuple[Any, ...] = tuple(observers) if isinstance(observers, Iterable) else ()
-    if not isinstance(observers, Iterable) or not all(map(callable, given)):
+    given: tuple[Any, ...] = tuple(observers) if hasattr(observers, "__iter__") else (None,)
+    if not all(map(callable, given)):
         raise TypeError(f"observers must be callables that take a Change, [one] or more, not {observers!r:.80}")
     return given
 

@@ -136,12 +136,16 @@ class Behaviour:
         bench: Bench | None = None
         error: Exception | None = None
         try:
-            with worlds.make() as world:
+            with checked_world(worlds.make()) as world:
+                if not callable(getattr(world, "queue", None)):
+                    raise NoWorld(world)
                 bench = Bench(world, self.traits, reopen=worlds.opened_again, join=worlds.opened_beside, slower=slower)
                 if bench.moved is None and self.seconds > patience:
                     why = f"waits {self.seconds:g} s of real time, over patience={patience:g}"
                     return Verdict("skipped", why), False
                 self._act(bench)
+        except NoWorld:
+            raise
         except Exception as raised:  # it is the verdict
             error = raised
         return self._verdict(bench, error), bench is not None and bench.moved is None and bench.waited
@@ -153,6 +157,20 @@ class Behaviour:
                 return Verdict("lacking", f"without {words(missing)}")
             return Verdict("failed", f"it holds, though {words(missing)} is not declared")
         return Verdict("held") if error is None else Verdict("failed", described(error))
+
+
+class NoWorld(TypeError):
+    """What `make` gives is nothing that can be tried, which is no verdict on an engine."""
+
+    def __init__(self, made: object) -> None:
+        super().__init__(f"make must give a Broker, or a context manager that enters as one, not {made!r:.80}")
+
+
+def checked_world(made: World) -> World:
+    """Raises NoWorld."""
+    if not (hasattr(made, "__enter__") and hasattr(made, "__exit__")):
+        raise NoWorld(made)
+    return made
 
 
 def behaviour(

@@ -155,16 +155,17 @@ def prove_idempotent(
     return work() if here else in_a_thread(work, stopped.set)
 
 
-def checked_events(events: object) -> list[Any]:
+def checked_events(events: Any) -> list[Any]:
     """Raises TypeError for what looks like one event."""
-    if isinstance(events, (str, bytes, Mapping)) or not isinstance(events, Iterable):
+    if isinstance(events, (str, bytes, Mapping)) or not hasattr(events, "__iter__"):
         raise TypeError(f"events must be a list of them, not {events!r:.80}: if that is one, give [it]")
-    return list(events)
+    given: list[Any] = list(events)
+    return given
 
 
-def checked_names(ignore: object) -> frozenset[str]:
+def checked_names(ignore: Any) -> frozenset[str]:
     """Raises TypeError for what are no names."""
-    names: tuple[Any, ...] = (ignore,) if isinstance(ignore, str) or not isinstance(ignore, Iterable) else tuple(ignore)
+    names: tuple[Any, ...] = (ignore,) if isinstance(ignore, str) or not hasattr(ignore, "__iter__") else tuple(ignore)
     if not all(isinstance(name, str) for name in names):
         raise TypeError(f"ignore must be a name or several, not {ignore!r:.80}")
     return frozenset(names)
