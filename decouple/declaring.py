@@ -77,9 +77,11 @@ class Declaring:
         """Let these faults happen from now on, in what is there and in what is declared later."""
         with self._lock:
             self._faults = faults
-            queues = list(self._queues.values())
+            queues, functions = list(self._queues.values()), list(self._functions.values())
         for queue in queues:
             queue._suffer(faults)
+        for function in functions:
+            suffer(function, faults)
 
     def _put_to_work(self, runner: Runner) -> None:
         """Let the workers begin, as the broker was started."""

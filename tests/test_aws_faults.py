@@ -351,3 +351,28 @@ def test_a_long_poll_over_http_asks_all_servers_at_once() -> None:
 
     assert asyncio.run(main()) == [0, 1]
     world.close(0)
+
+
+@pytest.mark.parametrize("before", [None, Faults(duplicate=0.1)], ids=["without faults", "with others"])
+def test_functions_that_are_there_already_crash_too(before: Faults | None) -> None:
+    with mock(faults=before) as aws:
+        charge = aws.broker.function(lambda event, context: "paid", name="charge")
+
+        aws.world.inject(Faults(crash=1))
+        crashed = charge.attempt({}).error
+        aws.world.inject(None)
+
+        assert type(crashed).__name__ == "ProcessDied"
+        assert charge.attempt({}).result == "paid"
+
+
+def test_a_plan_that_a_function_cannot_suffer_changes_nothing() -> None:
+    with mock() as aws:
+        orders = aws.broker.queue("orders")
+        aws.broker.function(lambda event, context: None, name="charge")
+
+        with pytest.raises(ValueError, match="function 'charge' is to be restarted"):
+            aws.world.inject(Faults(restart=1, duplicate=Fault(seconds=0)))
+
+        orders.send("order 7")
+        assert len(orders.receive(max_messages=10)) == 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from decouple.arns import arn_of
 from decouple.clock import AMBIENCE
 from decouple.errors import NotRecorded
-from decouple.mishaps.injecting import begun
+from decouple.mishaps.injecting import begun, check_suffers
 from decouple.numbers import whole
 from decouple.reporting import tell
 
@@ -225,18 +225,24 @@ class Observed:
     def inject(self, faults: Faults | None, *, seed: int | None = None) -> None:
         """Let this go wrong from now on, instead of what was planned before; None: nothing. seed: where the plan has none.
 
-        It strikes queues that are there already, too. Raises TypeError.
+        It strikes queues and functions that are there already, too; consumers only those kinds of theirs that there were
+        when they began, and targets of topics ("fail_target") only in a world that began with faults. Raises TypeError, and
+        ValueError where a function is to be restarted that cannot be: then nothing is changed.
         """
         plan = begun(faults, self.clock, self.seed if seed is None else seed, ambient=False)
         with self._lock:
-            if self._faults is not None:
-                self._faults.become(plan)
-            if self._faults is not None or plan is None:
-                return
-            self._faults = plan
             brokers = list(self._heralds)
-        for broker in brokers:
-            broker._suffer(plan)
+        for function in [one for broker in brokers for one in broker.functions.values()]:
+            check_suffers(function, plan)
+        with self._lock:
+            if self._faults is None:
+                self._faults = plan
+            else:
+                self._faults.become(plan)
+            brokers, present = list(self._heralds), self._faults
+        if present is not None:
+            for broker in brokers:
+                broker._suffer(present)
 
 
 def message_in(answer: Mapping[str, Any]) -> str | None:

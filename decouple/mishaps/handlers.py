@@ -263,10 +263,15 @@ def mishaps_of(
     return Mishaps(faults, clock, name, handler, what, make)
 
 
+def mishaps_of_function(function: Function, faults: Injection) -> Mishaps | None:
+    """See `mishaps_of`."""
+    words, apart = f"function {function.name!r}", function._settings.isolation == "process"
+    return mishaps_of(faults, function.clock, function.name, function.handler, words, apart=apart)
+
+
 def befall(function: Function, faults: Injection) -> None:
     """These befall that function from now on. Raises ValueError."""
-    words, apart = f"function {function.name!r}", function._settings.isolation == "process"
-    function._mishaps = mishaps_of(faults, function.clock, function.name, function.handler, words, apart=apart)
+    function._mishaps = mishaps_of_function(function, faults)
     # In a simulation only tasks take time, as a slow handler does.
     function._in_tasks = function.awaits or (function._mishaps is not None and function.clock.loop is not None)
 

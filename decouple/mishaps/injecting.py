@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from decouple.function import Function
     from decouple.testing.faults import Injection
 
-__all__ = ["begun", "check_plan", "suffer"]
+__all__ = ["begun", "check_plan", "check_suffers", "suffer"]
 
 
 def begun(faults: Any, clock: Clock, seed: int | None, *, ambient: bool) -> Injection | None:
@@ -40,10 +40,18 @@ def check_plan(faults: Any) -> Any:
     return faults
 
 
+def check_suffers(function: Function, faults: Injection | None) -> None:
+    """Raises ValueError where its handler is to be restarted, and cannot be."""
+    if faults is not None:
+        from decouple.mishaps.handlers import mishaps_of_function  # here, and below, because only tests have faults
+
+        mishaps_of_function(function, faults)
+
+
 def suffer(function: Function, faults: Injection | None) -> None:
     """These strike that function from now on. Raises ValueError where its handler cannot be restarted, and is to be."""
     function._faults = faults
     if faults is not None:
-        from decouple.mishaps.handlers import befall  # here, because only tests have faults
+        from decouple.mishaps.handlers import befall
 
         befall(function, faults)
