@@ -11,15 +11,17 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
-from decouple.capabilities import MEMORY, Capabilities
+from decouple.capabilities import Capabilities
 from decouple.clock import AMBIENCE, SECOND, Clock, Seconds, default_clock, nanoseconds
 from decouple.core.changes import Change
 from decouple.core.places import SHARED
 from decouple.declaring import Declaring
+from decouple.engine import EngineOptions, engine_of
 from decouple.errors import (
     DecoupleError,
     TopicNotFound,
@@ -67,6 +69,12 @@ class Broker(Declaring, Observing):
     as their ARNs say; record: how many of the newest changes are kept for `explain` and `recording`; faults: what goes
     wrong in all of it, a plan from decouple.testing.
 
+    url: where the queues live and what they survive. "memory://": in this process, and end with it. "file:///folder": in
+    memory, and in a journal in that folder (one process): they survive its end, also by kill -9. durability: "process",
+    written before a call returns, or "disk", also synced to the disk before a send returns, which survives a loss of power.
+    "sqlite:///jobs.db": in a database that processes of one machine share; synchronous: "NORMAL", a loss of power may lose
+    the last commits, or "FULL". What was declared there is there again; declared anew, it has the settings given then.
+
     Workers run from `start` or `with` (threads) or `async with` (tasks, and threads for what is no async def) until the
     end of it. On a VirtualClock nothing is started: work is done in `run_until_idle` and while the clock is moved.
 
@@ -92,9 +100,8 @@ class Broker(Declaring, Observing):
         account: str = ACCOUNT,
         region: str = REGION,
         record: int = 0,
+        **options: Unpack[EngineOptions],
     ) -> None:
-        if url != "memory://":
-            raise ValueError(f"url must be 'memory://', the only engine of this version, not {url!r}")
         ambience = AMBIENCE.get() if clock is None else None
         self.clock: Clock = clock or default_clock()
         self._observers = tuple(observers)
@@ -114,6 +121,7 @@ class Broker(Declaring, Observing):
         self._faults = begun(faults, self.clock, seed, ambient=clock is None)
         self._post = Post({} if senders is None else senders)
         self._queues: dict[str, Queue[Any]] = {}
+        self._restored: set[str] = set()
         self._topics: dict[str, Topic] = {}
         self._functions: dict[str, Function] = {}
         self._schedules: dict[str, Schedule] = {}
@@ -126,6 +134,11 @@ class Broker(Declaring, Observing):
         self._started = False
         self._lock = threading.Lock()
         self._closed = False
+        self._engine = engine_of(url, self.clock, options)
+        if self._engine.shelf is not None:
+            from decouple.keeping import restore  # here, because in memory nothing is kept
+
+            restore(self)
 
     def __repr__(self) -> str:
         held = f"{len(self._queues)} queues, {len(self._topics)} topics, {len(self._functions)} functions"
@@ -134,7 +147,19 @@ class Broker(Declaring, Observing):
     @property
     def capabilities(self) -> Capabilities:
         """What its engine can do."""
-        return MEMORY
+        return self._engine.capabilities
+
+    def joining(self, connection: Any) -> AbstractContextManager[None]:
+        """Let what this thread sends, publishes and settles join the transaction of your own connection to the same database.
+
+        >>> with broker.joining(connection), connection:
+        ...     connection.execute("INSERT INTO orders VALUES (7)")
+        ...     orders.send({"id": 7})
+
+        Committed with it, or undone with it; who waits is woken when it is committed. connection: an sqlite3.Connection to
+        the file of a sqlite:// broker. Raises ValueError on another engine, or where it is to another file.
+        """
+        return self._engine.joining(connection)
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -215,6 +240,7 @@ class Broker(Declaring, Observing):
             topic._give_up()
         for queue in queues:
             queue.close()
+        self._engine.close()
 
     def run(self, *, timeout: Seconds | None = 30) -> Served:
         """Serve until SIGINT or SIGTERM, then close: how it ended. In the main thread, on real time.

@@ -29,6 +29,7 @@ from decouple.tags import Tags, check_tags
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
+    from decouple.engine import Engine
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
     from decouple.limits import Limit
@@ -52,7 +53,9 @@ class Declaring:
     _observers: tuple[Callable[[Change], object], ...]
     _post: Post
     _faults: Injection | None
+    _engine: Engine
     _queues: dict[str, Queue[Any]]
+    _restored: set[str]  # the names of queues that were there before this process, and not declared in it yet
     _topics: dict[str, Topic]
     _functions: dict[str, Function]
     _schedules: dict[str, Schedule]
@@ -111,16 +114,28 @@ class Declaring:
                 raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
             queue = self._queues.get(name)
             if queue is None:
-                queue = Queue(name, fifo=fifo, body=body, tags=tags, clock=self.clock, faults=self._faults, **settings)
-                self._settle_in(queue)
-                queue._observe(self._observers)
-                queue._employer = self
-                self._queues[name] = queue
+                queue = self._queues[name] = self._make_queue(name, fifo=fifo, body=body, tags=tags, **settings)
+                queue._keep()
                 return queue
+            restored = name in self._restored
+            self._restored.discard(name)
+        if restored:
+            from decouple.keeping import declare_anew  # here, because in memory nothing is restored
+
+            return cast("Queue[T]", declare_anew(queue, fifo, body, tags, settings))
         if fifo is not None and fifo != queue.fifo:
             raise QueueExists(name, setting="fifo", current=queue.fifo, asked=fifo)
         self._compare(queue, body, tags, settings)
         return cast("Queue[T]", queue)
+
+    def _make_queue(self, name: str, **settings: Any) -> Queue[Any]:
+        """Under the lock: a queue that knows its broker."""
+        queue = self._engine.queue(name, clock=self.clock, faults=self._faults, **settings)
+        self._settle_in(queue)
+        queue._observe(self._observers)
+        queue._employer = self
+        queue._shelf = self._engine.shelf
+        return queue
 
     def _compare(self, queue: Queue[Any], body: type[Any], tags: Tags | None, settings: Mapping[str, Any]) -> None:
         """A declaration again: only what is given is compared, with the current settings (SQS, CreateQueue)."""
@@ -375,3 +390,6 @@ class Declaring:
             del self._queues[queue.name]
         queue.close()
         queue.purge()
+        if self._engine.shelf is not None:
+            self._engine.shelf.drop("queue", queue.name)
+        self._engine.forget(queue)

@@ -38,6 +38,12 @@
     |-- ScheduleExists             .schedule: declared again with another term (.setting, .current, .asked)
     |-- DeliveryFailed             .endpoint, .status, .code: an endpoint did not take a notification; tried again
     |   `-- DeliveryRefused        it never will
+    |-- StorageError               .path: where a durable engine keeps what it has
+    |   |-- NotKept                .why: it could not be written, so it was refused rather than forgotten
+    |   |-- StorageInUse           .pid: another process owns the journal
+    |   |-- StorageDamaged         .offset, .why: what is there is not what was written
+    |   |-- StorageTooNew          .version over .known: written by a newer version of this library
+    |   `-- ClockBehind            .seconds: the machine's clock is before what was written last
     |-- NeedsBroker                .what: done by a broker's workers, and there is no broker
     |-- InvalidName                .name
     |-- InvalidPolicy              .resource, .statement: not a policy that can be evaluated; nothing was changed
@@ -88,6 +94,7 @@ __all__ = [
     "BulkheadFull",
     "CallRefused",
     "CircuitOpen",
+    "ClockBehind",
     "ClockStuck",
     "Deadlock",
     "DecoupleError",
@@ -120,6 +127,7 @@ __all__ = [
     "NotIdempotent",
     "NotInFlight",
     "NotInstalled",
+    "NotKept",
     "NotRecorded",
     "NotRepeatable",
     "ProcessDied",
@@ -133,6 +141,10 @@ __all__ = [
     "RecursionStopped",
     "ResultNotJSON",
     "ScheduleExists",
+    "StorageDamaged",
+    "StorageError",
+    "StorageInUse",
+    "StorageTooNew",
     "StoreFailed",
     "SubscriptionExists",
     "SubscriptionNotFound",
@@ -880,6 +892,70 @@ class InvalidRecording(DecoupleError, ValueError):
         self.path = path
         self.line = line
         self.why = why
+
+
+class StorageError(DecoupleError):
+    """A durable engine cannot do what it promises."""
+
+    def __init__(self, path: object, sentence: str) -> None:
+        super().__init__(sentence)
+        self.path = str(path)
+
+
+class NotKept(StorageError):
+    """It could not be written down, so it was refused rather than forgotten; the next call tries anew."""
+
+    def __init__(self, path: object, *, why: str) -> None:
+        super().__init__(
+            path, f"{str(path)!r} cannot keep this: {why}; nothing was lost, try again when that is mended"
+        )
+        self.why = why
+
+
+class StorageInUse(StorageError):
+    """Another process owns the journal: its queues are in that process's memory."""
+
+    def __init__(self, path: object, *, pid: int) -> None:
+        super().__init__(
+            path,
+            f"{str(path)!r} is open in process {pid}: a journal has one owner; for queues that several processes share, "
+            f"use Broker('sqlite:///jobs.db')",
+        )
+        self.pid = pid
+
+
+class StorageDamaged(StorageError):
+    """What is there is not what was written: somebody or something else changed it."""
+
+    def __init__(self, path: object, *, why: str, offset: int | None = None, mend: str) -> None:
+        where = "" if offset is None else f" at byte {offset}"
+        super().__init__(path, f"{str(path)!r} is damaged{where}: {why}; nothing was changed, {mend}")
+        self.why = why
+        self.offset = offset
+
+
+class StorageTooNew(StorageError):
+    """It was written by a newer version of this library, which this one would misread."""
+
+    def __init__(self, path: object, *, version: int, known: int) -> None:
+        super().__init__(
+            path,
+            f"{str(path)!r} was written in format {version}, and this version of decouple knows {known}: "
+            f"pip install --upgrade decouple-messaging",
+        )
+        self.version = version
+        self.known = known
+
+
+class ClockBehind(StorageError):
+    """The machine's clock stands before the last instant that was written: leases and delays would last too long."""
+
+    def __init__(self, path: object, *, seconds: float) -> None:
+        super().__init__(
+            path,
+            f"the clock is {seconds:g} s before the last record of {str(path)!r}: set the machine's clock; nothing was changed",
+        )
+        self.seconds = seconds
 
 
 class ClockStuck(DecoupleError):

@@ -74,6 +74,7 @@ def change_policy(queue: Queue[Any], change: Callable[[Policy | None], Policy | 
             core.log += changes
     finally:
         queue._follow_up()
+    queue._keep()
 
 
 def noted(queue: Queue[Any], cause: Cause, **more: Any) -> tuple[Change, ...]:

@@ -10,10 +10,8 @@ Cost is what users do most: send, receive, ack. Those have a short path at their
 from __future__ import annotations
 
 import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
@@ -26,18 +24,18 @@ from decouple.core.machine import Machine
 from decouple.core.places import Move
 from decouple.core.records import new_delivery
 from decouple.core.settings import Settings
-from decouple.core.standard import Standard
 from decouple.entries import check_id
 from decouple.errors import (
     LawBroken,
     QueueClosed,
 )
 from decouple.expecting.asserting import AssertingQueue
+from decouple.founding import Founding
 from decouple.generic import T
 from decouple.handling import Handling
 from decouple.large_bodies import LargeBodies, Pointer, bring_in, remove_all
 from decouple.lobby import Lobby
-from decouple.message import Entry, FifoMessage, Message, Sent, TypedFifoMessage, TypedMessage
+from decouple.message import Entry, Message, Sent
 from decouple.mishaps.injecting import begun
 from decouple.movetask import MoveTask
 from decouple.moving import carry, hand_on
@@ -58,18 +56,11 @@ if TYPE_CHECKING:
     from decouple.core.policy import Policy
     from decouple.testing.faults import Faults, Injection
 
-# by: FIFO, typed
-MESSAGES = {
-    (False, False): Message,
-    (False, True): TypedMessage,
-    (True, False): FifoMessage,
-    (True, True): TypedFifoMessage,
-}
 # The lock-free doors of the engine rely on the steps of an interpreter with a GIL.
 HAS_GIL = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
+class Queue(Founding[T], Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
     """A queue: standard (at least once, in any order, oldest visible first in calm times) or FIFO.
 
     A received message is invisible for the visibility timeout and then comes back, unless it was deleted. Threads and
@@ -125,7 +116,7 @@ class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
             from decouple.codecs import codec_for  # here, because most queues are of text
 
             self._codec = codec_for(body)
-        self._lock = threading.Lock()
+        self._lock = self._make_lock()
         self._now = self.clock.now_for(self)
         given = {
             "visibility_timeout": visibility_timeout,
@@ -146,18 +137,10 @@ class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
             plain_settings = Settings()._asdict()
             given = {name: value for name, value in given.items() if name not in FIFO or value != plain_settings[name]}
         settings = Settings(**read_settings(given, Settings(), self))
-        make: Any = MESSAGES[self.fifo, self._codec is not None]
+        make: Any = self._messages[self.fifo, self._codec is not None]
         self._make: Callable[[], Message[T]] = make
-        kind: Callable[..., Machine] = Fifo if self.fifo else Standard
         self._faults = begun(faults, self.clock, None, ambient=clock is None)
-        if self._faults is not None:
-            from decouple.core.faulty import FaultyFifo, FaultyStandard  # here, because only tests have faults
-            from decouple.mishaps.handlers import pause_after_receives
-
-            kind = partial(FaultyFifo if self.fifo else FaultyStandard, faults=self._faults)
-            pause_after_receives(self, self._faults)
-        self._core: Machine = kind(
-            self.name,
+        self._core: Machine = self._make_core(
             settings,
             stem=new_stem(),
             epoch=self.clock.epoch,
@@ -221,6 +204,7 @@ class Queue(Sending[T], Receiving[T], Handling[T], AssertingQueue[T]):
                 self._lobby.serve(now)
         finally:
             self._follow_up()
+        self._keep()
 
     @property
     def tags(self) -> Tags:

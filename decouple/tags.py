@@ -82,3 +82,4 @@ def change_tags(queue: Queue[Any], change: Callable[[Tags], Tags]) -> None:
             core.log += changes
     finally:
         queue._follow_up()
+    queue._keep()

@@ -199,6 +199,14 @@ FLOORS = {
     "stories.recording": 2.5,
     "stories.recorder": 2.6,
     "observing": 4.8,
+    "shelves": 0,
+    "stores": 0,
+    "engines": 0,
+    "keeping": 2.9,
+    "founding": 2.95,
+    "stores.journal": 4.5,
+    "engines.sqlite": 4.5,
+    "engine": 4.8,
     "declaring": 4.9,
     "serving": 4.9,
     "broker": 5,
@@ -509,7 +517,7 @@ def test_no_module_is_longer_than_a_reader_can_hold(name: str) -> None:
 
 
 # The public surface with its docstrings, and the tree of errors: long, but one idea.
-LONGEST = {"queue": 500, "errors": 930}
+LONGEST = {"queue": 500, "errors": 1010}
 
 
 def test_the_exported_names_are_exactly_the_intended_ones() -> None:

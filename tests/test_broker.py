@@ -290,7 +290,7 @@ def test_declaring_and_sending_work_before_the_start(clock: VirtualClock) -> Non
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        ({"url": "sqlite://orders.db"}, ValueError, "the only engine of this version"),
+        ({"url": "redis://orders"}, ValueError, "url must be 'memory://', 'file:///folder'"),
         ({"observers": [7]}, TypeError, "observers must be callables"),
         ({"observers": 7}, TypeError, "iterable"),
     ],

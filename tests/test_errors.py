@@ -22,6 +22,7 @@ from decouple.errors import (
     BulkheadFull,
     CallRefused,
     CircuitOpen,
+    ClockBehind,
     ClockStuck,
     Deadlock,
     DecoupleError,
@@ -54,6 +55,7 @@ from decouple.errors import (
     NotIdempotent,
     NotInFlight,
     NotInstalled,
+    NotKept,
     NotRecorded,
     NotRepeatable,
     ProcessDied,
@@ -67,6 +69,10 @@ from decouple.errors import (
     RecursionStopped,
     ResultNotJSON,
     ScheduleExists,
+    StorageDamaged,
+    StorageError,
+    StorageInUse,
+    StorageTooNew,
     StoreFailed,
     SubscriptionExists,
     SubscriptionNotFound,
@@ -353,6 +359,30 @@ EXAMPLES: list[tuple[DecoupleError, dict[str, Any], list[str]]] = [
         EndlessWork("a push of 'news'", links=1_000),
         {"what": "a push of 'news'", "links": 1_000},
         ["a push of 'news'", "1,000 jobs", "a later instant"],
+    ),
+    (StorageError("jobs", "no"), {"path": "jobs"}, ["no"]),
+    (
+        NotKept("jobs", why="the disk is full"),
+        {"path": "jobs", "why": "the disk is full"},
+        ["'jobs'", "the disk is full"],
+    ),
+    (StorageInUse("jobs", pid=7), {"path": "jobs", "pid": 7}, ["'jobs'", "process 7", "sqlite:///jobs.db"]),
+    (
+        StorageDamaged(
+            "jobs", why="a record's checksum is wrong", offset=12, mend="run `decouple journal salvage jobs`"
+        ),
+        {"path": "jobs", "why": "a record's checksum is wrong", "offset": 12},
+        ["'jobs'", "byte 12", "checksum", "salvage"],
+    ),
+    (
+        StorageTooNew("jobs", version=3, known=2),
+        {"path": "jobs", "version": 3, "known": 2},
+        ["format 3", "knows 2", "pip"],
+    ),
+    (
+        ClockBehind("jobs", seconds=61.5),
+        {"path": "jobs", "seconds": 61.5},
+        ["61.5 s", "'jobs'", "set the machine's clock"],
     ),
     (
         ClockStuck("a receive waits", seconds=2.5),

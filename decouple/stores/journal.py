@@ -1,0 +1,17 @@
+"""The engine of `Broker("file:///folder")`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from decouple.clock import Clock
+
+if TYPE_CHECKING:
+    from decouple.engine import Engine
+
+__all__ = ["open_journal"]
+
+
+def open_journal(path: str, clock: Clock, **options: Any) -> Engine:
+    """Not there yet."""
+    raise NotImplementedError
