@@ -53,7 +53,7 @@ class Database:
             )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {self.synchronous}")
-            connection.execute("PRAGMA wal_autocheckpoint = 1000")
+            connection.execute("PRAGMA wal_autocheckpoint = 4000")
             migrate(connection, self.path)
         except BaseException as error:
             if connection is not None:

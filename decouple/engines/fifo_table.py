@@ -63,7 +63,7 @@ class FifoTable(StandardTable):
         fresh: list[str] = []
         for _, details, _ in entries:
             assert details is not None
-            keys = self._keys(now, details, state[2])
+            keys = self._keys(now, details, state[1])
             first = self._first_of(now, keys)
             if first is None and keys[0] in batch:
                 first = -batch[keys[0]] - 1  # of this very batch: its number is not known yet
@@ -195,7 +195,7 @@ class FifoTable(StandardTable):
         if self.listening:
             self.settle_all(now)
         self.database.gate.undo.append((out.clear, ()))
-        room = self._room(now, asked, state[3])
+        room = self._room(asked)
         taken: list[tuple[Row, Delivery]] = []
         while room > len(taken) and not self.closed:
             group = self.database.one(NEXT_GROUP, (self.number, now + self.base))
@@ -303,6 +303,8 @@ class FifoTable(StandardTable):
         )
         if row is None:
             return False
+        received = "SELECT coalesce(sum(count - brought), 0) FROM messages WHERE line = ? AND visible_at <= ?"
+        self._count(received=self._number(received, row[0], now + self.base))
         self.database.sql(
             "UPDATE messages SET brought = count WHERE line = ? AND visible_at <= ?", (row[0], now + self.base)
         )
@@ -365,7 +367,7 @@ class FifoTable(StandardTable):
         if details.deduplication_id is None:
             details = details._replace(deduplication_id=f"{self.stem}{last:012x}")
         state = self._state()
-        keys = self._keys(now, details, 0 if state is None else state[2])
+        keys = self._keys(now, details, 0 if state is None else state[1])
         if self._first_of(now, keys) is None:
             self._remember(now, keys[0], last)
         delay = 0 if move.entry is None else move.entry[2]

@@ -11,6 +11,9 @@ were moved here have numbers of their own range (`MOVED`), so the others are in 
 
 Instants are nanoseconds since 1970. A group of a FIFO queue is a row of `groups` while it has messages: `head` is the
 first of them, `since` when that is visible, `turn` its place among those of one instant.
+
+The books of a queue are in its row, but for what follows from its messages: how many are where, and how often they were
+received since they came (`received` has the receives of those that are gone). So a receive changes messages alone.
 """
 
 from __future__ import annotations
@@ -37,7 +40,6 @@ CREATE TABLE queues(
     last INTEGER NOT NULL DEFAULT 0,
     turns INTEGER NOT NULL DEFAULT 0,
     former_scope_until INTEGER NOT NULL DEFAULT 0,
-    flying INTEGER NOT NULL DEFAULT 0,
     received INTEGER NOT NULL DEFAULT 0,
     deleted INTEGER NOT NULL DEFAULT 0,
     expired INTEGER NOT NULL DEFAULT 0,
@@ -67,7 +69,7 @@ CREATE TABLE messages(
     more TEXT,
     body TEXT NOT NULL
 );
-CREATE INDEX ready ON messages(queue, visible_at, state);
+CREATE INDEX ready ON messages(queue, visible_at, state, count, brought);
 CREATE INDEX lines ON messages(line) WHERE line IS NOT NULL;
 CREATE INDEX moved ON messages(queue, sent_at) WHERE brought > 0;
 CREATE TABLE groups(

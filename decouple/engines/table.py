@@ -27,10 +27,15 @@ __all__ = ["Row", "Table"]
 Row = tuple[Any, ...]
 
 COUNTED = (
-    "flying", "received", "deleted", "expired", "nacked", "given_back", "retained_out", "purged", "rejected",
+    "received", "deleted", "expired", "nacked", "given_back", "retained_out", "purged", "rejected",
     "moved_in", "moved_out", "refused", "duplicates",
 )  # fmt: skip
-STATE = f"SELECT version, last, former_scope_until, {', '.join(COUNTED)} FROM queues WHERE number = ?"
+STATE = "SELECT version, former_scope_until FROM queues WHERE number = ?"
+BOOKS = f"SELECT last, {', '.join(COUNTED)} FROM queues WHERE number = ?"
+HERE = (
+    "SELECT CASE WHEN visible_at <= ? THEN 1 WHEN state = 2 THEN 2 ELSE 0 END, count(*), sum(count - brought) "
+    "FROM messages WHERE queue = ? GROUP BY 1"
+)
 SHOWN = {FLYING: "leased", AGAIN: "again", DELAYED: "delayed", FRESH: "fresh"}
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -68,6 +73,7 @@ class Table(Machine):
         self.waits = waits
         self.noticed = -FAR  # all that was due until then has been seen to
         self.tally: dict[str, int] = {}
+        self.ample = 0  # so many may be put in flight before those that are have to be counted
         super().__init__(name, settings, **{**more, "stem": stem, "express": False})
         self.log: Any = database.gate.log
 
@@ -79,7 +85,10 @@ class Table(Machine):
         return max(now, self.database.clock.now())
 
     def _state(self) -> Row | None:
-        """The queue's row; None if another process has deleted it. Its settings are those of the database now."""
+        """Version, and until when a former scope counts; None if another process has deleted the queue.
+
+        Its settings are those of the database now.
+        """
         row: Row | None = self.database.one(STATE, (self.number,))
         if row is None:
             self._vanish()
@@ -211,7 +220,7 @@ class Table(Machine):
         finally:
             cursor.close()
 
-    _line_text = f"SELECT {COLUMNS} FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, state, id"
+    _line_text = f"SELECT {COLUMNS} FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, state, count, brought, id"
 
     def places(self) -> list[tuple[str, dict[int, Delivery]]]:
         found: dict[str, dict[int, Delivery]] = {"leased": {}, "again": {}, "delayed": {}}
@@ -267,21 +276,18 @@ class Table(Machine):
 
     def _numbers(self) -> dict[str, int]:
         self.database.gate.flush()
-        row = self.database.one(STATE, (self.number,))
-        state = dict(zip(COUNTED, row[3:] if row else [0] * len(COUNTED), strict=True))
-        here = dict(
-            self.database.sql(
-                "SELECT CASE WHEN visible_at <= ? THEN 1 WHEN state = 2 THEN 2 ELSE 0 END, count(*) "
-                "FROM messages WHERE queue = ? GROUP BY 1",
-                (self._moment(), self.number),
-            ).fetchall()
-        )
-        for name in COUNTED[3:]:
+        last, *books = self.database.one(BOOKS, (self.number,)) or [0] * (len(COUNTED) + 1)
+        state = dict(zip(COUNTED, books, strict=True))
+        here, received = {}, state["received"]
+        for place, messages, receives in self.database.sql(HERE, (self._moment(), self.number)).fetchall():
+            here[place] = messages
+            received += receives
+        for name in COUNTED[2:]:
             if name in type(self.counts).__slots__:
                 setattr(self.counts, name, state[name])
-        self.taken, self.deleted = state["received"], state["deleted"]
+        self.taken, self.deleted = received, state["deleted"]
         return {
-            "accepted": row[1] if row else 0,
+            "accepted": last,
             **{name: state[name] for name in ("deleted", "retained_out", "purged", "rejected", "moved_out")},
             "moving": 0,
             "visible": here.get(AGAIN, 0),
@@ -291,10 +297,6 @@ class Table(Machine):
 
     def _faults(self) -> Iterator[str]:
         """What contradicts itself, in words. Cost: O(messages)."""
-        flying = self._number(f"SELECT count(*) FROM messages WHERE queue = ? AND state = {FLYING}", self.number)
-        counted = self._number("SELECT flying FROM queues WHERE number = ?", self.number)
-        if flying != counted:
-            yield f"{flying} messages are in flight, and {counted} are counted"
         strays = self._number(
             "SELECT count(*) FROM messages WHERE queue = ? AND NOT id BETWEEN ? AND ?",
             self.number,

@@ -51,17 +51,15 @@ class Transitions(Table):
         events: list[tuple[int, int, Row]] = [(self._retired(row), 1, row) for row in self._old(moment)]
         due = self.database.sql(
             f"SELECT {COLUMNS} FROM messages WHERE queue = ? AND visible_at > ? AND visible_at <= ? AND state IN (0, 2) "
-            "ORDER BY visible_at, state, id",
+            "ORDER BY visible_at, state, count, brought, id",
             (self.number, self.noticed, moment),
         ).fetchall()
         events += [(row[1], 0, row) for row in due if row[1] < self._retired(row)]
         events.sort(key=lambda event: event[0])
-        shown: set[int] = set()
         for at, gone, row in events:
             if gone:
-                self._retain_row(row, at, expired=row[0] in shown)
+                self._retain_row(row, at)
             else:
-                shown.add(row[0])
                 self._show_row(row, at - self.base)
         before, self.noticed = self.noticed, max(self.noticed, moment)
         self.database.gate.undo.append((self._forget_notice, (before,)))
@@ -92,9 +90,9 @@ class Transitions(Table):
             self.log += self._note("expired" if expired else "delay ended", at, self._record(row), self._delivery(row))
         self.database.sql("UPDATE messages SET state = 1 WHERE id = ?", (row[0],))
         if expired:
-            self._count(expired=1, flying=-1)
+            self._count(expired=1)
 
-    def _retain_row(self, row: Row, retired: int, *, expired: bool = False) -> None:
+    def _retain_row(self, row: Row, retired: int) -> None:
         """Let a message go that has outlived the retention."""
         at = max(retired - self.base, self.kept_since)
         if row[2] == AGAIN:
@@ -103,7 +101,7 @@ class Transitions(Table):
             delivery = None if row[2] == FRESH else self._delivery(row)
             self.log += self._note("retained out", at, self._record(row), delivery)
         self.database.sql("DELETE FROM messages WHERE id = ?", (row[0],))
-        self._count(retained_out=1, flying=-(row[2] == FLYING and not expired))
+        self._count(retained_out=1, received=row[4] - row[7])
         self._turn(at, row[8])
 
     def _present(self, now: int, seq: int) -> Row | None:
@@ -116,7 +114,7 @@ class Transitions(Table):
         if shown:
             self._show_row(row, row[1] - self.base)
         if retired <= moment:
-            self._retain_row(row, retired, expired=shown)
+            self._retain_row(row, retired)
             return None
         return (*row[:2], AGAIN, *row[3:]) if shown else row
 
@@ -137,16 +135,18 @@ class Transitions(Table):
                 "deleted", now, self._record(row), self._delivery(row), reason=reason, receipt=receipt
             )
         row = self.database.one(
-            "DELETE FROM messages WHERE id = ? AND count > 0 RETURNING state, visible_at, sent_at, line",
+            "DELETE FROM messages WHERE id = ? AND count > 0 RETURNING state, visible_at, sent_at, line, count - brought",
             (self.first | seq,),
         )
         if row is None:
             return False
-        state, visible_at, sent_at, line = row
+        state, visible_at, sent_at, line, received = row
         moment, retired = now + self.base, sent_at + self.retention
         expired = state == FLYING and visible_at <= min(moment, retired - 1)
         gone = retired <= moment
-        self._count(flying=-(state == FLYING), expired=+expired, retained_out=+gone, deleted=+(not gone))
+        if expired:
+            self._count(expired=1)
+        self._count(received=received, retained_out=1) if gone else self._count(received=received, deleted=1)
         if line is not None:
             self._turn(now, line)
         return not gone
@@ -164,7 +164,6 @@ class Transitions(Table):
         record, due = delivery.record, now + timeout
         self.log += self._note("visibility changed", now, record, delivery, until=due, receipt=receipt)
         self.database.sql("UPDATE messages SET visible_at = ?, state = 0 WHERE id = ?", (due + self.base, row[0]))
-        self._count(flying=+(row[2] != FLYING))
         self._turn(now, row[8])
         delivery.due = due
         return delivery
@@ -174,7 +173,7 @@ class Transitions(Table):
         if self.listening:
             self.log += self._note(cause, now, self._record(row), self._delivery(row), receipt=receipt)
         self.database.sql(SHOW, (now + self.base, row[0]))
-        self._count(nacked=1, flying=-(row[2] == FLYING))
+        self._count(nacked=1)
         self._turn(now, row[8])
 
     def remember(self, delivery: Delivery, failure: Failure) -> None:
@@ -202,7 +201,7 @@ class Transitions(Table):
 
     def _remove(self, now: int, row: Row) -> None:
         self.database.sql("DELETE FROM messages WHERE id = ?", (row[0],))
-        self._count(flying=-(row[2] == FLYING))
+        self._count(received=row[4] - row[7])
         self._turn(now, row[8])
 
     def give_back(self, now: int, delivery: Delivery) -> None:
@@ -225,7 +224,7 @@ class Transitions(Table):
             "first_at = CASE WHEN count = 1 THEN NULL ELSE first_at END WHERE id = ?",
             (min(row[3], soonest - 1), row[0]),
         )
-        self._count(given_back=1, flying=-1)
+        self._count(given_back=1, received=1)
         self._turn(now, row[8])
         if self.listening and (back := self._row(delivery.record[2])) is not None:
             record = self._record(back)
@@ -240,9 +239,11 @@ class Transitions(Table):
                 delivery = None if row[2] == FRESH else self._delivery(row)
                 self.log += self._note("purged", now, self._record(row), delivery)
         ids = (self.first, self.first | MASK)
-        flying = self._number("SELECT count(*) FROM messages WHERE queue = ? AND state = 0", self.number)
+        received = self._number(
+            "SELECT coalesce(sum(count - brought), 0) FROM messages WHERE queue = ?", self.number
+        )
         gone: int = self.database.sql("DELETE FROM messages WHERE id BETWEEN ? AND ?", ids).rowcount
-        self._count(purged=gone, flying=-flying)
+        self._count(purged=gone, received=received)
         self._emptied()
         return gone
 
@@ -300,7 +301,7 @@ class Transitions(Table):
         self.database.sql(
             "UPDATE messages SET visible_at = ?, state = ? WHERE id = ?", (due + self.base, state, row[0])
         )
-        self._count(refused=1, flying=(state == FLYING) - (row[2] == FLYING))
+        self._count(refused=1)
         self._turn(now, row[8])
         delivery.due = due
 
