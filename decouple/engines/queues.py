@@ -12,6 +12,7 @@ from decouple.engines.standard_table import StandardTable
 from decouple.engines.table import Table
 from decouple.errors import QueueExists
 from decouple.generic import T
+from decouple.large_bodies import watch_from_now_on
 from decouple.message import Message
 from decouple.parking import ThreadPark
 from decouple.queue import Queue
@@ -69,6 +70,11 @@ class SqliteQueue(Queue[T]):
         if bool(row[3]) != self.fifo:
             raise QueueExists(self.name, setting="fifo", current=bool(row[3]), asked=self.fifo)
         return row[0], row[1], row[2]
+
+    def _adopt(self, settings: Settings) -> None:
+        super()._adopt(settings)
+        if settings.large_bodies is not None:  # what is here already may have been sent by another process
+            watch_from_now_on(self)
 
     # -- within a span -------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from decouple.core.machine import why_dead
 from decouple.core.places import Move
-from decouple.core.records import NOTHING, Delivery, Details, Past, Record
+from decouple.core.records import NOTHING, PLAIN, Delivery, Details, Past, Record
 from decouple.engines.rows import COLUMNS, more_of
 from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, MASK
 from decouple.engines.table import Row
@@ -45,10 +45,10 @@ class StandardTable(Transitions):
         plain: list[Row] = []
         rich: list[Row] = []
         for seq, (text, details, delay) in zip(seqs, entries, strict=True):
-            if details is None:
-                plain.append((first | seq, number, moment + delay, DELAYED if delay else FRESH, moment, str(text)))
+            if details is None and text.__class__ is str:
+                plain.append((first | seq, number, moment + delay, DELAYED if delay else FRESH, moment, text))
             else:
-                rich.append(self._new_row(seq, moment, delay, text, details, None))
+                rich.append(self._new_row(seq, moment, delay, text, details or PLAIN, None))
         self._insert(PLAIN_INSERT, plain)
         self._insert(INSERT, rich)
         if self.listening:
@@ -71,7 +71,7 @@ class StandardTable(Transitions):
     def _new_row(self, seq: int, moment: int, delay: int, text: str, details: Details, line: int | None) -> Row:
         return (
             self.first | seq, self.number, moment + delay, DELAYED if delay else FRESH, moment, 0, None, None,
-            details.brought, line, details.group, details.deduplication_id, more_of(details), str(text),
+            details.brought, line, details.group, details.deduplication_id, more_of(details, text), str(text),
         )  # fmt: skip
 
     def _insert(self, text: str, rows: list[Row]) -> None:

@@ -134,7 +134,7 @@ class Table(Machine):
         return row
 
     def _record(self, row: Row) -> Record:
-        return record_in(row, row[0] & MASK, self.base, self._source)
+        return record_in(row, row[0] & MASK, self.base, self._source, self.settings.large_bodies)
 
     def _source(self, name: str) -> Any:
         return self.found(name)
