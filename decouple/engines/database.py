@@ -90,6 +90,13 @@ class Database:
         """The first row, None if there is none."""
         return self.sql(text, values).fetchone()
 
+    def rest(self) -> None:
+        """End a statement that was interrupted before all of its answer was fetched: it would keep its lock."""
+        self._own.close()
+        self._own = self.connection.cursor()
+        self._own.row_factory = None
+        self.sql = self._own.execute
+
     def write(self) -> None:
         """Begin a transaction, if none is begun."""
         self.gate.write()

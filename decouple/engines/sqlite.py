@@ -56,6 +56,9 @@ class SqliteEngine:
         self._watcher = Watcher(self)
         self.beside = BESIDE.setdefault(self.database.path, weakref.WeakSet())
         self.beside.add(self)
+        self.crowd = len(self.beside) > 1  # whether there are others of this process on the file
+        for engine in list(self.beside):
+            engine.crowd = self.crowd
 
     # -- queues --------------------------------------------------------------------------------------------------
 
@@ -110,9 +113,11 @@ class SqliteEngine:
         self.changed_elsewhere.append(table.name)
 
     @property
-    def more_to_do(self) -> bool:
+    def busy(self) -> bool:
         """Whether something may have to follow a transaction."""
-        return bool(self.waiting or self.changed_elsewhere or self.later or self.database.gate.log) or len(self.beside) > 1
+        return bool(
+            self.waiting or self.crowd or self.changed_elsewhere or self.database.gate.spans or self.voices.log.told
+        )
 
     def follow_up(self, queue: SqliteQueue[Any]) -> None:
         """Without the gate: serve those who wait elsewhere for what the last transactions made visible."""
@@ -124,7 +129,7 @@ class SqliteEngine:
         gate.changed = False
         if self.waiting:
             self.look(queue)
-        if len(self.beside) > 1:
+        if self.crowd:
             for engine in list(self.beside):
                 if engine is not self and engine.waiting and engine.clock is self.clock:
                     engine.look()
