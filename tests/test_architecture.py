@@ -214,6 +214,7 @@ FLOORS = {
     "engines.watcher": 2,
     "engines.voices": 2.1,
     "engines.table": 2,
+    "engines.noticing": 2.05,
     "engines.transitions": 2.1,
     "engines.standard_table": 2.2,
     "engines.fifo_table": 2.3,

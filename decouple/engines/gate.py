@@ -19,7 +19,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.changes import Change
-from decouple.errors import NotKept
+from decouple.errors import DecoupleError, NotKept, StorageError
 
 if TYPE_CHECKING:
     from decouple.engines.database import Database
@@ -45,6 +45,11 @@ class Log:
 
     def __len__(self) -> int:
         return len(self.told)
+
+
+def refuses(error: BaseException) -> bool:
+    """Whether an operation says no by it, and what it noticed until then is so."""
+    return isinstance(error, DecoupleError) and not isinstance(error, StorageError)
 
 
 class Gate:
@@ -147,7 +152,7 @@ class Gate:
     def finish(self, error: BaseException | None) -> None:
         """Commit, or take back. Raises NotKept."""
         try:
-            if error is None:
+            if error is None or refuses(error):
                 self._commit()
                 return
         except BaseException as failed:
@@ -219,6 +224,8 @@ class Gate:
 
     def _exit_within(self, error: BaseException | None) -> None:
         undone, told = self.points.pop()
+        if error is not None and refuses(error):
+            error = None
         nested = bool(self.points)
         try:
             if error is None:

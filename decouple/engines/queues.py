@@ -95,14 +95,15 @@ class SqliteQueue(Queue[T]):
 
     def send(self, body: Any, **more: Any) -> Sent:
         core: Any = self._core
-        if not more and body.__class__ is str and 0 < len(body) <= self._plain and body.isascii() and not looked_at():
-            if not (core.listening or core.parked or core.closed):
-                with self._lock:
-                    seq = core.send_one(self._now(), body)
-                if self._engine.busy or seq == 0:
-                    self._follow_up()
-                if seq:
-                    return new_sent(Sent, core.stem, seq)
+        if more or body.__class__ is not str or core.listening or core.parked or core.closed or looked_at():
+            return super().send(body, **more)
+        if 0 < len(body) <= self._plain and body.isascii():
+            with self._lock:
+                seq = core.send_one(self._now(), body)
+            if self._engine.busy or seq == 0:
+                self._follow_up()
+            if seq:
+                return new_sent(Sent, core.stem, seq)
         return super().send(body, **more)
 
     def send_batch(self, entries: Iterable[Any]) -> list[Sent]:

@@ -22,7 +22,7 @@ import sqlite3
 
 from decouple.errors import StorageTooNew
 
-__all__ = ["AGAIN", "LINE", "DELAYED", "FLYING", "FRESH", "MASK", "MOVED", "VERSION", "WIDTH", "migrate"]
+__all__ = ["AGAIN", "DELAYED", "FLYING", "FRESH", "LINE", "MASK", "MOVED", "VERSION", "WIDTH", "migrate"]
 
 FLYING, AGAIN, DELAYED, FRESH = 0, 1, 2, 3
 LINE = "visible_at, state, count, brought, id"

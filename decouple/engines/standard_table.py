@@ -10,8 +10,8 @@ from decouple.core.machine import why_dead
 from decouple.core.places import Move
 from decouple.core.records import NOTHING, PLAIN, Delivery, Details, Past, Record
 from decouple.engines.rows import COLUMNS, more_of
-from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, LINE, MASK, MOVED, WIDTH
-from decouple.engines.table import LAST, Row
+from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, LINE, MASK, MOVED
+from decouple.engines.table import Row
 from decouple.engines.transitions import INSERT, Transitions
 from decouple.errors import QueueClosed
 

@@ -17,7 +17,7 @@ from decouple.core.places import Receiver
 from decouple.core.records import Delivery, Past, Record
 from decouple.core.settings import Settings
 from decouple.engines.rows import COLUMNS, record_in
-from decouple.engines.schema import LINE, AGAIN, DELAYED, FLYING, FRESH, MASK, MOVED, WIDTH
+from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, LINE, MASK, MOVED, WIDTH
 
 if TYPE_CHECKING:
     from decouple.engines.database import Database
