@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ class SqliteEngine:
         self.later: dict[str, SqliteQueue[Any]] = {}  # whose steps come after the span
         self.changed_elsewhere: list[str] = []  # whose settings another process has changed
         self._watcher = Watcher(self)
-        self.beside = BESIDE.setdefault(self.database.path, weakref.WeakSet())
+        self.beside: weakref.WeakSet[SqliteEngine] = BESIDE.setdefault(self.database.path, weakref.WeakSet())
         self.beside.add(self)
         self.crowd = len(self.beside) > 1  # whether there are others of this process on the file
         for engine in list(self.beside):
@@ -150,7 +150,7 @@ class SqliteEngine:
         if broker is not None:
             broker._look()
             terms = self.shelf.get("queue", name)
-            if terms is not None:
+            if queue is not None and terms is not None:
                 from decouple.keeping import settle
 
                 settle(broker, queue, terms)
@@ -158,7 +158,7 @@ class SqliteEngine:
     # -- several operations --------------------------------------------------------------------------------------
 
     @contextmanager
-    def span(self) -> Iterator[None]:
+    def span(self) -> Generator[None]:
         """What this thread does within is one transaction."""
         gate = self.database.gate
         gate.enter_span()

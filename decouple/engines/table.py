@@ -308,7 +308,8 @@ class Table(Machine):
         books = self.database.one(BOOKS, (self.number,)) or [0] * len(COUNTED)
         last = self._last()
         state = dict(zip(COUNTED, books, strict=True))
-        here, received = {}, state["received"]
+        here: dict[int, int] = {}
+        received = state["received"]
         for place, messages, receives in self.database.sql(HERE, (self._moment(), self.number)).fetchall():
             here[place] = messages
             received += receives
