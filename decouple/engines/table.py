@@ -18,6 +18,7 @@ from decouple.core.records import Delivery, Past, Record
 from decouple.core.settings import Settings
 from decouple.engines.rows import COLUMNS, record_in
 from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, LINE, MASK, MOVED, WIDTH
+from decouple.large_bodies import Pointer, watch_from_now_on
 
 if TYPE_CHECKING:
     from decouple.engines.database import Database
@@ -163,7 +164,10 @@ class Table(Machine):
         return row
 
     def _record(self, row: Row) -> Record:
-        return record_in(row, row[0] & MASK, self.base, self._source, self.settings.large_bodies)
+        record = record_in(row, row[0] & MASK, self.base, self._source, self.settings.large_bodies)
+        if isinstance(record[0], Pointer):  # it may have come from another queue, and been sent by another process
+            watch_from_now_on(self.owner)
+        return record
 
     def record_of(self, seq: int) -> Record:
         """What there is of a message that is here."""
