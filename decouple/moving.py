@@ -47,7 +47,7 @@ def bring(queue: Queue[Any], pick: Callable[[int], Move | None]) -> Move | None:
         if move is None:
             return None
         if core.log:
-            queue._reporter.report()  # that it departs is told before anybody can tell that it arrived
+            queue._tell()  # that it departs is told before anybody can tell that it arrived
         if not move.arrived and move.refusal is None:
             try:
                 move.target.deliver(move)

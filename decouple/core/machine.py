@@ -238,7 +238,6 @@ class Machine(Due):
         """Nobody listens any more."""
         # commit
         self.listening = False
-        self.due = 0
         self._open()
 
     def listen(self) -> None:
