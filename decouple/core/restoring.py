@@ -6,7 +6,9 @@ due now, and happens as it would have: at its own instant, by the next operation
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from decouple.core.fifo import Fifo
@@ -36,8 +38,6 @@ class Standing(NamedTuple):
 
 def restore(machine: Machine, fresh: list[Record], others: Iterable[Standing], *, next_seq: int) -> None:
     """Fill a new machine: `fresh` are visible and were never received, in the order of sending. O(all * log others)."""
-    from itertools import count
-
     machine._shut()
     machine.seqs = count(next_seq)
     machine.next_seq = machine.seqs.__next__
@@ -51,10 +51,23 @@ def restore(machine: Machine, fresh: list[Record], others: Iterable[Standing], *
         lined = [*fresh, *(one.record for one in standing)]
         machine.touched.extend(sorted(lined, key=lambda record: record[2]))
         machine._tidy()
+        line_up(machine)
     else:
         machine.fresh.extend(fresh)
     machine.due = 0
     machine._open()
+
+
+def line_up(machine: Fifo) -> None:
+    """Let groups have their turns in the order in which their first messages became visible."""
+    turns: list[tuple[int, int, str]] = []
+    for name in machine.ring:
+        group = machine._group(name)
+        assert group is not None
+        seq = group.line[group.head]
+        since = machine.again[seq].due if seq in machine.again else machine.fresh[seq][1]
+        turns.append((since, seq, name))
+    machine.ring = deque(name for _, _, name in sorted(turns))
 
 
 def stand(machine: Machine, one: Standing) -> None:
