@@ -101,43 +101,48 @@ class JournalQueue(Queue[T]):
         return sent
 
     def _put(self, body: Any, delay: Any, attributes: Any, group: Any, identity: Any, system: Any) -> Sent:
-        core = self._core
         if (
             body.__class__ is str
             and body.isascii()
-            and 0 < len(body) <= core.longest
             and delay is None
             and attributes is None
             and group is None
             and identity is None
             and system is None
             and not (self.fifo or (RUNS and LINEAGE.get()))
+            and (sent := self._append(body)) is not None
         ):
-            files = self._files
-            with self._lock:  # numbers are given under it, so that `fresh` is in their order
-                seq, now = core.next_seq(), self._now()
-                payload = HEAD.pack(SENT, self._number, seq, now + core.epoch) + body.encode()
-                record = (body, now, seq)
-                if self._may_send() and write(files, payload):
-                    self._journal.live += len(body) + OVERHEAD
-                    core.fresh.append(record)  # commit
-                    return new_sent(Sent, core.stem, seq)
+            return sent
         return Queue.send(
             self, body, delay=delay, attributes=attributes, group=group, deduplication_id=identity, system=system
         )
 
-    def _may_send(self) -> bool:
-        """Under the lock: whether a plain send has nothing to do but to be written and appended."""
-        core = self._core
-        return not (
-            core.log
-            or core.parked
-            or core.held
-            or core.closed
-            or core.settings.delay
-            or self._reporter.observers
-            or self._files.full is not None
-        )
+    def _append(self, body: str) -> Sent | None:
+        """Send a text where there is nothing to do but to write it down and append it; None where there is more to it."""
+        core, files = self._core, self._files
+        text = body.encode()
+        if not 0 < len(text) <= core.longest:
+            return None
+        with self._lock:  # numbers are given under it, so that `fresh` is in their order
+            if core.log or core.parked or core.held or core.closed or core.settings.delay or self._reporter.observers:
+                return None
+            seq, now = core.next_seq(), self._now()
+            payload = HEAD.pack(SENT, self._number, seq, now + core.epoch) + text
+            frame = FRAME.pack(len(payload), crc32(payload, files.salt)) + payload
+            sent = Sent()
+            sent._stem = core.stem
+            sent._seq = seq
+            record = (body, now, seq)
+            at = files.at
+            end = at + len(frame)
+            if end > files.room or files.full is not None:
+                return None
+            # commit
+            files.mem[at:end] = frame
+            files.at = end
+            core.fresh += (record,)
+            self._journal.live += len(text) + OVERHEAD
+            return sent
 
     def _take_one(self) -> Any:
         """The next message, or None, where nothing is out of the ordinary; see Receiving."""
