@@ -117,8 +117,8 @@ def encode(queue: int, epoch: int, change: Change) -> bytes | None:
     details, seq = details_of(record), record[2]
     if cause == "sent" and change.until is None and len(record) == 3 and not isinstance(record[0], Pointer):
         return sent(queue, seq, change.at, record[0])
-    if cause == "sent" and change.until is None and len(record) == 5:
-        return fifo_sent(queue, seq, change.at, record[0], record[3], record[4])
+    if cause == "sent" and change.until is None and plain_fifo(record[0], details):
+        return fifo_sent(queue, seq, change.at, record[0], details.group or "", details.deduplication_id or "")
     terms: dict[str, Any] = {"seq": seq, "sent": record[1] + epoch, "at": change.at}
     if change.until is not None:
         terms |= {"place": "delayed", "until": change.until}
@@ -127,6 +127,12 @@ def encode(queue: int, epoch: int, change: Change) -> bytes | None:
     if cause == "moved in":
         terms |= {"count": change.receives, "from": [change.other, change.origin or change.id]}
     return message(queue, terms, record[0], details)
+
+
+def plain_fifo(text: str, details: Details) -> bool:
+    """Whether a message of a FIFO queue has nothing beside its body, group and deduplication id."""
+    alone = Details(group=details.group, deduplication_id=details.deduplication_id)
+    return details.group is not None and details.deduplication_id is not None and details == alone and text.__class__ is str
 
 
 def more_of(change: Change) -> Any:
