@@ -53,6 +53,8 @@ def bring(queue: Queue[Any], pick: Callable[[int], Move | None]) -> Move | None:
                 move.target.deliver(move)
             except DecoupleError as error:
                 move.refusal = error
+        if move.arrived and move.target._core.log:
+            move.target._tell()  # that it has arrived is told, or written down, before it is gone here
         with lock:
             now = queue._now()
             if move.arrived:
