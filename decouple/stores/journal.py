@@ -23,6 +23,7 @@ from decouple.core.fifo import Fifo
 from decouple.core.records import Delivery, Record, details_of
 from decouple.core.restoring import Standing, remember, restore
 from decouple.errors import ClockBehind
+from decouple.large_bodies import Pointer, watch
 from decouple.queue import Queue
 from decouple.receipts import new_stem
 from decouple.stores.log import Log
@@ -65,6 +66,7 @@ class Journal:
         self.unfilled: list[tuple[JournalQueue[Any], QueuePast]] = []
         self.complete = False  # whether the queues that were kept are there
         self.cleaner: object | None = None
+        self.slack = SLACK
         self.log = Log(path, durability=durability, segment_bytes=segment_bytes)
         try:
             self.shelf = JournalShelf(self.log)
@@ -148,6 +150,8 @@ class Journal:
         fresh.sort(key=lambda record: record[2])
         self.live += sum(len(record[0]) + OVERHEAD for record in fresh)
         self.live += sum(len(one.record[0]) + OVERHEAD for one in standing)
+        if any(isinstance(text, Pointer) for text in [record[0] for record in fresh] + [one.record[0] for one in standing]):
+            watch(queue)
         with queue._lock:
             restore(core, fresh, standing, next_seq=past.next)
             if isinstance(core, Fifo):
@@ -202,7 +206,7 @@ class Journal:
                     return
                 self.cleaner = me
             self.log.prepare()
-            while self.log.full is None and self.log.total_bytes > 2.2 * self.live + SLACK and self.clean():
+            while self.log.full is None and self.log.total_bytes > 2.2 * self.live + self.slack and self.clean():
                 pass
         finally:
             if self.cleaner is me:

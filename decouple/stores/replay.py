@@ -94,22 +94,31 @@ class Past:
 
     def __init__(self) -> None:
         self.queues: dict[int, QueuePast] = {}
-        self.moving: dict[tuple[str, str], tuple[QueuePast, int]] = {}
+        self.moving: dict[tuple[int, int], int] = {}  # queue and number of what leaves, and when, as turns of `turn`
+        self.arrived: dict[tuple[str, str], int] = {}  # from which queue, by which id there, and when
+        self.turn = 0
         self.last_at = 0
+
+    def of(self, number: int) -> QueuePast:
+        """The queue; its head may come later, where the one before it was cleaned away."""
+        queue = self.queues.get(number)
+        if queue is None:
+            queue = self.queues[number] = QueuePast(number)
+        return queue
 
     def apply(self, payload: bytes) -> bool:
         """Take one record; False for one of another kind. Raises ValueError, KeyError, struct.error for what is none."""
         kind = payload[0]
         if kind == SENT:
             _, number, seq, at = HEAD.unpack_from(payload)
-            queue = self.queues[number]
+            queue = self.of(number)
             queue.fresh[seq] = (str(payload[HEAD.size :], "utf-8"), at)
         elif kind == STEP:
             self.step(payload)
             return True
         elif kind == FIFO:
             _, number, seq, at, one, other = FIFO_HEAD.unpack_from(payload)
-            queue, start = self.queues[number], FIFO_HEAD.size
+            queue, start = self.of(number), FIFO_HEAD.size
             group = str(payload[start : start + one], "utf-8")
             identity = str(payload[start + one : start + one + other], "utf-8")
             queue.lined[seq] = (str(payload[start + one + other :], "utf-8"), at, group, identity)
@@ -130,7 +139,7 @@ class Past:
 
     def step(self, payload: bytes) -> None:
         _, number, seq, at, code, until, count = STEP_HEAD.unpack_from(payload)
-        queue = self.queues[number]
+        queue = self.of(number)
         self.last_at = max(self.last_at, at)
         if code >= GONE:
             if queue.held.pop(seq, None) is None and queue.fresh.pop(seq, None) is None:
@@ -146,9 +155,7 @@ class Past:
         if code == RECEIVED:
             held.at, held.first = at, held.first or at
         if code == MOVING:
-            held.place = "moving"
-            identity = held.details.id or f"{queue.stem}{seq:012x}"
-            self.moving[queue.name, identity] = (queue, seq)
+            self.leave(queue, seq, held)
         elif code in (RECEIVED, CHANGED) or (code == REFUSED and until > at):
             held.place, held.due = "leased", until
         elif code == DELAYED:
@@ -160,7 +167,7 @@ class Past:
         _, number, size = MESSAGE_HEAD.unpack_from(payload)
         start = MESSAGE_HEAD.size
         terms: dict[str, Any] = json.loads(payload[start : start + size])
-        queue, seq, details = self.queues[number], terms["seq"], details_of_terms(terms)
+        queue, seq, details = self.of(number), terms["seq"], details_of_terms(terms)
         text = text_from(str(payload[start + size :], "utf-8"), terms.get("large"))
         held = queue.held[seq] = Held(text, terms["sent"], details)
         for plain in (queue.fresh, queue.lined):
@@ -173,23 +180,23 @@ class Past:
         if details.deduplication_id and details.group is not None and "kept" not in terms:
             queue.seen.append((terms["at"], seq, details.group, details.deduplication_id))
         if held.place == "moving":
-            self.moving[queue.name, details.id or f"{queue.stem}{seq:012x}"] = (queue, seq)
+            self.leave(queue, seq, held)
         if "from" in terms:
-            self.arrive(*terms["from"])
+            self.turn += 1
+            self.arrived[tuple(terms["from"])] = self.turn
         queue.next = max(queue.next, seq + 1)
         self.last_at = max(self.last_at, terms["at"])
 
-    def arrive(self, source: str, identity: str) -> None:
-        """A message that was on its way is in its new queue, so it is gone from its old one."""
-        queue, seq = self.moving.pop((source, identity), (None, 0))
-        if queue is not None and (held := queue.held.get(seq)) is not None and held.place == "moving":
-            del queue.held[seq]
+    def leave(self, queue: QueuePast, seq: int, held: Held) -> None:
+        held.place = "moving"
+        self.turn += 1
+        self.moving[queue.number, seq] = self.turn
 
     def event(self, payload: bytes, kind: int) -> None:
         _, number = EVENT_HEAD.unpack_from(payload)
         given = json.loads(payload[EVENT_HEAD.size :])
         if kind == QUEUE:
-            queue = self.queues.setdefault(number, QueuePast(number))
+            queue = self.of(number)
             queue.name, queue.stem, queue.next = given["name"], given["stem"], max(queue.next, given["next"])
             queue.parked |= set(given.get("parked", ()))
             queue.seen += [tuple(one) for one in given.get("seen", ())]  # type: ignore[misc]
@@ -198,7 +205,7 @@ class Past:
         if what == "deleted":
             self.queues.pop(number, None)
             return
-        queue = self.queues[number]
+        queue = self.of(number)
         if what == "group parked":
             queue.parked.add(more[0])
         elif what == "group released":
@@ -207,9 +214,16 @@ class Past:
             queue.seen.clear()
 
     def settle(self) -> None:
-        """All is read: what was on its way and did not arrive is visible where it came from."""
-        for queue, seq in self.moving.values():
-            held = queue.held.get(seq)
-            if held is not None and held.place == "moving":
+        """All is read: what was on its way is gone if it has arrived since, else visible where it came from."""
+        for (number, seq), since in self.moving.items():
+            queue = self.queues.get(number)
+            held = None if queue is None else queue.held.get(seq)
+            if queue is None or held is None or held.place != "moving":
+                continue
+            identity = held.details.id or f"{queue.stem}{seq:012x}"
+            if self.arrived.get((queue.name, identity), 0) > since:
+                del queue.held[seq]
+            else:
                 held.place, held.due = "again", self.last_at
         self.moving.clear()
+        self.arrived.clear()
