@@ -7,33 +7,27 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from journalled import kill, opened
 
 from decouple import Broker, VirtualClock
-from decouple.stores.journal import Journal, open_journal
+from decouple.stores.journal import Journal
 from decouple.testing import behaviours_of_queues, behaviours_of_topics
 from decouple.testing.conformance.behaviour import Behaviour
 
 TRAITS = Journal.traits("process")
-SMALL = 64 << 10
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[[], Broker]:
     numbers = count()
-
-    def make() -> Broker:
-        clock = VirtualClock()
-        return Broker(open_journal(str(tmp_path / str(next(numbers))), clock, segment_bytes=SMALL), clock=clock)
-
-    return make
+    return lambda: opened(str(tmp_path / str(next(numbers))), VirtualClock())
 
 
 def reopen(broker: Broker) -> Broker:
-    """As after kill -9: nobody says goodbye, only the lock is gone."""
-    journal = broker._engine
-    assert isinstance(journal, Journal)
-    journal.log.close()
-    return Broker(open_journal(journal.log.path, broker.clock, segment_bytes=SMALL), clock=broker.clock)
+    """As after kill -9."""
+    clock = broker.clock
+    assert isinstance(clock, VirtualClock)
+    return opened(kill(broker), clock)
 
 
 @pytest.mark.parametrize("behaviour", behaviours_of_queues(TRAITS))

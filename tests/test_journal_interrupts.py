@@ -11,22 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from journalled import kill, opened
 from test_interrupts import OPERATIONS, Once, World, at_each_point, check_world, drained
 
 from decouple import Broker, VirtualClock
-from decouple.stores.journal import Journal, open_journal
-
-SMALL = 16 << 10
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         yield Path(name)
-
-
-def opened(path: str, clock: VirtualClock) -> Broker:
-    return Broker(open_journal(path, clock, segment_bytes=SMALL), clock=clock)
 
 
 def journalled(folder: Path) -> World:
@@ -49,11 +43,9 @@ def journalled(folder: Path) -> World:
 
 def killed(world: World) -> str:
     """End its process; the folder is left as it is."""
-    engine = world.queue._employer._engine
-    assert isinstance(engine, Journal)
-    engine.log.close()
-    world.clock._attached.clear()
-    return engine.log.path
+    broker = world.queue._employer
+    assert isinstance(broker, Broker)
+    return kill(broker)
 
 
 def check_after_kill(world: World, where: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from journalled import journal_of, kill, opened
 
 from decouple import Broker, Message, Queue, QueueStats, VirtualClock
-from decouple.stores.journal import Journal, open_journal
 
 OPS = st.lists(
     st.one_of(
@@ -90,7 +90,11 @@ class Program:
 
     def state(self) -> Any:
         return [
-            (self.told(queue.peek(100)), [self.same(queue.stats())], {k: v for k, v in queue.check().items() if k in HERE})
+            (
+                self.told(queue.peek(100)),
+                [self.same(queue.stats())],
+                {k: v for k, v in queue.check().items() if k in HERE},
+            )
             for queue in (self.queue, self.dead)
         ]
 
@@ -106,19 +110,15 @@ def both(fifo: bool, steps: list[tuple[str, int, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         clock = VirtualClock()
         memory = Program(Broker(clock=clock), fifo)
-        journal = Program(Broker(open_journal(folder, clock, segment_bytes=16 << 10), clock=clock), fifo)
+        journal = Program(opened(folder, clock, segment_bytes=16 << 10), fifo)
         for op, one, other in steps:
             if op == "advance":
                 clock.advance(one)
             elif op == "reopen":
-                engine = journal.broker._engine
-                assert isinstance(engine, Journal)
                 if one:
-                    engine.compact()
-                engine.log.close()
-                for queue in engine.queues.values():
-                    clock._attached = {key: one for key, one in clock._attached.items() if one() is not queue}
-                journal.start(Broker(open_journal(folder, clock, segment_bytes=16 << 10), clock=clock))
+                    journal_of(journal.broker).compact()
+                kill(journal.broker)
+                journal.start(opened(folder, clock, segment_bytes=16 << 10))
             else:
                 assert journal.do(op, one, other) == memory.do(op, one, other)
             assert journal.state() == memory.state()

@@ -31,7 +31,7 @@ class Standing(NamedTuple):
     record: Record
     place: str
     due: int
-    count: int
+    receives: int
     received_at: int
     first: int | None
 
@@ -74,7 +74,7 @@ def stand(machine: Machine, one: Standing) -> None:
     """Put one message into its place."""
     record, seq = one.record, one.record[2]
     retired = record[1] + machine.retention
-    past = (one.count - 1, one.first, one.place != "delayed")
+    past = (one.receives - 1, one.first, one.place != "delayed")
     if not isinstance(machine, Fifo) and group_of(record):
         machine._group()  # type: ignore[attr-defined]
     delivery = machine._new(record, one.received_at, one.due, past)

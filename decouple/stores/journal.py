@@ -133,9 +133,7 @@ class Journal:
         """Put back what the queue held."""
         core, epoch = queue._core, self.clock.epoch
         fresh: list[Record] = [(text, at - epoch, seq) for seq, (text, at) in past.fresh.items()]
-        fresh += [
-            (text, at - epoch, seq, group, identity) for seq, (text, at, group, identity) in past.lined.items()
-        ]
+        fresh += [(text, at - epoch, seq, group, identity) for seq, (text, at, group, identity) in past.lined.items()]
         standing: list[Standing] = []
         for seq, held in past.held.items():
             source = held.details.source
@@ -150,7 +148,9 @@ class Journal:
         fresh.sort(key=lambda record: record[2])
         self.live += sum(len(record[0]) + OVERHEAD for record in fresh)
         self.live += sum(len(one.record[0]) + OVERHEAD for one in standing)
-        if any(isinstance(text, Pointer) for text in [record[0] for record in fresh] + [one.record[0] for one in standing]):
+        if any(
+            isinstance(text, Pointer) for text in [record[0] for record in fresh] + [one.record[0] for one in standing]
+        ):
             watch(queue)
         with queue._lock:
             restore(core, fresh, standing, next_seq=past.next)

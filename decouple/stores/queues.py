@@ -26,7 +26,7 @@ from decouple.core.machine import Machine
 from decouple.core.records import NOTHING, Delivery, Details, Record, details_of
 from decouple.generic import Json, T
 from decouple.lineage import LINEAGE, RUNS
-from decouple.message import Entry, Message, Sent, new_sent
+from decouple.message import Entry, Message, Sent
 from decouple.queue import Queue
 from decouple.reporting import Reporter
 from decouple.stores.records import CODES, GONE, HEAD, SENT, STEP, STEP_HEAD, encode, event, sent, step
@@ -207,10 +207,13 @@ class JournalQueue(Queue[T]):
 
     def send_batch(self, entries: Iterable[T | Json | Entry]) -> list[Sent]:
         """Add any number of messages, all or none; written down, and in "disk" mode on the disk, when this returns."""
-        answers = super().send_batch(entries)
+        answers = self._put_all(entries)
         if self._disk:
             self._files.sync(self._files.position)
         return answers
+
+    def _put_all(self, entries: Iterable[T | Json | Entry]) -> list[Sent]:
+        return super().send_batch(entries)
 
     def _accept(self, entries: list[tuple[str, Details | None, int]], words: Mapping[str, Any] = NOTHING) -> list[int]:
         self._journal.check_room()
@@ -261,7 +264,11 @@ class JournalQueue(Queue[T]):
             if code >= GONE:
                 self._journal.live -= len(record[0]) + OVERHEAD
             elif delivery is not None and len(record) == 4 and record[3].failure is not None:
-                return (step(self._number, record[2], at + core.epoch, code, until_at(until, core.epoch), count, kept(record)),)
+                return (
+                    step(
+                        self._number, record[2], at + core.epoch, code, until_at(until, core.epoch), count, kept(record)
+                    ),
+                )
             return (step(self._number, record[2], at + core.epoch, code, until_at(until, core.epoch), count),)
         self._journal.live += len(record[0]) + OVERHEAD
         if cause == "sent" and "until" in more and more["until"] is None and len(record) == 3:
@@ -336,7 +343,7 @@ class AsyncJournalQueue(AsyncQueue[T]):
     async def send_batch(self, entries: Iterable[T | Json | Entry]) -> list[Sent]:
         """Add any number of messages, all or none; suspends only in "disk" mode. See Queue.send_batch."""
         queue = self._queue
-        answers = Queue.send_batch(queue, entries)
+        answers = queue._put_all(entries)
         if queue._disk:
             await queue._files.asynced(queue._files.position)
         return answers

@@ -85,7 +85,8 @@ def message(queue: int, terms: dict[str, Any], text: str, details: Details) -> b
     if details is not PLAIN:
         terms["details"] = details_to(details)
     if isinstance(text, Pointer):
-        terms["large"] = [text.bodies.store.folder, text.bodies.threshold, text.key, text.size]
+        store: Any = text.bodies.store  # a FolderStore: others are refused when a queue is declared
+        terms["large"] = [store.folder, text.bodies.threshold, text.key, text.size]
     written = json.dumps(terms, separators=(",", ":")).encode()
     return MESSAGE_HEAD.pack(MESSAGE, queue, len(written)) + written + text.encode()
 
@@ -132,7 +133,12 @@ def encode(queue: int, epoch: int, change: Change) -> bytes | None:
 def plain_fifo(text: str, details: Details) -> bool:
     """Whether a message of a FIFO queue has nothing beside its body, group and deduplication id."""
     alone = Details(group=details.group, deduplication_id=details.deduplication_id)
-    return details.group is not None and details.deduplication_id is not None and details == alone and text.__class__ is str
+    return (
+        details.group is not None
+        and details.deduplication_id is not None
+        and details == alone
+        and text.__class__ is str
+    )
 
 
 def more_of(change: Change) -> Any:

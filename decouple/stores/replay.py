@@ -171,7 +171,7 @@ class Past:
         text = text_from(str(payload[start + size :], "utf-8"), terms.get("large"))
         held = queue.held[seq] = Held(text, terms["sent"], details)
         for plain in (queue.fresh, queue.lined):
-            plain.pop(seq, None)  # type: ignore[attr-defined]
+            plain.pop(seq, None)
         held.place = terms.get("place", "fresh")
         held.at = terms.get("received", terms["at"])
         held.due = terms.get("until", terms["at"])
@@ -199,7 +199,7 @@ class Past:
             queue = self.of(number)
             queue.name, queue.stem, queue.next = given["name"], given["stem"], max(queue.next, given["next"])
             queue.parked |= set(given.get("parked", ()))
-            queue.seen += [tuple(one) for one in given.get("seen", ())]  # type: ignore[misc]
+            queue.seen += [tuple(one) for one in given.get("seen", ())]
             return
         what, *more = given
         if what == "deleted":
