@@ -214,6 +214,8 @@ FLOORS = {
     "core.restoring": 2.5,
     "stores.records": 3.2,
     "stores.replay": 3.3,
+    "stores.shelf_records": 0,
+    "stores.shelf": 2.6,
     "stores.queues": 4,
     "stores.journal": 4.5,
     "engines.sqlite": 4.5,

@@ -372,8 +372,7 @@ def test_a_full_disk_refuses_sends_and_lets_the_rest_go_on(folder: Folder, monke
     monkeypatch.setattr(os, "posix_fallocate", full)
     sent: list[str] = []
     with suppress(NotKept):
-        for _ in range(1_000):
-            sent.append(orders.send("x" * 1_000).id)
+        sent.extend(orders.send("x" * 1_000).id for _ in range(1_000))
 
     with pytest.raises(NotKept, match="the disk is full"):
         orders.send("one more")

@@ -206,7 +206,11 @@ class Journal:
                     return
                 self.cleaner = me
             self.log.prepare()
-            while self.log.full is None and self.log.total_bytes > 2.2 * self.live + self.slack and self.clean():
+            while (
+                self.log.full is None
+                and self.log.total_bytes > 2.2 * (self.live + self.shelf.live_bytes) + self.slack
+                and self.clean()
+            ):
                 pass
         finally:
             if self.cleaner is me:
