@@ -431,6 +431,13 @@ FLOORS = {
     "aws.scheduler.groups": 7.6,
     "aws": 7.9,
     "pytest_plugin": 8,
+    "worker": 7,
+    "worker.orders": 7,
+    "worker.finding": 7,
+    "worker.serving": 7.1,
+    "worker.child": 7.2,
+    "worker.supervisor": 7.3,
+    "worker.command": 7.4,
     "cli": 8,
 }
 THIRD_PARTY = {"attrs", "sortedcontainers", "typing_extensions"}
