@@ -1,4 +1,5 @@
-"""The command line: `decouple serve`, an endpoint that speaks AWS, and `decouple worker`, processes that work a broker's queues.
+"""The command line: `decouple serve`, an endpoint that speaks AWS, `decouple worker`, processes that work a broker's queues,
+and `decouple copy` from engine to engine.
 
 Errors of the one who types are a sentence: exit code 2 for what was asked wrongly, 1 for what could not be done.
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
+from decouple.copying import command as copying
 from decouple.errors import InvalidDescription, NotInstalled
 from decouple.worker import command as worker
 
@@ -75,6 +77,7 @@ def parser_of() -> argparse.ArgumentParser:
     )
     serve.add_argument("--log-level", choices=LEVELS, default="warning", help="(%(default)s)")
     worker.add_to(commands)
+    copying.add_to(commands)
     return parser
 
 
