@@ -11,7 +11,10 @@ from surviving.facts import Fact, Plan, read_facts, write_facts
 from surviving.ledger import judge, story
 
 PLAN = Plan(
-    dead={"work": "dead", "orders.fifo": "dead.fifo"}, topics={"news": ["copies-a", "copies-b"]}, max_receives=3
+    dead={"work": "dead", "orders.fifo": "dead.fifo"},
+    onward={"work": "next"},
+    topics={"news": ["copies-a", "copies-b"]},
+    max_receives=3,
 )
 MS = 1_000_000
 LEASE = 1000
@@ -48,6 +51,9 @@ class Tale:
 
     def reject(self, tag: str, queue: str = "work", **how: Any) -> None:
         self.call("reject", queue, [[tag, f"id-{tag}", 1]], **how)
+
+    def move(self, tag: str, **how: Any) -> None:
+        self.call("move", "work", [[tag, f"id-{tag}", 1]], "next", **how)
 
     def keep(self, tag: str, ms: int, queue: str = "work", **how: Any) -> None:
         self.call("keep", queue, [[tag, f"id-{tag}", 1]], ms * MS, **how)
@@ -227,6 +233,49 @@ def test_a_delete_after_the_last_lease_may_come_too_late(tale):
     tale.handle("a", queue="dead", count=4)
 
     assert tale.laws() == []
+
+
+# -- what is handed on is in one place -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["did", "open", "broke"])
+def test_a_message_handed_on_is_the_next_queues_and_its_count_starts_anew(tale, how):
+    tale.send("a")
+    tale.receive("a")
+    tale.move("a", how=how)
+    tale.handle("a", queue="next")
+
+    assert tale.laws() == []
+
+
+def test_a_message_whose_move_was_answered_comes_from_its_queue_no_more(tale):
+    tale.send("a")
+    tale.receive("a")
+    tale.move("a")
+    tale.later()
+    tale.handle("a", count=2)
+
+    assert tale.laws() == ["resurrected"]
+
+
+@pytest.mark.parametrize("how", ["did", "open"])
+def test_a_message_that_left_its_queue_and_arrived_nowhere_is_lost(tale, how):
+    tale.send("a")
+    tale.receive("a")
+    tale.move("a", how=how)
+
+    assert tale.laws() == ["lost"]
+
+
+def test_a_message_handed_on_that_is_in_its_queue_still_is_condemned(tale):
+    tale.send("a")
+    tale.receive("a")
+    tale.move("a", how="open")
+    tale.receive("a", queue="next")
+    tale.later()
+    tale.handle("a", count=2)
+
+    assert tale.laws() == ["back"]
 
 
 # -- time ----------------------------------------------------------------------------------------------------------

@@ -113,6 +113,8 @@ def ends_the_delays(core: Any, load: Load) -> bool:
     early = [one for one in core.delayed.values() if one.due - load.clock.now() > 50_000_000]
     for delivery in early:
         core.show(load.clock.now(), delivery, "delay ended")
+        core.again.move_to_end(delivery.record[2], last=False)
+        delivery.due = 0  # before all that are fresh
     return bool(early)
 
 
@@ -190,12 +192,13 @@ def test_a_defect_is_condemned(defect: Defect, queue: str, law: str):
     load = Load(7)
     load.turns(300)
 
+    occasions = 0
     for _ in range(500):
         load.turns(1)
-        if defect(load.broker.queues[queue]._core, load):
+        occasions += defect(load.broker.queues[queue]._core, load)
+        if occasions == 5:
             break
-    else:
-        pytest.fail("there was no occasion for the defect")
-    load.turns(300)
+    load.turns(150)
 
+    assert occasions
     assert law in load.laws()

@@ -8,6 +8,7 @@ CLOCK_MONOTONIC, which all processes of a machine share. What follows depends on
     delete    queue, [[tag, id, count], ...]
     keep      queue, [[tag, id, count]], ns     a nack or extend: invisible for so long from now
     reject    queue, [[tag, id, count]]
+    move      queue, [[tag, id, count]], the queue it goes to
     did       the answer                        the call came back
     refused   the error's name, its text        the call came back: it was not done
     broke     the error's name, its text        the call was interrupted: done or not
@@ -15,7 +16,8 @@ CLOCK_MONOTONIC, which all processes of a machine share. What follows depends on
     gone      process                           it has ended, in whatever way
     left      {queue: messages}                 what is there at the very end
 
-A tag is a message's body, and no two messages have the same: a tag in one queue is one message, however often it is sent.
+A tag is a message's body, and no two messages have the same: a tag in one queue is one message, however often it is sent, and
+stays it as a dead letter, and in the queue that it is handed on to.
 A kill tears at most the last line of a file, so a last line without its end is nobody's fact.
 """
 
@@ -28,24 +30,26 @@ from typing import Any, NamedTuple
 Fact = list[Any]
 Note = Callable[..., None]
 
-CALLS = ("send", "receive", "delete", "keep", "reject")
+CALLS = ("send", "receive", "delete", "keep", "reject", "move")
 
 
 class Plan(NamedTuple):
     """What the queues of a run are to each other."""
 
     dead: dict[str, str]  # the dead-letter queue of each queue that has one
+    onward: dict[str, str]  # the queue that messages of a queue are handed on to
     topics: dict[str, list[str]]  # the queues behind each topic
     max_receives: int
 
     def home(self, queue: str) -> str:
-        """The queue whose messages these are: of a dead letter the one it came from."""
-        return next((name for name, dead in self.dead.items() if dead == queue), queue)
+        """The queue whose messages these are: of a dead letter, or what was handed on, the one it came from."""
+        ways = [*self.dead.items(), *self.onward.items()]
+        return next((name for name, other in ways if other == queue), queue)
 
     def queues(self) -> list[str]:
-        """All of them, dead-letter queues last."""
+        """All of them, in the order of the ways of messages."""
         behind = [queue for queues in self.topics.values() for queue in queues]
-        return [*dict.fromkeys([*self.dead, *behind, *self.dead.values()])]
+        return [*dict.fromkeys([*self.dead, *behind, *self.onward.values(), *self.dead.values()])]
 
 
 def write_facts(path: Path) -> Note:

@@ -1,15 +1,16 @@
 """The ledger: facts in, verdicts out. Pure, so what it can see is tested without a process.
 
-A message is a tag in its home queue; its dead letter is the same message. A call that never came back was done or not: both
-are right, and nothing is held against it. Every law speaks only of what is certain whatever happened in between: a
-delivery was made somewhere between the instants at which its receive was called and came back; a lease holds at least
-from when the receive came back until its time counted from the call is over, or until anybody called to settle the message.
+A message is a tag in its home queue; it is the same as a dead letter, and where it was handed on to. A call that never came
+back was done or not: both are right, and nothing is held against it. Every law speaks only of what is certain whatever
+happened in between: a delivery was made somewhere between the instants at which its receive was called and came back; a
+lease holds at least from when the receive came back until its time counted from the call is over, or until anybody called
+to settle the message.
 
     invented     it was delivered, and nobody sent it; or the send was refused
     doubled      one message has two ids
     lost         a send was answered, nobody called to delete it, and it is in no queue at the end
-    resurrected  it was delivered by a receive that was called after its delete had come back
-    back         it was delivered from its queue after it had been a dead letter
+    resurrected  it was delivered by a receive that was called after its delete, or move, had come back
+    back         it was delivered from its queue after it had been delivered as a dead letter, or where it was handed on to
     early        it was delivered before its delay was over
     twice        it was delivered while somebody had it
     count        its receive count is no higher than one before, or higher than there were receives
@@ -230,23 +231,23 @@ class Book:
                 yield "early", f"it was delivered {(soonest - one.ended) / 1e6:.0f} ms before its delay was over"
 
     def _after_the_end(self, message: Message) -> Iterator[tuple[str, str]]:
-        dead = self.plan.dead.get(message.home)
-        for call in message.settled_by("delete"):
+        for call in message.settled_by("delete", "move"):
             if call.how != "did":
                 continue
             queue = call.args[0]
             for one in message.deliveries:
-                if one.began > call.ended and (one.queue == queue or self._in_time(message, call)):
+                again = one.queue == queue or (call.kind == "delete" and self._in_time(message, call))
+                if one.began > call.ended and again:
                     yield (
                         "resurrected",
-                        f"{ms(one.began - call.ended)} after its delete it was delivered from {one.queue!r}",
+                        f"{ms(one.began - call.ended)} after its {call.kind} it was delivered from {one.queue!r}",
                     )
-        first_dead = min((one.ended for one in message.deliveries if one.queue == dead), default=FOREVER)
+        away = min((one.ended for one in message.deliveries if one.queue != message.home), default=FOREVER)
         for one in message.deliveries:
-            if one.queue == message.home and one.began > first_dead:
+            if one.queue == message.home and one.began > away:
                 yield (
                     "back",
-                    f"{ms(one.began - first_dead)} after it was a dead letter it was delivered from {one.queue!r}",
+                    f"{ms(one.began - away)} after it was delivered elsewhere it was delivered from {one.queue!r}",
                 )
 
     def _in_time(self, message: Message, delete: Call) -> bool:
@@ -284,18 +285,23 @@ class Book:
                     )
 
     def _counts(self, message: Message) -> Iterator[tuple[str, str]]:
+        onward = self.plan.onward.get(message.home)  # where counts start anew
+        for there in (False, True):
+            yield from self._counted(message, [one for one in message.deliveries if (one.queue == onward) is there])
+
+    def _counted(self, message: Message, deliveries: list[Delivery]) -> Iterator[tuple[str, str]]:
         highest: list[tuple[int, int]] = []  # (ended, the highest count until then)
-        for one in message.deliveries:  # in the order of their ends
+        for one in deliveries:  # in the order of their ends
             at = bisect_left(highest, (one.began, 0))
             before = highest[at - 1][1] if at else 0
             if one.count <= before:
                 yield "count", f"a receive counts {one.count} when one before it counted {before}"
-            possible = sum(other.began < one.ended for other in message.deliveries)
+            possible = sum(other.began < one.ended for other in deliveries)
             possible += self._unanswered(message, one.ended)
             if one.count > possible:
                 yield "count", f"a receive counts {one.count} when there were at most {possible}"
             highest.append((one.ended, max(one.count, highest[-1][1] if highest else 0)))
-        for count, times in Counter(one.count for one in message.deliveries).items():
+        for count, times in Counter(one.count for one in deliveries).items():
             if times > 1:
                 yield "count", f"{times} receives count {count}"
 
@@ -363,7 +369,8 @@ class Book:
         if any(one.queue != message.home for one in message.deliveries):
             return last
         return min(
-            (call.began for call in message.settled_by("delete", "reject") if call.ended > last), default=FOREVER
+            (call.began for call in message.settled_by("delete", "reject", "move") if call.ended > last),
+            default=FOREVER,
         )
 
     # -- all of it ---------------------------------------------------------------------------------------------
@@ -381,6 +388,9 @@ class Book:
             "deliveries again": sum(one.count > 1 for message in messages for one in message.deliveries),
             "deletes answered": sum(
                 any(call.how == "did" for call in message.settled_by("delete")) for message in messages
+            ),
+            "moves answered": sum(
+                any(call.how == "did" for call in message.settled_by("move")) for message in messages
             ),
             "dead letters": sum(any(one.queue in dead for one in message.deliveries) for message in messages),
         }

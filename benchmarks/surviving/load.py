@@ -1,8 +1,8 @@
 """The load: threads that send, receive and settle at full speed, and say every fact of it.
 
 Everything a queue does is in it: single sends and batches, delays, a topic with two queues, groups with ids sent twice on
-purpose; messages are deleted one by one and in batches, given back, kept longer, rejected, and left until their lease
-ends; some tags end in "!": those fail always and become dead letters.
+purpose; messages are deleted one by one and in batches, given back, kept longer, rejected, handed on to another queue, and
+left until their lease ends; some tags end in "!": those fail always and become dead letters.
 """
 
 import itertools
@@ -21,6 +21,7 @@ from surviving.facts import Fact, Note, Plan
 MS = 1_000_000
 PLAN = Plan(
     dead={"work": "work-dead", "orders.fifo": "orders-dead.fifo"},
+    onward={"work": "shipping"},
     topics={"news": ["copies-a", "copies-b"]},
     max_receives=3,
 )
@@ -38,6 +39,8 @@ def declare(broker: Broker, lease: float) -> None:
     for name, dead in PLAN.dead.items():
         target = broker.queue(dead, visibility_timeout=lease)
         broker.queue(name, visibility_timeout=lease, dead_letter=target, max_receives=PLAN.max_receives)
+    for name in PLAN.onward.values():
+        broker.queue(name, visibility_timeout=lease)
     for name, queues in PLAN.topics.items():
         topic = broker.topic(name)
         for queue in queues:
@@ -119,7 +122,9 @@ class Worker:
                 (self.send, self.send, self.send_many, self.publish, self.send_in_order, self.send_in_order)
             )()
         else:
-            self.consume(self.chance.choice(("work", "work", "orders.fifo", "orders.fifo", "copies-a", "copies-b")))
+            self.consume(
+                self.chance.choice(("work", "work", "orders.fifo", "orders.fifo", "copies-a", "copies-b", "shipping"))
+            )
 
     # -- sending -----------------------------------------------------------------------------------------------
 
@@ -209,21 +214,24 @@ class Worker:
         if message.body.endswith("!"):
             if fate < 0.7:
                 call("keep", *handle, 0, do=message.nack)
-        elif fate < 0.55 or message.receive_count > 1:
+        elif fate < 0.5 or message.receive_count > 1:
             call("delete", *handle, do=message.ack)
             self.backlog.add(-1)
-        elif fate < 0.85:
+        elif fate < 0.8:
             call("delete", *handle, do=lambda: owner.delete(message))
             self.backlog.add(-1)
-        elif fate < 0.9:
+        elif fate < 0.85:
             call("keep", *handle, 0, do=message.nack)
-        elif fate < 0.93:
+        elif fate < 0.88:
             call("keep", *handle, 50 * MS, do=lambda: message.nack(0.05))
-        elif fate < 0.95:
+        elif fate < 0.9:
             longer = 2 * self.lease
             call("keep", *handle, longer, do=lambda: message.extend(longer / 1e9))
-        elif fate < 0.97 and owner.name in PLAN.dead:
+        elif fate < 0.92 and owner.name in PLAN.dead:
             call("reject", *handle, do=lambda: message.reject("not wanted"))
+        elif fate < 0.95 and owner.name in PLAN.onward:
+            onward = PLAN.onward[owner.name]
+            call("move", *handle, onward, do=lambda: message.move(self.broker.queues[onward]))
 
     # -- the end -----------------------------------------------------------------------------------------------
 
