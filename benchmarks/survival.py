@@ -63,6 +63,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--signal", choices=SIGNALS, default="KILL")
     parser.add_argument("--segment-kib", type=int, help="of a journal: small segments, so that many are cleaned")
     parser.add_argument("--trouble", choices=TROUBLES, help="what else goes wrong in each process")
+    parser.add_argument("--handlers", action="store_true", help="topics push and functions are sent events, too")
     parser.add_argument("--all", action="store_true", help="the runs of survival.txt")
     parser.add_argument("--save", action="store_true", help="write benchmarks/survival.txt")
     return parser.parse_args()
@@ -78,6 +79,7 @@ def one_run(given: argparse.Namespace) -> Terms:
         processes=given.processes,
         threads=given.threads,
         signals=(SIGNALS[given.signal],),
+        handlers=given.handlers,
         trouble=None if given.trouble is None else TROUBLES[given.trouble],
     )
 

@@ -14,6 +14,7 @@ PLAN = Plan(
     dead={"work": "dead", "orders.fifo": "dead.fifo"},
     onward={"work": "next"},
     topics={"news": ["copies-a", "copies-b"]},
+    handled={"alerts": "alerted"},
     max_receives=3,
 )
 MS = 1_000_000
@@ -187,6 +188,17 @@ def test_a_duplicate_answered_with_another_id_is_doubled(tale):
     tale.handle("a", queue="orders.fifo")
 
     assert tale.laws() == ["doubled"]
+
+
+def test_what_handlers_are_to_run_is_run_at_least_once(tale):
+    for tag in ("a", "b", "c"):
+        tale.send(tag, queue="alerts")
+    for tag in ("a", "b", "b", "d"):
+        tale.facts.append([tale.now * MS, "1.0", next(tale.numbers), "ran", ["alerted", tag]])
+
+    verdicts = judge(tale.facts, PLAN).verdicts
+
+    assert {(verdict.law, verdict.tag) for verdict in verdicts} == {("lost", "c"), ("invented", "d")}
 
 
 # -- what is deleted is gone ---------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from decouple import Broker
 from surviving.facts import Fact, write_facts
-from surviving.load import Teller, declare, work
+from surviving.load import Backlog, Teller, Worker, declare, employ, work
 
 INTERRUPTED = 130
 OPENING, WORKING = b"o", b"w"
@@ -34,6 +34,7 @@ class Part(NamedTuple):
     threads: int
     before: list[Fact]  # what the process before it said
     trouble: Callable[[Broker], object] | None  # what else happens in it
+    handlers: bool
 
 
 def start(part: Part, live: Callable[[Part, Teller, int], None]) -> tuple[int, int]:
@@ -67,14 +68,21 @@ def run(part: Part, live: Callable[[Part, Teller, int], None], pipe: int) -> int
     return 0
 
 
+def prepare(part: Part, broker: Broker, teller: Teller) -> None:
+    """Declare all there is, and see that the books balance as they were found."""
+    declare(broker, part.lease)
+    if part.handlers:
+        employ(broker, Teller(f"{teller.who}.h", teller.note))
+    broker.check()
+
+
 def load(part: Part, teller: Teller, pipe: int) -> None:
     """Work at full speed until a signal comes."""
     os.write(pipe, OPENING)
     broker = part.make()
     try:
         with broker:
-            declare(broker, part.lease)
-            broker.check()
+            prepare(part, broker, teller)
             if part.trouble is not None:
                 part.trouble(broker)
             os.write(pipe, WORKING)
@@ -96,12 +104,9 @@ def load(part: Part, teller: Teller, pipe: int) -> None:
 
 def drain(part: Part, teller: Teller, pipe: int) -> None:
     """Take out all there is, and prove that the books balance."""
-    from surviving.load import Backlog, Worker
-
     os.write(pipe, OPENING)
     with part.make() as broker:
-        declare(broker, part.lease)
-        broker.check()
+        prepare(part, broker, teller)
         os.write(pipe, WORKING)
         worker = Worker(broker, teller, part.seed, str(part.slot), part.lease, Backlog())
         worker.send_again(part.before)

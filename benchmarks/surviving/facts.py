@@ -9,6 +9,7 @@ CLOCK_MONOTONIC, which all processes of a machine share. What follows depends on
     keep      queue, [[tag, id, count]], ns     a nack or extend: invisible for so long from now
     reject    queue, [[tag, id, count]]
     move      queue, [[tag, id, count]], the queue it goes to
+    ran       queue, tag                        a handler has it: no call, and at least once for each send
     did       the answer                        the call came back
     refused   the error's name, its text        the call came back: it was not done
     broke     the error's name, its text        the call was interrupted: done or not
@@ -39,6 +40,9 @@ class Plan(NamedTuple):
     dead: dict[str, str]  # the dead-letter queue of each queue that has one
     onward: dict[str, str]  # the queue that messages of a queue are handed on to
     topics: dict[str, list[str]]  # the queues behind each topic
+    handled: dict[
+        str, str
+    ]  # what handlers run that is sent to a topic or function, as if it were in a queue of this name
     max_receives: int
 
     def home(self, queue: str) -> str:

@@ -73,7 +73,7 @@ class Delivery(NamedTuple):
 class Message:
     """All that the facts say of one message."""
 
-    __slots__ = ("deliveries", "group", "home", "sends", "settles", "tag")
+    __slots__ = ("deliveries", "group", "home", "runs", "sends", "settles", "tag")
 
     def __init__(self, home: str, tag: str) -> None:
         self.home = home
@@ -82,6 +82,7 @@ class Message:
         self.sends: list[tuple[Call, int, str | None]] = []  # with the delay, and the id where it is known
         self.deliveries: list[Delivery] = []
         self.settles: list[Call] = []
+        self.runs = 0  # of a handler
 
     def settled_by(self, *kinds: str) -> list[Call]:
         return [call for call in self.settles if call.kind in kinds and call.may_be_done]
@@ -149,6 +150,8 @@ class Book:
                 call.ended, call.how, call.answer = at, kind, fact[4]
             elif kind == "gone":
                 gone[str(fact[4])] = at
+            elif kind == "ran":
+                self._message(*fact[4]).runs += 1
             elif kind == "wrong":
                 self.said.append(Verdict("wrong", "", "", f"{who}: {fact[4]}"))
             elif kind == "left":
@@ -174,7 +177,7 @@ class Book:
 
     def _enter_send(self, call: Call) -> None:
         where, items = call.args
-        topic = self.plan.topics.get(where)
+        topic = [self.plan.handled[where]] if where in self.plan.handled else self.plan.topics.get(where)
         for place, (tag, group, _, delay) in enumerate(items):
             for home in [where] if topic is None else topic:
                 message = self._message(home, tag)
@@ -216,8 +219,12 @@ class Book:
     def _existence(self, message: Message) -> Iterator[tuple[str, str]]:
         sends, deliveries = [send for send in message.sends if send[0].may_be_done], message.deliveries
         if not sends:
-            if deliveries:
+            if deliveries or message.runs:
                 yield "invented", "it was delivered, and no send of it was accepted"
+            return
+        if message.home in self.plan.handled.values():
+            if message.accepted and not message.runs:
+                yield "lost", "its send was answered, and no handler ever had it"
             return
         ids = {known for _, _, known in sends if known is not None} | {one.id for one in deliveries}
         if len(ids) > 1:
@@ -394,6 +401,8 @@ class Book:
             ),
             "dead letters": sum(any(one.queue in dead for one in message.deliveries) for message in messages),
         }
+        figures["runs of handlers"] = sum(message.runs for message in messages)
+        figures["calls refused"] = sum(call.how == "refused" for call in self.calls)
         laws = Counter(verdict.law for verdict in verdicts)
         return figures | {law: laws[law] for law in LAWS}
 

@@ -23,11 +23,30 @@ PLAN = Plan(
     dead={"work": "work-dead", "orders.fifo": "orders-dead.fifo"},
     onward={"work": "shipping"},
     topics={"news": ["copies-a", "copies-b"]},
+    handled={"alerts": "alerted", "resize": "resized"},
     max_receives=3,
 )
 REFUSALS = (NotKept, QueueClosed, TopicClosed, NotInFlight, ReceiptExpired)
 GROUPS = 3  # of each sender
 MOST = 300  # so many messages may wait before senders pause
+
+
+RUNS: list["Teller"] = []  # who says what the handlers of this process do
+
+
+def alerted(notification: Any) -> None:
+    RUNS[-1].say("ran", ["alerted", notification.body])
+
+
+def resized(event: Any, context: object) -> None:
+    RUNS[-1].say("ran", ["resized", event["tag"]])
+
+
+def employ(broker: Broker, teller: "Teller") -> None:
+    """The handlers of PLAN."""
+    RUNS.append(teller)
+    broker.topic("alerts").subscribe(alerted)
+    broker.function(resized, name="resize")
 
 
 class Closed(Exception):
@@ -92,7 +111,7 @@ class Teller:
 
 def told(kind: str, answer: Any) -> Any:
     if kind == "send":
-        return [sent.id for sent in answer]
+        return [sent.id for sent in answer] if isinstance(answer, list) else None
     return handles(answer) if kind == "receive" else None
 
 
@@ -114,13 +133,14 @@ class Worker:
         self.backlog = backlog
         self.tags = itertools.count(1)
         self.sent: list[list[Any]] = []  # the last ones that were sent in order
+        self.ways = [self.send, self.send, self.send_many, self.publish, self.send_in_order, self.send_in_order]
+        if "resize" in broker.functions:
+            self.ways += [self.alert, self.invoke]
 
     def step(self) -> None:
         """Send something, or receive something and settle it."""
         if self.backlog.waiting < MOST and self.chance.random() < 0.5:
-            self.chance.choice(
-                (self.send, self.send, self.send_many, self.publish, self.send_in_order, self.send_in_order)
-            )()
+            self.chance.choice(self.ways)()
         else:
             self.consume(
                 self.chance.choice(("work", "work", "orders.fifo", "orders.fifo", "copies-a", "copies-b", "shipping"))
@@ -163,6 +183,14 @@ class Worker:
             bodies = [item[0] for item in items]
             self.teller.call("send", "news", items, do=lambda: topic.publish_batch(bodies), unsure=True)
         self.backlog.add(2 * len(items))
+
+    def alert(self) -> None:
+        tag, topic = self.tag(), self.broker.topics["alerts"]
+        self.teller.call("send", "alerts", [[tag, None, None, 0]], do=lambda: [topic.publish(tag)], unsure=True)
+
+    def invoke(self) -> None:
+        tag, function = self.tag(), self.broker.functions["resize"]
+        self.teller.call("send", "resize", [[tag, None, None, 0]], do=lambda: function.send({"tag": tag}), unsure=True)
 
     def send_in_order(self) -> None:
         if self.sent and self.chance.random() < 0.1:
@@ -242,6 +270,8 @@ class Worker:
         while (left := {queue.name: held(queue) for queue in queues if held(queue)}) and self.teller.instant() < end:
             if not sum([self.empty(self.broker.queues[name]) for name in left]):
                 look(0.02)
+        while not self.broker.idle and self.teller.instant() < end:
+            look(0.02)
         self.teller.say("left", left)
 
     def empty(self, queue: Queue[Any]) -> int:

@@ -33,6 +33,7 @@ class Terms(NamedTuple):
     early: float = 0.25  # so many of the kills come in the first 50 ms, while the process is opening
     between: tuple[float, float] = (0.05, 0.5)  # the others come so many seconds after it began to work
     trouble: Callable[[Broker], object] | None = None
+    handlers: bool = False  # whether topics push and functions are sent events, too
 
 
 class Process:
@@ -131,6 +132,7 @@ class Run:
             threads=terms.threads,
             before=[] if before is None or not before.exists() else list(read_facts([before])),
             trouble=terms.trouble,
+            handlers=terms.handlers,
         )
 
     def _start(self, slot: int) -> None:
