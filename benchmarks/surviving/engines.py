@@ -1,6 +1,8 @@
 """How the brokers of a run are opened, and what else can go wrong in their processes."""
 
+import errno
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,13 +43,13 @@ def small(segment_bytes: int) -> Make:
 
 
 def full(broker: Broker) -> None:
-    """From now on the disk is full at every other attempt to make a file larger."""
-    allocate, count = os.posix_fallocate, iter(range(1 << 30))
+    """From now on the disk is full for every other tenth of a second: no file can be made larger then."""
+    allocate = os.posix_fallocate
 
-    def refuse(*args: Any) -> None:
-        if next(count) % 2:
-            raise OSError(28, "No space left on device")
-        allocate(*args)
+    def refuse(file: int, offset: int, length: int) -> None:
+        if time.monotonic_ns() // 100_000_000 % 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        allocate(file, offset, length)
 
     os.posix_fallocate = refuse
 
