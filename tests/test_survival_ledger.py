@@ -465,6 +465,49 @@ def test_a_dead_letter_that_is_nowhere_is_lost(tale):
     assert tale.laws() == ["lost"]
 
 
+# -- letters that are sent back ------------------------------------------------------------------------------------
+
+
+def sent_back(tale: Tale, **how: Any) -> None:
+    tale.send("a")
+    tale.receive("a")
+    tale.reject("a")
+    tale.call("redrive", "dead", **how)
+
+
+@pytest.mark.parametrize("how", ["did", "open"])
+def test_a_letter_that_was_sent_back_is_a_new_message(tale, how):
+    sent_back(tale, how=how)
+    tale.receive("a", id="another")
+    tale.call("delete", "work", [["a", "another", 1]])
+
+    assert tale.laws() == []
+
+
+def test_a_letter_that_was_sent_back_and_is_nowhere_is_lost(tale):
+    sent_back(tale)
+
+    assert tale.laws() == ["lost"]
+
+
+def test_a_letter_that_was_sent_back_twice_at_a_time_is_doubled(tale):
+    sent_back(tale)
+    for identity in ("another", "one more"):
+        tale.receive("a", id=identity)
+        tale.call("delete", "work", [["a", identity, 1]])
+
+    assert tale.laws() == ["doubled"]
+
+
+def test_a_letter_that_was_sent_back_and_is_still_dead_is_condemned(tale):
+    sent_back(tale)
+    tale.receive("a", id="another")
+    tale.call("delete", "work", [["a", "another", 1]])
+    tale.handle("a", queue="dead", count=2)
+
+    assert tale.laws() == ["back"]
+
+
 # -- order ---------------------------------------------------------------------------------------------------------
 
 

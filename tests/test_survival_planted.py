@@ -61,7 +61,7 @@ class Load:
 def test_without_a_defect_the_ledger_has_nothing_to_say(seed):
     load = Load(seed)
 
-    load.turns(800)
+    load.turns(500)
 
     assert load.laws() == set()
     load.broker.check()
@@ -190,7 +190,7 @@ Defect = Callable[[Any, Load], bool]
 )
 def test_a_defect_is_condemned(defect: Defect, queue: str, law: str):
     load = Load(7)
-    load.turns(300)
+    load.turns(200)
 
     occasions = 0
     for _ in range(500):
@@ -198,7 +198,7 @@ def test_a_defect_is_condemned(defect: Defect, queue: str, law: str):
         occasions += defect(load.broker.queues[queue]._core, load)
         if occasions == 5:
             break
-    load.turns(150)
+    load.turns(120)
 
     assert occasions
     assert law in load.laws()

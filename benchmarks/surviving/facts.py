@@ -10,6 +10,7 @@ CLOCK_MONOTONIC, which all processes of a machine share. What follows depends on
     reject    queue, [[tag, id, count]]
     move      queue, [[tag, id, count]], the queue it goes to
     ran       queue, tag                        a handler has it: no call, and at least once for each send
+    redrive   a dead-letter queue               its letters go back where they came from, as new messages
     did       the answer                        the call came back
     refused   the error's name, its text        the call came back: it was not done
     broke     the error's name, its text        the call was interrupted: done or not
@@ -31,7 +32,7 @@ from typing import Any, NamedTuple
 Fact = list[Any]
 Note = Callable[..., None]
 
-CALLS = ("send", "receive", "delete", "keep", "reject", "move")
+CALLS = ("send", "receive", "delete", "keep", "reject", "move", "redrive")
 
 
 class Plan(NamedTuple):

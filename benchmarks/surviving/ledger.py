@@ -23,7 +23,7 @@ to settle the message.
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from surviving.facts import CALLS, Fact, Plan
@@ -131,6 +131,7 @@ class Book:
         self._read(facts)
         # by home, when the receives that may have counted began, and when they ended
         self.unanswered: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+        self.redrives: dict[str, list[int]] = defaultdict(list)  # by home, when letters were sent back there
         for call in self.calls:
             self._enter(call)
         for began, ended in self.unanswered.values():
@@ -170,6 +171,9 @@ class Book:
             self._enter_send(call)
         elif call.kind == "receive":
             self._enter_receive(call)
+        elif call.kind == "redrive":
+            if call.may_be_done:
+                self.redrives[self.home[call.args[0]]].append(call.began)
         else:
             home = self.home[call.args[0]]
             for tag, _, _ in call.args[1]:
@@ -207,14 +211,31 @@ class Book:
 
     def verdicts_on(self, message: Message) -> list[Verdict]:
         message.deliveries.sort(key=lambda one: one.ended)
-        found = [
-            *self._existence(message),
-            *self._after_the_end(message),
-            *self._leases(message),
-            *self._counts(message),
-            *self._dead(message),
-        ]
+        lives = self._lives(message)
+        found = [*self._existence(message), *self._at_a_time(lives)]
+        for life in lives:
+            found += [*self._after_the_end(life), *self._leases(life), *self._counts(life), *self._dead(life)]
         return [Verdict(law, message.home, message.tag, sentence) for law, sentence in found]
+
+    def _lives(self, message: Message) -> list[Message]:
+        """A letter that is sent back is a new message, with an id of its own: each by itself, in the order of time."""
+        if message.home not in self.redrives:
+            return [message]
+        lives: dict[str, Message] = {}
+        for one in message.deliveries:
+            life = lives.setdefault(one.id, Message(message.home, message.tag))
+            life.sends = message.sends
+            life.deliveries.append(one)
+        for call in message.settles:
+            handle = next(handle for handle in call.args[1] if handle[0] == message.tag)
+            lives[handle[1]].settles.append(call)
+        return list(lives.values())
+
+    def _at_a_time(self, lives: list[Message]) -> Iterator[tuple[str, str]]:
+        for before, after in pairwise(lives):
+            began = after.deliveries[0].ended
+            if any(one.began > began for one in before.deliveries):
+                yield "back", f"it was delivered as {before.deliveries[0].id} after it was sent back with another id"
 
     def _existence(self, message: Message) -> Iterator[tuple[str, str]]:
         sends, deliveries = [send for send in message.sends if send[0].may_be_done], message.deliveries
@@ -227,7 +248,7 @@ class Book:
                 yield "lost", "its send was answered, and no handler ever had it"
             return
         ids = {known for _, _, known in sends if known is not None} | {one.id for one in deliveries}
-        if len(ids) > 1:
+        if len(ids) > 1 + len(self.redrives.get(message.home, ())):
             yield "doubled", f"it has {len(ids)} ids: {', '.join(sorted(ids))}"
         ways_out = ("delete",) if message.home in self.plan.dead else ("delete", "reject")
         if message.accepted and not message.settled_by(*ways_out):

@@ -1,8 +1,8 @@
 """The load: threads that send, receive and settle at full speed, and say every fact of it.
 
 Everything a queue does is in it: single sends and batches, delays, a topic with two queues, groups with ids sent twice on
-purpose; messages are deleted one by one and in batches, given back, kept longer, rejected, handed on to another queue, and
-left until their lease ends; some tags end in "!": those fail always and become dead letters.
+purpose; messages are deleted one by one and in batches, given back, kept longer, rejected, handed on to another queue,
+redriven, and left until their lease ends; some tags end in "!": those fail always and become dead letters.
 """
 
 import itertools
@@ -15,18 +15,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from decouple import Broker, Entry, Message, Queue
-from decouple.errors import NotInFlight, NotKept, QueueClosed, ReceiptExpired, TopicClosed
+from decouple.errors import MoveTaskRunning, NotInFlight, NotKept, QueueClosed, ReceiptExpired, TopicClosed
 from surviving.facts import Fact, Note, Plan
 
 MS = 1_000_000
 PLAN = Plan(
-    dead={"work": "work-dead", "orders.fifo": "orders-dead.fifo"},
+    dead={"work": "work-dead", "orders.fifo": "orders-dead.fifo", "redo": "redo-dead"},
     onward={"work": "shipping"},
     topics={"news": ["copies-a", "copies-b"]},
     handled={"alerts": "alerted", "resize": "resized"},
     max_receives=3,
 )
-REFUSALS = (NotKept, QueueClosed, TopicClosed, NotInFlight, ReceiptExpired)
+REFUSALS = (NotKept, QueueClosed, TopicClosed, NotInFlight, ReceiptExpired, MoveTaskRunning)
 GROUPS = 3  # of each sender
 MOST = 300  # so many messages may wait before senders pause
 
@@ -134,6 +134,7 @@ class Worker:
         self.tags = itertools.count(1)
         self.sent: list[list[Any]] = []  # the last ones that were sent in order
         self.ways = [self.send, self.send, self.send_many, self.publish, self.send_in_order, self.send_in_order]
+        self.ways += [self.send_to_redo, self.redrive]
         if "resize" in broker.functions:
             self.ways += [self.alert, self.invoke]
 
@@ -143,7 +144,9 @@ class Worker:
             self.chance.choice(self.ways)()
         else:
             self.consume(
-                self.chance.choice(("work", "work", "orders.fifo", "orders.fifo", "copies-a", "copies-b", "shipping"))
+                self.chance.choice(
+                    ("work", "work", "orders.fifo", "orders.fifo", "copies-a", "copies-b", "shipping", "redo")
+                )
             )
 
     # -- sending -----------------------------------------------------------------------------------------------
@@ -183,6 +186,14 @@ class Worker:
             bodies = [item[0] for item in items]
             self.teller.call("send", "news", items, do=lambda: topic.publish_batch(bodies), unsure=True)
         self.backlog.add(2 * len(items))
+
+    def send_to_redo(self) -> None:
+        self.send_batch("redo", [[self.tag(), None, None, 0] for _ in range(8)])
+
+    def redrive(self) -> None:
+        if self.chance.random() < 0.3:
+            dead, rate = self.broker.queues["redo-dead"], self.chance.choice((None, 500))
+            self.teller.call("redrive", dead.name, do=lambda: dead.redrive(max_per_second=rate))
 
     def alert(self) -> None:
         tag, topic = self.tag(), self.broker.topics["alerts"]
@@ -239,7 +250,9 @@ class Worker:
         owner, fate = message.owner, self.chance.random()
         handle = [owner.name, handles([message])]
         call = self.teller.call
-        if message.body.endswith("!"):
+        if owner.name == "redo" and fate < 0.4:
+            call("reject", *handle, do=lambda: message.reject("later"))
+        elif message.body.endswith("!"):
             if fate < 0.7:
                 call("keep", *handle, 0, do=message.nack)
         elif fate < 0.5 or message.receive_count > 1:
@@ -304,7 +317,7 @@ def work(
     broker: Broker, note: Note, *, who: str, slot: str, seed: int, lease: float, threads: int, before: list[Fact]
 ) -> None:
     """Work in this thread and others until the broker is closed, or the process ends."""
-    waiting = sum(held(broker.queues[name]) for name in ("work", "orders.fifo", "copies-a", "copies-b"))
+    waiting = sum(held(queue) for queue in broker.queues.values())
     backlog = Backlog(waiting)
 
     def worker(number: int) -> Worker:
