@@ -46,18 +46,27 @@ KINDS = frozenset((SENT, FIFO, MESSAGE, EVENT, QUEUE))
 
 
 def open_journal(
-    path: str, clock: Clock, durability: Literal["process", "disk"] = "process", segment_bytes: int = SEGMENT
+    path: str,
+    clock: Clock,
+    durability: Literal["process", "disk"] = "process",
+    segment_bytes: int = SEGMENT,
+    slack_bytes: int = SLACK,
 ) -> Engine:
-    """The journal in a folder, which is made if there is none. Raises StorageError and its kinds, ValueError."""
+    """The journal in a folder, which is made if there is none. Raises StorageError and its kinds, ValueError.
+
+    slack_bytes: so much beyond 2.2 times what is live is let be before segments are cleaned.
+    """
     if durability not in ("process", "disk"):
         raise ValueError(f"durability must be 'process' or 'disk', not {durability!r}")
-    return Journal(path, clock, durability, segment_bytes)
+    return Journal(path, clock, durability, segment_bytes, slack_bytes)
 
 
 class Journal:
     """The journal of one broker."""
 
-    def __init__(self, path: str, clock: Clock, durability: Literal["process", "disk"], segment_bytes: int) -> None:
+    def __init__(
+        self, path: str, clock: Clock, durability: Literal["process", "disk"], segment_bytes: int, slack_bytes: int
+    ) -> None:
         self.clock = clock
         self.durability = durability
         self.capabilities = self.traits(durability)
@@ -66,7 +75,7 @@ class Journal:
         self.unfilled: list[tuple[JournalQueue[Any], QueuePast]] = []
         self.complete = False  # whether the queues that were kept are there
         self.cleaner: object | None = None
-        self.slack = SLACK
+        self.slack = slack_bytes
         self.log = Log(path, durability=durability, segment_bytes=segment_bytes)
         try:
             self.shelf = JournalShelf(self.log)
