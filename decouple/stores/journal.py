@@ -11,8 +11,9 @@ forgotten before what it deletes.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from decouple.capabilities import MEMORY, Capabilities
@@ -79,7 +80,8 @@ class Journal:
         self.log = Log(path, durability=durability, segment_bytes=segment_bytes)
         try:
             self.shelf = JournalShelf(self.log)
-            self.past = self.read()
+            with no_collections():  # a million of records that stay: each collection would look at all of them
+                self.past = self.read()
         except BaseException:
             self.log.close()
             raise
@@ -91,7 +93,7 @@ class Journal:
 
     def read(self) -> dict[str, QueuePast]:
         """What the journal has of each queue, by name. Raises ClockBehind."""
-        past, shelf = Past(), self.shelf
+        past, shelf = Past(self.clock.epoch), self.shelf
         for segment, payload in self.log.replay():
             if not past.apply(payload):
                 shelf.apply(segment, payload)
@@ -141,7 +143,7 @@ class Journal:
     def fill(self, queue: JournalQueue[Any], past: QueuePast) -> None:
         """Put back what the queue held."""
         core, epoch = queue._core, self.clock.epoch
-        fresh: list[Record] = [(text, at - epoch, seq) for seq, (text, at) in past.fresh.items()]
+        fresh: list[Record] = list(past.fresh.values())
         fresh += [(text, at - epoch, seq, group, identity) for seq, (text, at, group, identity) in past.lined.items()]
         standing: list[Standing] = []
         for seq, held in past.held.items():
@@ -307,6 +309,18 @@ class Journal:
         for queue in list(self.queues.values()):
             queue._follow_up()
         self.log.close()
+
+
+@contextmanager
+def no_collections() -> Iterator[None]:
+    """Let the garbage collector wait."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 class Contents:
