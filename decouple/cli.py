@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
 from decouple.copying import command as copying
-from decouple.errors import InvalidDescription, NotInstalled
+from decouple.errors import InvalidDescription, NotInstalled, StorageError
 from decouple.worker import command as worker
 
 if TYPE_CHECKING:
@@ -58,6 +58,12 @@ def parser_of() -> argparse.ArgumentParser:
     serve.add_argument("--account", type=named(check_account), default=ACCOUNT, help="whose, likewise (%(default)s)")
     serve.add_argument(
         "--config", type=Path, metavar="FILE", help="queues and topics: broker.describe() as JSON or TOML"
+    )
+    serve.add_argument(
+        "--store",
+        default="memory://",
+        metavar="URL",
+        help="where the queues and topics of --account and --region live: file:///folder or sqlite:///file.db outlive it",
     )
     serve.add_argument("--virtual-clock", action="store_true", help="time stands until POST /_decouple/clock moves it")
     serve.add_argument(
@@ -169,9 +175,13 @@ def endpoint_of(
             faults=faults,
             seed=asked.seed,
             record=asked.record,
+            store=asked.store,
         )
-    except ValueError as error:  # faults that this clock cannot have
+        world.broker()  # opens the store now, and not at the first request
+    except ValueError as error:  # faults that this clock cannot have, a url that is none
         fail(2, str(error))
+    except StorageError as error:
+        fail(1, str(error))
     hosts = LOCAL_NAMES if asked.host in (None, *LOCAL_NAMES) else None
     try:
         return Endpoint(world, verify=secrets, hosts=hosts, declare=declared if description else None)
