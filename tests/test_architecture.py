@@ -208,6 +208,8 @@ FLOORS = {
     "stores.opening": 1.5,
     "stores.appending": 2,
     "stores.log": 2.5,
+    "stores.shelf_records": 0,
+    "stores.shelf": 2.6,
     "engines": 0,
     "keeping": 2.9,
     "founding": 2.95,
