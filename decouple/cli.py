@@ -1,4 +1,4 @@
-"""The command line: `decouple serve`, an endpoint that speaks AWS.
+"""The command line: `decouple serve`, an endpoint that speaks AWS, and `decouple journal`, tools for what is kept.
 
 Errors of the one who types are a sentence: exit code 2 for what was asked wrongly, 1 for what could not be done.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
 from decouple.errors import InvalidDescription, NotInstalled
+from decouple.journal_command import add_journal, run_journal
 
 if TYPE_CHECKING:
     from decouple.aws.endpoint import Endpoint
@@ -32,10 +33,12 @@ def main(given: Sequence[str] | None = None) -> None:
     """Run the command that these arguments name, by default those of the process. Raises SystemExit."""
     parser = parser_of()
     asked = parser.parse_args(given)
-    if asked.command != "serve":
+    if asked.command == "journal":
+        run_journal(asked)
+    elif asked.command == "serve":
+        serve(parser, asked)
+    else:
         parser.print_help()
-        return
-    serve(parser, asked)
 
 
 def parser_of() -> argparse.ArgumentParser:
@@ -68,6 +71,7 @@ def parser_of() -> argparse.ArgumentParser:
         "--record", type=count_of, default=0, metavar="N", help="keep the newest N changes, for /_decouple/messages"
     )
     serve.add_argument("--log-level", choices=LEVELS, default="warning", help="(%(default)s)")
+    add_journal(commands)
     return parser
 
 
