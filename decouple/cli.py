@@ -1,5 +1,6 @@
 """The command line: `decouple serve`, an endpoint that speaks AWS, `decouple worker`, processes that work a broker's queues,
 and `decouple copy` from engine to engine.
+"""The command line: `decouple serve`, an endpoint that speaks AWS, and `decouple journal`, tools for what is kept.
 
 Errors of the one who types are a sentence: exit code 2 for what was asked wrongly, 1 for what could not be done.
 """
@@ -18,6 +19,8 @@ from decouple.arns import ACCOUNT, REGION, check_account, check_region
 from decouple.copying import command as copying
 from decouple.errors import InvalidDescription, NotInstalled, StorageError
 from decouple.worker import command as worker
+from decouple.errors import InvalidDescription, NotInstalled
+from decouple.journal_command import add_journal, run_journal
 
 if TYPE_CHECKING:
     from decouple.aws.endpoint import Endpoint
@@ -41,9 +44,12 @@ def main(given: Sequence[str] | None = None) -> None:
             fail(code, sentence)
         raise SystemExit(code)
     if asked.command != "serve":
+    if asked.command == "journal":
+        run_journal(asked)
+    elif asked.command == "serve":
+        serve(parser, asked)
+    else:
         parser.print_help()
-        return
-    serve(parser, asked)
 
 
 def parser_of() -> argparse.ArgumentParser:
@@ -84,6 +90,7 @@ def parser_of() -> argparse.ArgumentParser:
     serve.add_argument("--log-level", choices=LEVELS, default="warning", help="(%(default)s)")
     worker.add_to(commands)
     copying.add_to(commands)
+    add_journal(commands)
     return parser
 
 

@@ -209,6 +209,9 @@ FLOORS = {
     "stores.opening": 1.5,
     "stores.appending": 2,
     "stores.log": 2.5,
+    "stores.shelf_records": 0,
+    "stores.shelf": 2.6,
+    "stores.tools": 2.7,
     "engines": 0,
     "keeping": 2.9,
     "founding": 2.95,
@@ -457,6 +460,7 @@ FLOORS = {
     "worker.child": 7.2,
     "worker.supervisor": 7.3,
     "worker.command": 7.4,
+    "journal_command": 7.9,
     "cli": 8,
 }
 THIRD_PARTY = {"attrs", "sortedcontainers", "typing_extensions"}
