@@ -55,6 +55,7 @@ class Declaring:
     _faults: Injection | None
     _engine: Engine
     _queues: dict[str, Queue[Any]]
+    _looked: int = -1  # at which revision of a shelf that others change, too
     _restored: set[str]  # the names of queues that were there before this process, and not declared in it yet
     _topics: dict[str, Topic]
     _functions: dict[str, Function]
@@ -93,7 +94,18 @@ class Declaring:
     @property
     def queues(self) -> Mapping[str, Queue[Any]]:
         """The declared queues by name, read-only."""
+        self._look()
         return MappingProxyType(self._queues)
+
+    def _look(self) -> None:
+        """Where other processes declare and delete queues, too: have those that are there now."""
+        shelf = self._engine.shelf
+        if shelf is not None and shelf.shared and (revision := shelf.revision) != self._looked:
+            from decouple.keeping import catch_up  # here, because in memory nobody else declares anything
+
+            with self._lock:
+                self._looked = revision
+                catch_up(cast("Any", self))
 
     def queue(
         self,
@@ -109,6 +121,7 @@ class Declaring:
         Settings as in Queue. Works before the broker is started. Raises InvalidName, ValueError, TypeError.
         """
         check_queue_name(name, fifo)
+        self._look()
         with self._lock:
             if self._closed:
                 raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
