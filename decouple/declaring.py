@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack, cast, overload
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from decouple.engine import Engine
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
+    from decouple.keeping_topics import KeptTopics
     from decouple.limits import Limit
     from decouple.notification import Notification
     from decouple.post import Post
     from decouple.runner import Runner
     from decouple.schedules import Schedule
+    from decouple.shelves import Shelf
     from decouple.staff import Staff
     from decouple.testing.faults import Injection
     from decouple.topic import Topic
@@ -60,7 +62,8 @@ class Declaring:
     _functions: dict[str, Function]
     _schedules: dict[str, Schedule]
     _limit: Limit | None
-    _numbers: itertools.count[int]
+    _kept_topics: KeptTopics | None = None  # on an engine with a shelf
+    _numbers: Iterator[int]
     _schedule_numbers: itertools.count[int]
     _staff: Staff | None
     _started: bool
@@ -152,6 +155,8 @@ class Declaring:
     @property
     def topics(self) -> Mapping[str, Topic]:
         """The declared topics by name, read-only."""
+        if self._kept_topics is not None:
+            self._kept_topics.look()
         return MappingProxyType(self._topics)
 
     def topic(self, name: str, *, fifo: bool | None = None, **settings: Unpack[GivenTopicSettings]) -> Topic:
@@ -160,23 +165,25 @@ class Declaring:
         Settings as in Topic. Works before the broker is started. Raises InvalidName, ValueError, TypeError.
         """
         # Here, and so in other places below, because programs with queues alone need none of it.
-        from decouple.topic import Topic
         from decouple.topic_settings import check_topic_name, read_topic_settings, shown_topic_setting
 
         check_topic_name(name, fifo)
+        kept = self._keep_topics()
         with self._lock:
             if self._closed:
                 raise DecoupleError(f"the broker is closed: declare topic {name!r} before, or with another broker")
             topic = self._topics.get(name)
             if topic is None:
-                topic = Topic(name, fifo=fifo, clock=self.clock, **settings)
-                self._settle_in(topic)
-                topic._employ(self._employed(), self._numbers, self._observers)
-                topic._write_as(self._links, self._sign)
-                self._topics[name] = topic
-                return topic
+                made = self._make_topic(name, fifo, **settings)
+                if kept is None or kept.enter(made):
+                    self._topics[name] = made
+                    return made
+        if topic is None:  # another process was first
+            return self.topic(name, fifo=fifo, **settings)
         if fifo is not None and fifo != topic.fifo:
             raise TopicExists(name, setting="fifo", current=topic.fifo, asked=fifo)
+        if kept is not None and kept.anew(topic, settings):
+            return topic
         asked = read_topic_settings(topic, settings)
         for setting in settings:
             current, wanted = getattr(topic._settings, setting), getattr(asked, setting)
@@ -184,6 +191,42 @@ class Declaring:
                 now, then = (shown_topic_setting(setting, one) for one in (current, wanted))
                 raise TopicExists(name, setting=setting, current=now, asked=then)
         return topic
+
+    def _make_topic(self, name: str, fifo: bool | None, **settings: Any) -> Topic:
+        """Under the lock: a topic that knows its broker."""
+        from decouple.topic import Topic
+
+        topic = Topic(name, fifo=fifo, clock=self.clock, **settings)
+        self._settle_in(topic)
+        topic._employ(self._employed(), self._numbers, self._observers)
+        topic._write_as(self._links, self._sign)
+        return topic
+
+    def _keep_topics(self) -> KeptTopics | None:
+        """What keeps topics where they outlive the process, having looked what other processes declared."""
+        shelf = self._engine.shelf
+        if shelf is None:
+            return None
+        from decouple.keeping_topics import KeptTopics
+
+        with self._lock:
+            if self._kept_topics is None:
+                self._kept_topics = KeptTopics(self, shelf)
+                if self._started and self._staff is not None:
+                    self._kept_topics.begin(self._staff.runner)
+        self._kept_topics.look()
+        return self._kept_topics
+
+    def _restore(self, shelf: Shelf) -> None:
+        """Declare what was there before this process."""
+        from decouple.keeping import restore  # here, because in memory nothing is kept
+        from decouple.keeping_numbers import Numbers
+
+        restore(self)
+        if not shelf.shared:
+            self._numbers = Numbers(shelf)
+        if shelf.items("topic"):
+            self._keep_topics()
 
     @property
     def functions(self) -> Mapping[str, Function]:
@@ -234,7 +277,11 @@ class Declaring:
                 suffer(made, self._faults)
                 made._employ(self._employed().runner, self._limit, self._observers)
                 self._functions[made.name] = made
-                return made
+                function = made
+        if function is made:
+            if self._kept_topics is not None:
+                self._kept_topics.declared(made)
+            return made
         if function.handler is not handler:
             raise FunctionExists(made.name, setting="handler", current=function.handler, asked=handler)
         for setting in settings:
@@ -377,6 +424,8 @@ class Declaring:
         topic.close()
         for subscription in topic.subscriptions:
             subscription.cancel()
+        if self._kept_topics is not None:
+            self._kept_topics.forget(topic)
 
     def _delete_queue(self, queue: Queue[Any]) -> None:
         with self._lock:

@@ -98,7 +98,15 @@ class Subscription:
         self._failed = self._dead_lettered = self._dropped = 0
 
     def __repr__(self) -> str:
-        return f"<Subscription of {self.name} to {self.topic.name!r}: {self.state}>"
+        waits = "" if self.attached else ", waiting for its handler"
+        return f"<Subscription of {self.name} to {self.topic.name!r}: {self.state}{waits}>"
+
+    @property
+    def attached(self) -> bool:
+        """Whether what it delivers to is there. A handler of an earlier process is not, until it is subscribed again in
+        this one, or a function until it is declared: what is published for it meanwhile is kept.
+        """
+        return self.line is None or not self.line.held
 
     @property
     def filter(self) -> Filter | None:
