@@ -177,8 +177,7 @@ class Broker(Declaring, Observing):
             runner.start()
         else:
             runner.start_tasks(self._loop)
-        if self._kept_topics is not None:
-            self._kept_topics.begin(runner)
+        self._look_after(runner)
 
     def close(self, timeout: Seconds | None = None) -> list[str]:
         """End: work under way may finish, up to `timeout` seconds; the descriptions of what did not. Twice is no error.
@@ -261,8 +260,8 @@ class Broker(Declaring, Observing):
         """
         with self._lock:
             runner = self._employed().runner
-        if self._kept_topics is not None:
-            self._kept_topics.gather(working=True)
+        if (kept := self._see_topics()) is not None:
+            kept.gather(working=True)
         return runner.run_until_idle(budget=budget, errors=errors)
 
     @property

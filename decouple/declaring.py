@@ -155,8 +155,7 @@ class Declaring:
     @property
     def topics(self) -> Mapping[str, Topic]:
         """The declared topics by name, read-only."""
-        if self._kept_topics is not None:
-            self._kept_topics.look()
+        self._see_topics()
         return MappingProxyType(self._topics)
 
     def topic(self, name: str, *, fifo: bool | None = None, **settings: Unpack[GivenTopicSettings]) -> Topic:
@@ -204,18 +203,34 @@ class Declaring:
 
     def _keep_topics(self) -> KeptTopics | None:
         """What keeps topics where they outlive the process, having looked what other processes declared."""
-        shelf = self._engine.shelf
-        if shelf is None:
+        if self._engine.shelf is None:
             return None
-        from decouple.keeping_topics import KeptTopics
-
         with self._lock:
-            if self._kept_topics is None:
-                self._kept_topics = KeptTopics(self, shelf)
-                if self._started and self._staff is not None:
-                    self._kept_topics.begin(self._staff.runner)
-        self._kept_topics.look()
+            kept = self._kept_here(self._engine.shelf)
+            if self._started and self._staff is not None:
+                kept.begin(self._staff.runner)
+        kept.look()
+        return kept
+
+    def _kept_here(self, shelf: Shelf) -> KeptTopics:
+        """Under the lock."""
+        if self._kept_topics is None:
+            from decouple.keeping_topics import KeptTopics
+
+            self._kept_topics = KeptTopics(self, shelf)
         return self._kept_topics
+
+    def _see_topics(self) -> KeptTopics | None:
+        """The same where there are topics, or may be of other processes."""
+        shelf = self._engine.shelf
+        there = shelf is not None and (shelf.shared or self._kept_topics is not None)
+        return self._keep_topics() if there else None
+
+    def _look_after(self, runner: Runner) -> None:
+        """Under the lock: the workers begin, also with what other processes leave behind."""
+        shelf = self._engine.shelf
+        if shelf is not None and shelf.shared:
+            self._kept_here(shelf).begin(runner)
 
     def _restore(self, shelf: Shelf) -> None:
         """Declare what was there before this process."""

@@ -94,8 +94,8 @@ class KeptTopics:
 
     def _load(self, then: list[Callable[[], object]]) -> None:
         topics, rows, tokens = (self.shelf.items(kind) for kind in ("topic", "subscription", "token"))
-        queues = {row["target"].get("queue") for row in rows.values()} - {None}
-        if not queues <= self.broker._queues.keys():
+        queues = {name for row in rows.values() for name in (row["target"].get("queue"), row["terms"]["dead_letter"])}
+        if not queues - {None} <= self.broker._queues.keys():
             with self.broker._lock:
                 restore(self.broker)
         for name, row in topics.items():
