@@ -22,6 +22,7 @@ from decouple.errors import (
 )
 from decouple.generic import T
 from decouple.mishaps.injecting import suffer
+from decouple.outliving import Outliving
 from decouple.queue import Queue
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.tags import Tags, check_tags
@@ -32,13 +33,11 @@ if TYPE_CHECKING:
     from decouple.engine import Engine
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
-    from decouple.keeping_topics import KeptTopics
     from decouple.limits import Limit
     from decouple.notification import Notification
     from decouple.post import Post
     from decouple.runner import Runner
     from decouple.schedules import Schedule
-    from decouple.shelves import Shelf
     from decouple.staff import Staff
     from decouple.testing.faults import Injection
     from decouple.topic import Topic
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Declaring"]
 
 
-class Declaring:
+class Declaring(Outliving):
     """The state of a broker; Broker fills it."""
 
     clock: Clock
@@ -62,7 +61,6 @@ class Declaring:
     _functions: dict[str, Function]
     _schedules: dict[str, Schedule]
     _limit: Limit | None
-    _kept_topics: KeptTopics | None = None  # on an engine with a shelf
     _numbers: Iterator[int]
     _schedule_numbers: itertools.count[int]
     _staff: Staff | None
@@ -117,8 +115,9 @@ class Declaring:
                 raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
             queue = self._queues.get(name)
             if queue is None:
-                queue = self._queues[name] = self._make_queue(name, fifo=fifo, body=body, tags=tags, **settings)
+                queue = self._make_queue(name, fifo=fifo, body=body, tags=tags, **settings)
                 queue._keep()
+                self._queues[name] = queue
                 return queue
             restored = name in self._restored
             self._restored.discard(name)
@@ -190,58 +189,6 @@ class Declaring:
                 now, then = (shown_topic_setting(setting, one) for one in (current, wanted))
                 raise TopicExists(name, setting=setting, current=now, asked=then)
         return topic
-
-    def _make_topic(self, name: str, fifo: bool | None, **settings: Any) -> Topic:
-        """Under the lock: a topic that knows its broker."""
-        from decouple.topic import Topic
-
-        topic = Topic(name, fifo=fifo, clock=self.clock, **settings)
-        self._settle_in(topic)
-        topic._employ(self._employed(), self._numbers, self._observers)
-        topic._write_as(self._links, self._sign)
-        return topic
-
-    def _keep_topics(self) -> KeptTopics | None:
-        """What keeps topics where they outlive the process, having looked what other processes declared."""
-        if self._engine.shelf is None:
-            return None
-        with self._lock:
-            kept = self._kept_here(self._engine.shelf)
-            if self._started and self._staff is not None:
-                kept.begin(self._staff.runner)
-        kept.look()
-        return kept
-
-    def _kept_here(self, shelf: Shelf) -> KeptTopics:
-        """Under the lock."""
-        if self._kept_topics is None:
-            from decouple.keeping_topics import KeptTopics
-
-            self._kept_topics = KeptTopics(self, shelf)
-        return self._kept_topics
-
-    def _see_topics(self) -> KeptTopics | None:
-        """The same where there are topics, or may be of other processes."""
-        shelf = self._engine.shelf
-        there = shelf is not None and (shelf.shared or self._kept_topics is not None)
-        return self._keep_topics() if there else None
-
-    def _look_after(self, runner: Runner) -> None:
-        """Under the lock: the workers begin, also with what other processes leave behind."""
-        shelf = self._engine.shelf
-        if shelf is not None and shelf.shared:
-            self._kept_here(shelf).begin(runner)
-
-    def _restore(self, shelf: Shelf) -> None:
-        """Declare what was there before this process."""
-        from decouple.keeping import restore  # here, because in memory nothing is kept
-        from decouple.keeping_numbers import Numbers
-
-        restore(self)
-        if not shelf.shared:
-            self._numbers = Numbers(shelf)
-        if shelf.items("topic"):
-            self._keep_topics()
 
     @property
     def functions(self) -> Mapping[str, Function]:

@@ -25,7 +25,7 @@ from decouple.subscription import Terms
 from decouple.terms import is_target
 
 if TYPE_CHECKING:
-    from decouple.declaring import Declaring
+    from decouple.outliving import Outliving
     from decouple.subscription import Subscription
     from decouple.targets import Target
     from decouple.topic import Topic
@@ -36,7 +36,7 @@ __all__ = ["finding", "identity_of", "sink_from", "target_row", "terms_from", "t
 # -- targets ---------------------------------------------------------------------------------------------------------
 
 
-def target_row(target: Any, sink: Any, broker: Declaring) -> dict[str, Any]:
+def target_row(target: Any, sink: Any, broker: Outliving) -> dict[str, Any]:
     """What is delivered to. Raises ValueError for a queue that the next process could not find."""
     if isinstance(sink, Waited):
         return dict(sink.data)
@@ -71,7 +71,7 @@ def endpoint_row(sink: Any) -> dict[str, Any]:
     return {"push": sink.endpoint} if isinstance(sink, Push) else {}
 
 
-def code_row(target: Any, sink: Target, broker: Declaring) -> dict[str, Any]:
+def code_row(target: Any, sink: Target, broker: Outliving) -> dict[str, Any]:
     """A handler, by the name under which the next process subscribes it."""
     if isinstance(target, Function):
         return {"function": target.name}
@@ -82,7 +82,7 @@ def code_row(target: Any, sink: Target, broker: Declaring) -> dict[str, Any]:
     return {"handler": word_of(target), "name": name if isinstance(name, str) else None}
 
 
-def own(arn: str, broker: Declaring) -> bool:
+def own(arn: str, broker: Outliving) -> bool:
     return arn.split(":")[3:5] == [broker.region, broker.account]
 
 
@@ -93,7 +93,7 @@ def identity_of(row: Mapping[str, Any]) -> str:
     return f"{kind} {row[kind]}{f' {more}' if more else ''}"
 
 
-def sink_from(row: Mapping[str, Any], kept: Mapping[str, Any], broker: Declaring) -> tuple[Any, Any]:
+def sink_from(row: Mapping[str, Any], kept: Mapping[str, Any], broker: Outliving) -> tuple[Any, Any]:
     """The target, and what is delivered to. kept: of a handler that is not there, what else is known."""
     found: Any
     if "queue" in row:
@@ -116,7 +116,7 @@ def sink_from(row: Mapping[str, Any], kept: Mapping[str, Any], broker: Declaring
     return found, found
 
 
-def finding(broker: Declaring, name: str) -> Callable[[], Sending[Any]]:
+def finding(broker: Outliving, name: str) -> Callable[[], Sending[Any]]:
     """How a queue that is not there now is looked up when there is something for it."""
 
     def find() -> Sending[Any]:
@@ -147,7 +147,7 @@ def terms_row(subscription: Subscription) -> dict[str, Any]:
     }
 
 
-def terms_from(row: Mapping[str, Any], sink: Any, topic: Topic, broker: Declaring) -> Terms:
+def terms_from(row: Mapping[str, Any], sink: Any, topic: Topic, broker: Outliving) -> Terms:
     """The terms again. A schedule of somebody's own making is the target's until the program says it again."""
     policy, dead = row["filter"], row["dead_letter"]
     schedule = sink.schedule if not isinstance(sink, Sending) else QueueAt.schedule

@@ -32,8 +32,8 @@ from decouple.terms import key_of, sink_of
 from decouple.topic_settings import TopicSettings
 
 if TYPE_CHECKING:
-    from decouple.declaring import Declaring
     from decouple.function import Function
+    from decouple.outliving import Outliving
     from decouple.runner import Runner
     from decouple.shelves import Shelf
     from decouple.subscribing import Subscribing
@@ -51,7 +51,7 @@ class KeptTopics:
     process's that the others cannot see yet.
     """
 
-    def __init__(self, broker: Declaring, shelf: Shelf) -> None:
+    def __init__(self, broker: Outliving, shelf: Shelf) -> None:
         self.broker = broker
         self.shelf = shelf
         self.rows: dict[str, Any] = {}

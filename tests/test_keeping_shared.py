@@ -58,7 +58,7 @@ class Processes:
     def start(self, kind: type[DictShelf] = Transactional, **settings: Any) -> Broker:
         shelf = kind(self.shop)
         settings.setdefault("clock", VirtualClock())
-        broker = Broker(Shelved(shelf), **settings)  # type: ignore[arg-type]
+        broker = Broker(Shelved(shelf), **settings)
         self.shelves[broker] = shelf
         return broker
 
@@ -362,7 +362,7 @@ def test_topics_behave_as_in_memory(shared: bool) -> None:
     def world() -> Iterator[Broker]:
         shelf = Transactional(Shop())
         shelf.shared = shared
-        with Broker(Shelved(shelf), clock=VirtualClock()) as broker:  # type: ignore[arg-type]
+        with Broker(Shelved(shelf), clock=VirtualClock()) as broker:
             yield broker
 
     report = check_topic(world, MEMORY)

@@ -34,7 +34,7 @@ def started(shelf: DictShelf, *, at: VirtualClock | None = None, **settings: Any
     """The next process, at the instant of the clock of the one before, which is gone."""
     shelf.die()
     clock = VirtualClock() if at is None else VirtualClock(at.time)
-    return Broker(Shelved(shelf), clock=clock, **settings)  # type: ignore[arg-type]
+    return Broker(Shelved(shelf), clock=clock, **settings)
 
 
 def greet(notification: Notification) -> None:
