@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack, cast, overload
@@ -22,6 +22,7 @@ from decouple.errors import (
 )
 from decouple.generic import T
 from decouple.mishaps.injecting import suffer
+from decouple.outliving import Outliving
 from decouple.queue import Queue
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.tags import Tags, check_tags
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Declaring"]
 
 
-class Declaring:
+class Declaring(Outliving):
     """The state of a broker; Broker fills it."""
 
     clock: Clock
@@ -61,7 +62,7 @@ class Declaring:
     _functions: dict[str, Function]
     _schedules: dict[str, Schedule]
     _limit: Limit | None
-    _numbers: itertools.count[int]
+    _numbers: Iterator[int]
     _schedule_numbers: itertools.count[int]
     _staff: Staff | None
     _started: bool
@@ -166,6 +167,7 @@ class Declaring:
     @property
     def topics(self) -> Mapping[str, Topic]:
         """The declared topics by name, read-only."""
+        self._see_topics()
         return MappingProxyType(self._topics)
 
     def topic(self, name: str, *, fifo: bool | None = None, **settings: Unpack[GivenTopicSettings]) -> Topic:
@@ -174,23 +176,25 @@ class Declaring:
         Settings as in Topic. Works before the broker is started. Raises InvalidName, ValueError, TypeError.
         """
         # Here, and so in other places below, because programs with queues alone need none of it.
-        from decouple.topic import Topic
         from decouple.topic_settings import check_topic_name, read_topic_settings, shown_topic_setting
 
         check_topic_name(name, fifo)
+        kept = self._keep_topics()
         with self._lock:
             if self._closed:
                 raise DecoupleError(f"the broker is closed: declare topic {name!r} before, or with another broker")
             topic = self._topics.get(name)
             if topic is None:
-                topic = Topic(name, fifo=fifo, clock=self.clock, **settings)
-                self._settle_in(topic)
-                topic._employ(self._employed(), self._numbers, self._observers)
-                topic._write_as(self._links, self._sign)
-                self._topics[name] = topic
-                return topic
+                made = self._make_topic(name, fifo, **settings)
+                if kept is None or kept.enter(made):
+                    self._topics[name] = made
+                    return made
+        if topic is None:  # another process was first
+            return self.topic(name, fifo=fifo, **settings)
         if fifo is not None and fifo != topic.fifo:
             raise TopicExists(name, setting="fifo", current=topic.fifo, asked=fifo)
+        if kept is not None and kept.anew(topic, settings):
+            return topic
         asked = read_topic_settings(topic, settings)
         for setting in settings:
             current, wanted = getattr(topic._settings, setting), getattr(asked, setting)
@@ -248,7 +252,11 @@ class Declaring:
                 suffer(made, self._faults)
                 made._employ(self._employed().runner, self._limit, self._observers)
                 self._functions[made.name] = made
-                return made
+                function = made
+        if function is made:
+            if self._kept_topics is not None:
+                self._kept_topics.declared(made)
+            return made
         if function.handler is not handler:
             raise FunctionExists(made.name, setting="handler", current=function.handler, asked=handler)
         for setting in settings:
@@ -391,6 +399,8 @@ class Declaring:
         topic.close()
         for subscription in topic.subscriptions:
             subscription.cancel()
+        if self._kept_topics is not None:
+            self._kept_topics.forget(topic)
 
     def _delete_queue(self, queue: Queue[Any]) -> None:
         with self._lock:

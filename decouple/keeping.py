@@ -14,7 +14,7 @@ from decouple.large_bodies import FolderStore, LargeBodies
 from decouple.settings import FIFO
 
 if TYPE_CHECKING:
-    from decouple.broker import Broker
+    from decouple.outliving import Outliving
     from decouple.queue import Queue
     from decouple.shelves import Shelf
 
@@ -46,7 +46,7 @@ def kept_folder(queue: Queue[Any], large: LargeBodies) -> dict[str, Any]:
     return {"folder": large.store.folder, "threshold": large.threshold}
 
 
-def restore(broker: Broker) -> None:
+def restore(broker: Outliving) -> None:
     """Declare the queues that are on the shelf of a broker's engine, as they were."""
     shelf = broker._engine.shelf
     assert shelf is not None
@@ -71,6 +71,7 @@ def catch_up(broker: Broker) -> None:
 
 
 def settle(broker: Broker, queue: Queue[Any], terms: Mapping[str, Any]) -> None:
+def settle(broker: Outliving, queue: Queue[Any], terms: Mapping[str, Any]) -> None:
     """Give a queue the settings, tags and policy that it was kept with: no change, so it makes no record."""
     settings = dict(terms["settings"])
     if settings["dead_letter"] is not None:

@@ -187,7 +187,7 @@ class Places:
         self.deleted: int = 0
         self.seqs = itertools.count(1)
         self.next_seq = self.seqs.__next__
-        self.shared: itertools.count[int] | None = None  # where the numbers of shared records come from
+        self.shared: Iterator[int] | None = None  # where the numbers of shared records come from
 
         # What the short paths rely on; `_look_again` says what it means.
         self.due = 0
