@@ -29,6 +29,7 @@ from decouple.tags import Tags, check_tags
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
+    from decouple.adopting import Adopting
     from decouple.engine import Engine
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
@@ -69,6 +70,7 @@ class Declaring:
     seed: int | None
     account: str
     region: str
+    _adopting: Adopting | None = None
     _links: str | None = None
     _sign: Callable[[Notification], Mapping[str, str]] | None = None
 
@@ -336,6 +338,17 @@ class Declaring:
             if self._started:
                 self._put_to_work(self._staff.runner)
         return self._staff
+
+    def _looks(self) -> Adopting:
+        """What takes over the work of processes that are gone, where the engine has a shelf."""
+        with self._lock:
+            if self._adopting is None:
+                from decouple.adopting import Adopting  # here, because in memory nothing outlives its process
+
+                shelf = self._engine.shelf
+                assert shelf is not None
+                self._adopting = Adopting(shelf, self._employed().runner, self.clock)
+            return self._adopting
 
     def delete(self, what: Queue[Any] | Topic | Function) -> None:
         """End a queue, topic or function; its name is free. A queue's waits end, and its messages are purged with a record each.

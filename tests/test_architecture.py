@@ -203,6 +203,7 @@ FLOORS = {
     "stores": 0,
     "engines": 0,
     "keeping": 2.9,
+    "adopting": 2.5,
     "founding": 2.95,
     "stores.journal": 4.5,
     "engines.sqlite": 4.5,
