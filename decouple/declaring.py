@@ -235,8 +235,15 @@ class Declaring:
                 self._settle_in(made)
                 suffer(made, self._faults)
                 made._employ(self._employed().runner, self._limit, self._observers)
+                if self._engine.shelf is not None:
+                    from decouple.keeping_events import KeptEvents  # here, because in memory nothing is kept
+
+                    made._kept = KeptEvents(self._engine.shelf, made)
                 self._functions[made.name] = made
-                return made
+        if function is None:
+            if made._kept is not None:
+                self._looks().adopt(made._kept.kind, made._kept.take)
+            return made
         if function.handler is not handler:
             raise FunctionExists(made.name, setting="handler", current=function.handler, asked=handler)
         for setting in settings:
@@ -377,6 +384,8 @@ class Declaring:
                 raise FunctionNotFound(function.name, declared=len(self._functions))
             del self._functions[function.name]
             queues = list(self._queues.values())
+        if function._kept is not None:
+            self._looks().leave(function._kept.kind)
         for queue in queues:
             if (trigger := queue._triggers.get(function.name)) is not None:
                 trigger.close()

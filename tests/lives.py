@@ -35,7 +35,9 @@ class Lives:
 
     def kill(self, broker: Broker) -> None:
         """As kill -9 does: nothing more is done there, and nothing was."""
-        self.alive.pop(broker).die()
+        shelf = self.alive.pop(broker)
+        shelf.die()
+        shelf.shop = DictShelf().shop  # the dead write nothing
         if broker._staff is not None:
             broker._staff.runner._backlog.closed = True
 

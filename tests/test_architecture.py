@@ -204,6 +204,7 @@ FLOORS = {
     "engines": 0,
     "keeping": 2.9,
     "adopting": 2.5,
+    "keeping_events": 2.96,
     "founding": 2.95,
     "stores.journal": 4.5,
     "engines.sqlite": 4.5,
