@@ -136,7 +136,7 @@ class Broker(Declaring, Observing):
         self._closed = False
         self._engine = engine_of(url, self.clock, options)
         if self._engine.shelf is not None:
-            from decouple.keeping import restore  # here, because in memory nothing is kept
+            from decouple.restoring import restore  # here, because in memory nothing is kept
 
             restore(self)
 

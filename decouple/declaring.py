@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
     from decouple.adopting import Adopting
+    from decouple.declaring_schedules import Shelved
     from decouple.engine import Engine
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
@@ -71,6 +72,7 @@ class Declaring:
     account: str
     region: str
     _adopting: Adopting | None = None
+    _kept_schedules: Shelved | None = None
     _links: str | None = None
     _sign: Callable[[Notification], Mapping[str, str]] | None = None
 
@@ -299,12 +301,16 @@ class Declaring:
         leaves its name. Raises InvalidSchedule, also for what is never due; InvalidName, ValueError, TypeError,
         NotInstalled. Source: EventBridge Scheduler API, CreateSchedule.
         """
-        from decouple.schedules import Schedule, check_schedule_name, read_terms  # here, because few programs have any
+        from decouple.schedule_terms import check_due, check_schedule_name, read_terms
+        from decouple.schedules import Schedule  # here, because few programs have any
 
         terms, planned, since = read_terms(
             expression, target, clock=self.clock, payload=payload, timezone=timezone, window=window, start=start,
             end=end, group=group, retry=retry, dead_letter=dead_letter, account=self.account, region=self.region,
         )  # fmt: skip
+        if self._engine.shelf is not None:
+            return self._shelved.declare(name, terms, planned, since)
+        check_due(expression, planned, since)
         with self._lock:
             if self._closed:
                 raise DecoupleError(
@@ -318,6 +324,17 @@ class Declaring:
             schedule.compare(made)
         schedule._go_on()
         return schedule
+
+    @property
+    def _shelved(self) -> Shelved:
+        """The schedules that outlive the process, where the engine has a shelf."""
+        from decouple.declaring_schedules import Shelved
+
+        with self._lock:
+            if self._kept_schedules is None:
+                assert self._engine.shelf is not None
+                self._kept_schedules = Shelved(self, self._engine.shelf)
+            return self._kept_schedules
 
     def _free_name(self) -> str:
         """Under the lock: a name for a schedule that was given none."""
