@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from decouple.engine import Engine
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
+    from decouple.idempotent import IdempotencyStore
     from decouple.limits import Limit
     from decouple.notification import Notification
     from decouple.post import Post
@@ -71,6 +72,7 @@ class Declaring:
     seed: int | None
     account: str
     region: str
+    _idempotency: IdempotencyStore | None = None
     _adopting: Adopting | None = None
     _kept_schedules: Shelved | None = None
     _links: str | None = None
@@ -362,6 +364,18 @@ class Declaring:
             if self._started:
                 self._put_to_work(self._staff.runner)
         return self._staff
+
+    @property
+    def idempotency(self) -> IdempotencyStore:
+        """The store for idempotent(...) whose keys survive what its queues survive; processes that share them share it."""
+        from decouple.idempotent import MemoryStore
+        from decouple.shelf_store import ShelfStore
+
+        with self._lock:
+            if self._idempotency is None:
+                shelf = self._engine.shelf
+                self._idempotency = MemoryStore(clock=self.clock) if shelf is None else ShelfStore(shelf, self.clock)
+            return self._idempotency
 
     def _looks(self) -> Adopting:
         """What takes over the work of processes that are gone, where the engine has a shelf."""

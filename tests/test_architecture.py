@@ -204,6 +204,7 @@ FLOORS = {
     "engines": 0,
     "keeping": 2.9,
     "adopting": 2.5,
+    "shelf_store": 2.1,
     "outlets": 3.05,
     "schedule_terms": 3.1,
     "keeping_schedules": 3.15,
