@@ -134,6 +134,9 @@ class Broker(Declaring, Observing):
         self._engine = engine_of(url, self.clock, options)
         if self._engine.shelf is not None:
             self._restore(self._engine.shelf)
+            from decouple.restoring import restore  # here, because in memory nothing is kept
+
+            restore(self)
 
     def __repr__(self) -> str:
         held = f"{len(self._queues)} queues, {len(self._topics)} topics, {len(self._functions)} functions"

@@ -30,9 +30,12 @@ from decouple.tags import Tags, check_tags
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
+    from decouple.adopting import Adopting
+    from decouple.declaring_schedules import Shelved
     from decouple.engine import Engine
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
+    from decouple.idempotent import IdempotencyStore
     from decouple.limits import Limit
     from decouple.notification import Notification
     from decouple.post import Post
@@ -71,6 +74,9 @@ class Declaring(Outliving):
     seed: int | None
     account: str
     region: str
+    _idempotency: IdempotencyStore | None = None
+    _adopting: Adopting | None = None
+    _kept_schedules: Shelved | None = None
     _links: str | None = None
     _sign: Callable[[Notification], Mapping[str, str]] | None = None
 
@@ -251,11 +257,18 @@ class Declaring(Outliving):
                 self._settle_in(made)
                 suffer(made, self._faults)
                 made._employ(self._employed().runner, self._limit, self._observers)
+                if self._engine.shelf is not None:
+                    from decouple.keeping_events import KeptEvents  # here, because in memory nothing is kept
+
+                    made._kept = KeptEvents(self._engine.shelf, made)
                 self._functions[made.name] = made
                 function = made
         if function is made:
             if self._kept_topics is not None:
                 self._kept_topics.declared(made)
+        if function is None:
+            if made._kept is not None:
+                self._looks().adopt(made._kept.kind, made._kept.take)
             return made
         if function.handler is not handler:
             raise FunctionExists(made.name, setting="handler", current=function.handler, asked=handler)
@@ -312,12 +325,16 @@ class Declaring(Outliving):
         leaves its name. Raises InvalidSchedule, also for what is never due; InvalidName, ValueError, TypeError,
         NotInstalled. Source: EventBridge Scheduler API, CreateSchedule.
         """
-        from decouple.schedules import Schedule, check_schedule_name, read_terms  # here, because few programs have any
+        from decouple.schedule_terms import check_due, check_schedule_name, read_terms
+        from decouple.schedules import Schedule  # here, because few programs have any
 
         terms, planned, since = read_terms(
             expression, target, clock=self.clock, payload=payload, timezone=timezone, window=window, start=start,
             end=end, group=group, retry=retry, dead_letter=dead_letter, account=self.account, region=self.region,
         )  # fmt: skip
+        if self._engine.shelf is not None:
+            return self._shelved.declare(name, terms, planned, since)
+        check_due(expression, planned, since)
         with self._lock:
             if self._closed:
                 raise DecoupleError(
@@ -331,6 +348,17 @@ class Declaring(Outliving):
             schedule.compare(made)
         schedule._go_on()
         return schedule
+
+    @property
+    def _shelved(self) -> Shelved:
+        """The schedules that outlive the process, where the engine has a shelf."""
+        from decouple.declaring_schedules import Shelved
+
+        with self._lock:
+            if self._kept_schedules is None:
+                assert self._engine.shelf is not None
+                self._kept_schedules = Shelved(self, self._engine.shelf)
+            return self._kept_schedules
 
     def _free_name(self) -> str:
         """Under the lock: a name for a schedule that was given none."""
@@ -359,6 +387,29 @@ class Declaring(Outliving):
                 self._put_to_work(self._staff.runner)
         return self._staff
 
+    @property
+    def idempotency(self) -> IdempotencyStore:
+        """The store for idempotent(...) whose keys survive what its queues survive; processes that share them share it."""
+        from decouple.idempotent import MemoryStore
+        from decouple.shelf_store import ShelfStore
+
+        with self._lock:
+            if self._idempotency is None:
+                shelf = self._engine.shelf
+                self._idempotency = MemoryStore(clock=self.clock) if shelf is None else ShelfStore(shelf, self.clock)
+            return self._idempotency
+
+    def _looks(self) -> Adopting:
+        """What takes over the work of processes that are gone, where the engine has a shelf."""
+        with self._lock:
+            if self._adopting is None:
+                from decouple.adopting import Adopting  # here, because in memory nothing outlives its process
+
+                shelf = self._engine.shelf
+                assert shelf is not None
+                self._adopting = Adopting(shelf, self._employed().runner, self.clock)
+            return self._adopting
+
     def delete(self, what: Queue[Any] | Topic | Function) -> None:
         """End a queue, topic or function; its name is free. A queue's waits end, and its messages are purged with a record each.
 
@@ -386,6 +437,8 @@ class Declaring(Outliving):
                 raise FunctionNotFound(function.name, declared=len(self._functions))
             del self._functions[function.name]
             queues = list(self._queues.values())
+        if function._kept is not None:
+            self._looks().leave(function._kept.kind)
         for queue in queues:
             if (trigger := queue._triggers.get(function.name)) is not None:
                 trigger.close()
