@@ -18,7 +18,7 @@ fair: what order, counting once and fairness add to a standard queue's cycle; fi
 message matches; http: a delivery to a web endpoint (needs the extra `http`); aws and endpoint: boto3 in the process and
 requests to `decouple serve` beside other emulators (extras `aws`, `server`, and moto); simulate: programs in virtual time,
 and a day of 100 messages a second, in seconds of CPU; durable: W9, messages that are kept (its peers are in the extra
-`bench`, and what is not installed is left out, and said); idle, import and churn: what having it
+`bench`, and what is not installed is left out, and said; durable_picture.py draws it); idle, import and churn: what having it
 costs. The controls do less than decouple does; the results say what each leaves out.
 
 Other libraries: peerbench compares Redis, RabbitMQ, NATS, moto, huey and more. peerbench_adapter.py is decouple's
