@@ -1,4 +1,5 @@
-"""The command line: `decouple serve`, an endpoint that speaks AWS.
+"""The command line: `decouple serve`, an endpoint that speaks AWS, `decouple worker`, processes that work a broker's queues,
+and `decouple copy` from engine to engine.
 
 Errors of the one who types are a sentence: exit code 2 for what was asked wrongly, 1 for what could not be done.
 """
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
+from decouple.copying import command as copying
 from decouple.errors import InvalidDescription, NotInstalled
+from decouple.worker import command as worker
 
 if TYPE_CHECKING:
     from decouple.aws.endpoint import Endpoint
@@ -32,6 +35,11 @@ def main(given: Sequence[str] | None = None) -> None:
     """Run the command that these arguments name, by default those of the process. Raises SystemExit."""
     parser = parser_of()
     asked = parser.parse_args(given)
+    if "run" in asked:
+        code, sentence = asked.run(asked)
+        if sentence is not None:
+            fail(code, sentence)
+        raise SystemExit(code)
     if asked.command != "serve":
         parser.print_help()
         return
@@ -68,6 +76,8 @@ def parser_of() -> argparse.ArgumentParser:
         "--record", type=count_of, default=0, metavar="N", help="keep the newest N changes, for /_decouple/messages"
     )
     serve.add_argument("--log-level", choices=LEVELS, default="warning", help="(%(default)s)")
+    worker.add_to(commands)
+    copying.add_to(commands)
     return parser
 
 
