@@ -21,7 +21,7 @@ from decouple.clock import AMBIENCE, SECOND, Clock, Seconds, default_clock, nano
 from decouple.core.changes import Change
 from decouple.core.places import SHARED
 from decouple.declaring import Declaring
-from decouple.engine import EngineOptions, engine_of
+from decouple.engine import Engine, EngineOptions, engine_of
 from decouple.errors import (
     DecoupleError,
     TopicNotFound,
@@ -89,7 +89,7 @@ class Broker(Declaring, Observing):
 
     def __init__(
         self,
-        url: str = "memory://",
+        url: str | Engine = "memory://",
         *,
         clock: Clock | None = None,
         observers: Iterable[Callable[[Change], object]] = (),

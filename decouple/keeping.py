@@ -56,6 +56,7 @@ def restore(broker: Broker) -> None:
         broker._restored.add(name)
     for name, terms in kept.items():  # when all are there: some are dead-letter queues of others
         settle(broker, broker._queues[name], terms)
+    broker._engine.restored()
 
 
 def settle(broker: Broker, queue: Queue[Any], terms: Mapping[str, Any]) -> None:

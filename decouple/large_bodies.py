@@ -282,6 +282,7 @@ def watch(queue: Desk[Any]) -> None:
             queue._core.listen()
             queue._core.make = LargeMessage
             queue._make = LargeMessage
+            queue._see()
 
 
 def bring_in(queue: Desk[Any], pointers: list[Pointer]) -> None:

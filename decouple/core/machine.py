@@ -239,7 +239,6 @@ class Machine(Copies):
         """Nobody listens any more."""
         # commit
         self.listening = False
-        self.due = 0
         self._open()
 
     def listen(self) -> None:
