@@ -114,8 +114,9 @@ class Declaring:
                 raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
             queue = self._queues.get(name)
             if queue is None:
-                queue = self._queues[name] = self._make_queue(name, fifo=fifo, body=body, tags=tags, **settings)
+                queue = self._make_queue(name, fifo=fifo, body=body, tags=tags, **settings)
                 queue._keep()
+                self._queues[name] = queue
                 return queue
             restored = name in self._restored
             self._restored.discard(name)

@@ -11,8 +11,9 @@ forgotten before what it deletes.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from decouple.capabilities import MEMORY, Capabilities
@@ -46,18 +47,27 @@ KINDS = frozenset((SENT, FIFO, MESSAGE, EVENT, QUEUE))
 
 
 def open_journal(
-    path: str, clock: Clock, durability: Literal["process", "disk"] = "process", segment_bytes: int = SEGMENT
+    path: str,
+    clock: Clock,
+    durability: Literal["process", "disk"] = "process",
+    segment_bytes: int = SEGMENT,
+    slack_bytes: int = SLACK,
 ) -> Engine:
-    """The journal in a folder, which is made if there is none. Raises StorageError and its kinds, ValueError."""
+    """The journal in a folder, which is made if there is none. Raises StorageError and its kinds, ValueError.
+
+    slack_bytes: so much beyond 2.2 times what is live is let be before segments are cleaned.
+    """
     if durability not in ("process", "disk"):
         raise ValueError(f"durability must be 'process' or 'disk', not {durability!r}")
-    return Journal(path, clock, durability, segment_bytes)
+    return Journal(path, clock, durability, segment_bytes, slack_bytes)
 
 
 class Journal:
     """The journal of one broker."""
 
-    def __init__(self, path: str, clock: Clock, durability: Literal["process", "disk"], segment_bytes: int) -> None:
+    def __init__(
+        self, path: str, clock: Clock, durability: Literal["process", "disk"], segment_bytes: int, slack_bytes: int
+    ) -> None:
         self.clock = clock
         self.durability = durability
         self.capabilities = self.traits(durability)
@@ -66,11 +76,12 @@ class Journal:
         self.unfilled: list[tuple[JournalQueue[Any], QueuePast]] = []
         self.complete = False  # whether the queues that were kept are there
         self.cleaner: object | None = None
-        self.slack = SLACK
+        self.slack = slack_bytes
         self.log = Log(path, durability=durability, segment_bytes=segment_bytes)
         try:
             self.shelf = JournalShelf(self.log)
-            self.past = self.read()
+            with no_collections():  # a million of records that stay: each collection would look at all of them
+                self.past = self.read()
         except BaseException:
             self.log.close()
             raise
@@ -82,7 +93,7 @@ class Journal:
 
     def read(self) -> dict[str, QueuePast]:
         """What the journal has of each queue, by name. Raises ClockBehind."""
-        past, shelf = Past(), self.shelf
+        past, shelf = Past(self.clock.epoch), self.shelf
         for segment, payload in self.log.replay():
             if not past.apply(payload):
                 shelf.apply(segment, payload)
@@ -132,7 +143,7 @@ class Journal:
     def fill(self, queue: JournalQueue[Any], past: QueuePast) -> None:
         """Put back what the queue held."""
         core, epoch = queue._core, self.clock.epoch
-        fresh: list[Record] = [(text, at - epoch, seq) for seq, (text, at) in past.fresh.items()]
+        fresh: list[Record] = list(past.fresh.values())
         fresh += [(text, at - epoch, seq, group, identity) for seq, (text, at, group, identity) in past.lined.items()]
         standing: list[Standing] = []
         for seq, held in past.held.items():
@@ -298,6 +309,18 @@ class Journal:
         for queue in list(self.queues.values()):
             queue._follow_up()
         self.log.close()
+
+
+@contextmanager
+def no_collections() -> Iterator[None]:
+    """Let the garbage collector wait."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 class Contents:

@@ -245,8 +245,10 @@ class JournalQueue(Queue[T]):
             payload = change if change.__class__ is bytes else encode(number, epoch, change)
             if payload is not None:
                 journal.append(payload)
-            if change.__class__ is not bytes and self._reporter.observers:
-                self._told.append(change)
+            if change.__class__ is not bytes:
+                journal.weigh(change)
+                if self._reporter.observers:
+                    self._told.append(change)
             del log[0]
 
     def _note(
@@ -270,7 +272,8 @@ class JournalQueue(Queue[T]):
                     ),
                 )
             return (step(self._number, record[2], at + core.epoch, code, until_at(until, core.epoch), count),)
-        self._journal.live += len(record[0]) + OVERHEAD
+        if cause in ("sent", "moved in"):
+            self._journal.live += len(record[0]) + OVERHEAD
         if cause == "sent" and "until" in more and more["until"] is None and len(record) == 3:
             return (sent(self._number, record[2], at + core.epoch, record[0]),)
         [change] = Machine._note(core, cause, at, record, delivery, **more)

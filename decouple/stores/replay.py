@@ -54,25 +54,26 @@ class Held:
 
 
 class QueuePast:
-    """What one queue held: `fresh` has the plain ones that were never received, (text, when sent), `held` all others."""
+    """What one queue held: `fresh` has the plain ones that were never received, as records, `held` all others."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.name = ""
         self.stem = ""
         self.next = 1
-        self.fresh: dict[int, tuple[str, int]] = {}
+        self.fresh: dict[int, tuple[str, int, int]] = {}
         self.lined: dict[int, tuple[str, int, str, str]] = {}  # of FIFO queues: also group and deduplication id
         self.held: dict[int, Held] = {}
         self.parked: set[str] = set()
         self.seen: list[tuple[int, int, str, str]] = []  # of FIFO queues: when sent, number, group, deduplication id
 
-    def hold(self, seq: int) -> Held | None:
+    def hold(self, seq: int, epoch: int) -> Held | None:
         """The message, from now on more than sent; None if it is not here."""
         held = self.held.get(seq)
         if held is None:
             if seq in self.fresh:
-                held = Held(*self.fresh.pop(seq), PLAIN)
+                text, at, _ = self.fresh.pop(seq)
+                held = Held(text, at + epoch, PLAIN)
             elif seq in self.lined:
                 text, at, group, identity = self.lined.pop(seq)
                 held = Held(text, at, Details(group=group, deduplication_id=identity))
@@ -90,9 +91,13 @@ class QueuePast:
 
 
 class Past:
-    """What all queues held, by their numbers. `last_at`: the latest instant in any record."""
+    """What all queues held, by their numbers. `last_at`: the latest instant in any record.
 
-    def __init__(self) -> None:
+    epoch: what makes an instant since 1970 one of the clock's; only the records in `fresh` have those already.
+    """
+
+    def __init__(self, epoch: int = 0) -> None:
+        self.epoch = epoch
         self.queues: dict[int, QueuePast] = {}
         self.moving: dict[tuple[int, int], int] = {}  # queue and number of what leaves, and when, as turns of `turn`
         self.arrived: dict[tuple[str, str], int] = {}  # from which queue, by which id there, and when
@@ -109,10 +114,10 @@ class Past:
     def apply(self, payload: bytes) -> bool:
         """Take one record; False for one of another kind. Raises ValueError, KeyError, struct.error for what is none."""
         kind = payload[0]
-        if kind == SENT:
+        if kind == SENT:  # most of what is in a large journal
             _, number, seq, at = HEAD.unpack_from(payload)
             queue = self.of(number)
-            queue.fresh[seq] = (str(payload[HEAD.size :], "utf-8"), at)
+            queue.fresh[seq] = (str(payload[HEAD.size :], "utf-8"), at - self.epoch, seq)
         elif kind == STEP:
             self.step(payload)
             return True
@@ -145,7 +150,7 @@ class Past:
             if queue.held.pop(seq, None) is None and queue.fresh.pop(seq, None) is None:
                 queue.lined.pop(seq, None)
             return
-        held = queue.hold(seq)
+        held = queue.hold(seq, self.epoch)
         if held is None:
             return
         held.count = count
