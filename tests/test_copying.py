@@ -187,7 +187,7 @@ def test_tenants_are_served_in_turn_there_too(source: Broker, target: Broker) ->
 
 
 def test_large_bodies_stay_where_they_are_kept(source: Broker, target: Broker, tmp_path: Path) -> None:
-    orders = source.queue("orders", large_bodies=LargeBodies(tmp_path, threshold=10))
+    orders = source.queue("orders", large_bodies=LargeBodies(tmp_path / "bodies", threshold=10))
     orders.send("x" * 1_000)
 
     copy(source, target)
@@ -195,7 +195,7 @@ def test_large_bodies_stay_where_they_are_kept(source: Broker, target: Broker, t
     [message] = target.queues["orders"].receive()
     assert message.body == "x" * 1_000
     message.ack()
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "bodies").iterdir()) == []
 
 
 def test_queues_are_declared_as_they_are_and_those_that_are_there_stay_as_they_are(
