@@ -18,6 +18,7 @@ from decouple.backlog import Aside
 from decouple.clock import Clock
 from decouple.core.deadlines import FAR
 from decouple.core.settings import SECOND
+from decouple.errors import StorageError
 
 if TYPE_CHECKING:
     from decouple.runner import Runner
@@ -124,6 +125,10 @@ class Look:
             return
         try:
             adopting.look()
+        except StorageError:
+            import logging  # here, because most programs never need it
+
+            logging.getLogger("decouple").warning("what other processes left could not be looked at", exc_info=True)
         finally:
             if adopting.clock.loop is None:  # in a simulation no process but this one lives
                 adopting._runner.put(LookAgain(adopting), adopting.clock.now() + EVERY)

@@ -134,9 +134,6 @@ class Broker(Declaring, Observing):
         self._engine = engine_of(url, self.clock, options)
         if self._engine.shelf is not None:
             self._restore(self._engine.shelf)
-            from decouple.restoring import restore  # here, because in memory nothing is kept
-
-            restore(self)
 
     def __repr__(self) -> str:
         held = f"{len(self._queues)} queues, {len(self._topics)} topics, {len(self._functions)} functions"
@@ -180,7 +177,7 @@ class Broker(Declaring, Observing):
             runner.start()
         else:
             runner.start_tasks(self._loop)
-        self._look_after(runner)
+        self._look_after()
 
     def close(self, timeout: Seconds | None = None) -> list[str]:
         """End: work under way may finish, up to `timeout` seconds; the descriptions of what did not. Twice is no error.

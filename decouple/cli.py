@@ -1,6 +1,5 @@
-"""The command line: `decouple serve`, an endpoint that speaks AWS, `decouple worker`, processes that work a broker's queues,
-and `decouple copy` from engine to engine.
-"""The command line: `decouple serve`, an endpoint that speaks AWS, and `decouple journal`, tools for what is kept.
+"""The command line: `serve`, an endpoint that speaks AWS, `worker`, processes that work a broker's queues, `copy` from
+engine to engine, and `journal`, tools for what is kept in a folder.
 
 Errors of the one who types are a sentence: exit code 2 for what was asked wrongly, 1 for what could not be done.
 """
@@ -18,9 +17,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
 from decouple.copying import command as copying
 from decouple.errors import InvalidDescription, NotInstalled, StorageError
-from decouple.worker import command as worker
-from decouple.errors import InvalidDescription, NotInstalled
 from decouple.journal_command import add_journal, run_journal
+from decouple.worker import command as worker
 
 if TYPE_CHECKING:
     from decouple.aws.endpoint import Endpoint
@@ -43,7 +41,6 @@ def main(given: Sequence[str] | None = None) -> None:
         if sentence is not None:
             fail(code, sentence)
         raise SystemExit(code)
-    if asked.command != "serve":
     if asked.command == "journal":
         run_journal(asked)
     elif asked.command == "serve":

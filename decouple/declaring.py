@@ -30,12 +30,10 @@ from decouple.tags import Tags, check_tags
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
-    from decouple.adopting import Adopting
     from decouple.declaring_schedules import Shelved
     from decouple.engine import Engine
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
-    from decouple.idempotent import IdempotencyStore
     from decouple.limits import Limit
     from decouple.notification import Notification
     from decouple.post import Post
@@ -74,9 +72,6 @@ class Declaring(Outliving):
     seed: int | None
     account: str
     region: str
-    _idempotency: IdempotencyStore | None = None
-    _adopting: Adopting | None = None
-    _kept_schedules: Shelved | None = None
     _links: str | None = None
     _sign: Callable[[Notification], Mapping[str, str]] | None = None
 
@@ -262,13 +257,8 @@ class Declaring(Outliving):
 
                     made._kept = KeptEvents(self._engine.shelf, made)
                 self._functions[made.name] = made
-                function = made
-        if function is made:
-            if self._kept_topics is not None:
-                self._kept_topics.declared(made)
         if function is None:
-            if made._kept is not None:
-                self._looks().adopt(made._kept.kind, made._kept.take)
+            self._go_on_with(made)
             return made
         if function.handler is not handler:
             raise FunctionExists(made.name, setting="handler", current=function.handler, asked=handler)
@@ -277,6 +267,13 @@ class Declaring(Outliving):
             if now != asked:
                 raise FunctionExists(made.name, setting=setting, current=now, asked=settings[setting])
         return function
+
+    def _go_on_with(self, function: Function) -> None:
+        """Let a new function have what waits for one of its name, where that outlives a process."""
+        if self._kept_topics is not None:
+            self._kept_topics.declared(function)
+        if function._kept is not None:
+            self._looks().adopt(function._kept.kind, function._kept.take)
 
     def _function_of(self, what: Function | Callable[..., Any]) -> Function:
         """The function that a queue of ours is to trigger. Raises ValueError for one that is not ours."""
@@ -386,29 +383,6 @@ class Declaring(Outliving):
             if self._started:
                 self._put_to_work(self._staff.runner)
         return self._staff
-
-    @property
-    def idempotency(self) -> IdempotencyStore:
-        """The store for idempotent(...) whose keys survive what its queues survive; processes that share them share it."""
-        from decouple.idempotent import MemoryStore
-        from decouple.shelf_store import ShelfStore
-
-        with self._lock:
-            if self._idempotency is None:
-                shelf = self._engine.shelf
-                self._idempotency = MemoryStore(clock=self.clock) if shelf is None else ShelfStore(shelf, self.clock)
-            return self._idempotency
-
-    def _looks(self) -> Adopting:
-        """What takes over the work of processes that are gone, where the engine has a shelf."""
-        with self._lock:
-            if self._adopting is None:
-                from decouple.adopting import Adopting  # here, because in memory nothing outlives its process
-
-                shelf = self._engine.shelf
-                assert shelf is not None
-                self._adopting = Adopting(shelf, self._employed().runner, self.clock)
-            return self._adopting
 
     def delete(self, what: Queue[Any] | Topic | Function) -> None:
         """End a queue, topic or function; its name is free. A queue's waits end, and its messages are purged with a record each.

@@ -59,7 +59,7 @@ def restore(broker: Outliving) -> None:
     broker._engine.restored()
 
 
-def catch_up(broker: Broker) -> None:
+def catch_up(broker: Outliving) -> None:
     """Have the queues that other processes have declared by now, and let go of those that they have deleted."""
     shelf = broker._engine.shelf
     assert shelf is not None
@@ -70,7 +70,6 @@ def catch_up(broker: Broker) -> None:
     restore(broker)
 
 
-def settle(broker: Broker, queue: Queue[Any], terms: Mapping[str, Any]) -> None:
 def settle(broker: Outliving, queue: Queue[Any], terms: Mapping[str, Any]) -> None:
     """Give a queue the settings, tags and policy that it was kept with: no change, so it makes no record."""
     settings = dict(terms["settings"])

@@ -386,9 +386,6 @@ class Runner:
     def _waiting(self) -> tuple[Waiting, ...]:
         if self._workers is None and not self._backlog.closed:
             self._backlog.sort()
-        # What looks around for ever is nothing that anybody waits for.
-        found = [(at, job) for at, _, job, _ in self._backlog.waiting() if not getattr(job, "endless", False)]
-        return tuple(Waiting(datetime_at(self._clock, at), job.describe()) for at, job in found)
         waiting = [(at, job) for at, _, job, _ in self._backlog.waiting() if not isinstance(job, Aside)]
         return tuple(Waiting(datetime_at(self._clock, at), job.describe()) for at, job in waiting)
 

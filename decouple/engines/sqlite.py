@@ -71,6 +71,9 @@ class SqliteEngine:
         """The queue of that name, None where this process does not know it."""
         return self.queues.get(name)
 
+    def restored(self) -> None:
+        """What the queues hold is in the database."""
+
     def forget(self, queue: Queue[Any]) -> None:
         core: Any = queue._core
         database = self.database

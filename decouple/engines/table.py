@@ -40,6 +40,9 @@ SHOWN = {FLYING: "leased", AGAIN: "again", DELAYED: "delayed", FRESH: "fresh"}
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
+LINE = "ORDER BY visible_at, state, count, brought, id"
+
+
 class Table(Machine):
     """What Standard and Fifo have in common in a database."""
 
@@ -220,7 +223,7 @@ class Table(Machine):
         finally:
             cursor.close()
 
-    _line_text = f"SELECT {COLUMNS} FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, state, count, brought, id"
+    _line_text = f"SELECT {COLUMNS} FROM messages WHERE queue = ? AND visible_at <= ? {LINE}"
 
     def places(self) -> list[tuple[str, dict[int, Delivery]]]:
         found: dict[str, dict[int, Delivery]] = {"leased": {}, "again": {}, "delayed": {}}

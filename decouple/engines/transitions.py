@@ -239,9 +239,7 @@ class Transitions(Table):
                 delivery = None if row[2] == FRESH else self._delivery(row)
                 self.log += self._note("purged", now, self._record(row), delivery)
         ids = (self.first, self.first | MASK)
-        received = self._number(
-            "SELECT coalesce(sum(count - brought), 0) FROM messages WHERE queue = ?", self.number
-        )
+        received = self._number("SELECT coalesce(sum(count - brought), 0) FROM messages WHERE queue = ?", self.number)
         gone: int = self.database.sql("DELETE FROM messages WHERE id BETWEEN ? AND ?", ids).rowcount
         self._count(purged=gone, received=received)
         self._emptied()
