@@ -97,7 +97,7 @@ class KeptTopics:
         queues = {name for row in rows.values() for name in (row["target"].get("queue"), row["terms"]["dead_letter"])}
         if not queues - {None} <= self.broker._queues.keys():
             with self.broker._lock:
-                restore(self.broker)
+                restore(self.broker)  # what another process declared
         for name, row in topics.items():
             self._restore_topic(name, row)
         for key, row in rows.items():
@@ -108,7 +108,7 @@ class KeptTopics:
             if key not in self.fresh and self.shelf.get("subscription", key) is None:
                 self._end(key, then)
         for token, row in tokens.items():
-            self._restore_token(token, row)
+            self._restore_token(token, row, then)
         for name in [name for name in self._declared if name not in topics]:
             topic = self.broker._topics.pop(name, None)
             del self._declared[name]
@@ -210,14 +210,14 @@ class KeptTopics:
 
         return remove
 
-    def _restore_token(self, token: str, row: Mapping[str, Any]) -> None:
+    def _restore_token(self, token: str, row: Mapping[str, Any], then: list[Callable[[], object]]) -> None:
         subscription = self.everyone.get(row["arn"])
         if token in self._tokens:
             return
         clock, staff = self.broker.clock, self.broker._staff
         if subscription is None or staff is None:
             if row["until"] < clock.now() + clock.epoch:  # what it was for is gone
-                self.shelf.drop("token", token)
+                then.append(lambda: self.shelf.drop("token", token))
             return
         self._tokens.add(token)
         topic = subscription.topic
