@@ -177,7 +177,7 @@ class Broker(Declaring, Observing):
             runner.start()
         else:
             runner.start_tasks(self._loop)
-        self._look_after(runner)
+        self._look_after()
 
     def close(self, timeout: Seconds | None = None) -> list[str]:
         """End: work under way may finish, up to `timeout` seconds; the descriptions of what did not. Twice is no error.

@@ -30,6 +30,7 @@ from decouple.tags import Tags, check_tags
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
+    from decouple.declaring_schedules import Shelved
     from decouple.engine import Engine
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
@@ -56,6 +57,7 @@ class Declaring(Outliving):
     _faults: Injection | None
     _engine: Engine
     _queues: dict[str, Queue[Any]]
+    _looked: int = -1  # at which revision of a shelf that others change, too
     _restored: set[str]  # the names of queues that were there before this process, and not declared in it yet
     _topics: dict[str, Topic]
     _functions: dict[str, Function]
@@ -94,7 +96,18 @@ class Declaring(Outliving):
     @property
     def queues(self) -> Mapping[str, Queue[Any]]:
         """The declared queues by name, read-only."""
+        self._look()
         return MappingProxyType(self._queues)
+
+    def _look(self) -> None:
+        """Where other processes declare and delete queues, too: have those that are there now."""
+        shelf = self._engine.shelf
+        if shelf is not None and shelf.shared and (revision := shelf.revision) != self._looked:
+            from decouple.keeping import catch_up  # here, because in memory nobody else declares anything
+
+            with self._lock:
+                self._looked = revision
+                catch_up(cast("Any", self))
 
     def queue(
         self,
@@ -110,6 +123,7 @@ class Declaring(Outliving):
         Settings as in Queue. Works before the broker is started. Raises InvalidName, ValueError, TypeError.
         """
         check_queue_name(name, fifo)
+        self._look()
         with self._lock:
             if self._closed:
                 raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
@@ -238,11 +252,13 @@ class Declaring(Outliving):
                 self._settle_in(made)
                 suffer(made, self._faults)
                 made._employ(self._employed().runner, self._limit, self._observers)
+                if self._engine.shelf is not None:
+                    from decouple.keeping_events import KeptEvents  # here, because in memory nothing is kept
+
+                    made._kept = KeptEvents(self._engine.shelf, made)
                 self._functions[made.name] = made
-                function = made
-        if function is made:
-            if self._kept_topics is not None:
-                self._kept_topics.declared(made)
+        if function is None:
+            self._go_on_with(made)
             return made
         if function.handler is not handler:
             raise FunctionExists(made.name, setting="handler", current=function.handler, asked=handler)
@@ -251,6 +267,13 @@ class Declaring(Outliving):
             if now != asked:
                 raise FunctionExists(made.name, setting=setting, current=now, asked=settings[setting])
         return function
+
+    def _go_on_with(self, function: Function) -> None:
+        """Let a new function have what waits for one of its name, where that outlives a process."""
+        if self._kept_topics is not None:
+            self._kept_topics.declared(function)
+        if function._kept is not None:
+            self._looks().adopt(function._kept.kind, function._kept.take)
 
     def _function_of(self, what: Function | Callable[..., Any]) -> Function:
         """The function that a queue of ours is to trigger. Raises ValueError for one that is not ours."""
@@ -299,12 +322,16 @@ class Declaring(Outliving):
         leaves its name. Raises InvalidSchedule, also for what is never due; InvalidName, ValueError, TypeError,
         NotInstalled. Source: EventBridge Scheduler API, CreateSchedule.
         """
-        from decouple.schedules import Schedule, check_schedule_name, read_terms  # here, because few programs have any
+        from decouple.schedule_terms import check_due, check_schedule_name, read_terms
+        from decouple.schedules import Schedule  # here, because few programs have any
 
         terms, planned, since = read_terms(
             expression, target, clock=self.clock, payload=payload, timezone=timezone, window=window, start=start,
             end=end, group=group, retry=retry, dead_letter=dead_letter, account=self.account, region=self.region,
         )  # fmt: skip
+        if self._engine.shelf is not None:
+            return self._shelved.declare(name, terms, planned, since)
+        check_due(expression, planned, since)
         with self._lock:
             if self._closed:
                 raise DecoupleError(
@@ -318,6 +345,17 @@ class Declaring(Outliving):
             schedule.compare(made)
         schedule._go_on()
         return schedule
+
+    @property
+    def _shelved(self) -> Shelved:
+        """The schedules that outlive the process, where the engine has a shelf."""
+        from decouple.declaring_schedules import Shelved
+
+        with self._lock:
+            if self._kept_schedules is None:
+                assert self._engine.shelf is not None
+                self._kept_schedules = Shelved(self, self._engine.shelf)
+            return self._kept_schedules
 
     def _free_name(self) -> str:
         """Under the lock: a name for a schedule that was given none."""
@@ -373,6 +411,8 @@ class Declaring(Outliving):
                 raise FunctionNotFound(function.name, declared=len(self._functions))
             del self._functions[function.name]
             queues = list(self._queues.values())
+        if function._kept is not None:
+            self._looks().leave(function._kept.kind)
         for queue in queues:
             if (trigger := queue._triggers.get(function.name)) is not None:
                 trigger.close()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from decouple.queue import Queue
     from decouple.shelves import Shelf
 
-__all__ = ["declare_anew", "keep", "restore"]
+__all__ = ["catch_up", "declare_anew", "keep", "restore"]
 
 
 def keep(shelf: Shelf, queue: Queue[Any]) -> None:
@@ -57,6 +57,17 @@ def restore(broker: Outliving) -> None:
     for name, terms in kept.items():  # when all are there: some are dead-letter queues of others
         settle(broker, broker._queues[name], terms)
     broker._engine.restored()
+
+
+def catch_up(broker: Outliving) -> None:
+    """Have the queues that other processes have declared by now, and let go of those that they have deleted."""
+    shelf = broker._engine.shelf
+    assert shelf is not None
+    kept = shelf.items("queue")
+    for name in [name for name in broker._queues if name not in kept]:
+        broker._queues.pop(name).close()
+        broker._restored.discard(name)
+    restore(broker)
 
 
 def settle(broker: Outliving, queue: Queue[Any], terms: Mapping[str, Any]) -> None:

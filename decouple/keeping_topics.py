@@ -12,14 +12,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from contextvars import Context
 from typing import TYPE_CHECKING, Any
-from weakref import ref
 
 from decouple.amending import archived, put_in_place
 from decouple.clock import random_bytes
-from decouple.core.settings import SECOND
-from decouple.errors import StorageError
 from decouple.expiry import Expiry
 from decouple.keeping import restore
 from decouple.keeping_numbers import InTurn
@@ -34,7 +30,6 @@ from decouple.topic_settings import TopicSettings
 if TYPE_CHECKING:
     from decouple.function import Function
     from decouple.outliving import Outliving
-    from decouple.runner import Runner
     from decouple.shelves import Shelf
     from decouple.subscribing import Subscribing
     from decouple.subscription import Subscription
@@ -285,12 +280,12 @@ class KeptTopics:
 
     # -- work of other processes ---------------------------------------------------------------------------------
 
-    def begin(self, runner: Runner) -> None:
-        """The workers have begun: where other processes may leave work behind, look after it every second."""
+    def begin(self) -> None:
+        """The workers have begun: where other processes may leave work behind, look after it. The broker's lock is held."""
         # Where time is moved by hand, the others' time does not pass with it: run_until_idle looks instead.
         if self.shelf.shared and self.broker.clock.threaded and not self._begun:
             self._begun = True
-            runner.put(Round(self, runner), context=Context())
+            self.broker._looking().watch("topics", self.gather)
 
     def gather(self, *, working: bool = False) -> None:
         """Take over what processes that are gone had still to push, and what others handed over; working: the caller will."""
@@ -306,39 +301,6 @@ class KeptTopics:
 
 NOT_FIFO = {"content_based_deduplication": False, "deduplication_scope": "topic", "archive": None}
 """What a standard topic may be told without a meaning."""
-
-
-class Round:
-    """The runner's job every second, as long as the broker is there."""
-
-    awaits = False
-    endless = True
-
-    def __init__(self, topics: KeptTopics, runner: Runner) -> None:
-        self._topics = ref(topics)
-        self._runner = ref(runner)
-
-    def run(self) -> None:
-        topics, runner = self._topics(), self._runner()
-        if topics is None or runner is None or runner.closing:
-            return
-        try:
-            topics.gather()
-        except StorageError:
-            import logging  # here, because most programs never need it
-
-            logging.getLogger("decouple").warning("what other processes left could not be looked at", exc_info=True)
-        finally:
-            runner.put(self, topics.broker.clock.now() + SECOND)
-
-    async def arun(self) -> None:
-        self.run()
-
-    def abandon(self) -> None:
-        """The broker ends: another process looks."""
-
-    def describe(self) -> str:
-        return "a look at what other processes left"
 
 
 def topic_row(topic: Subscribing) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from decouple.clock import Clock
 
 if TYPE_CHECKING:
+    from decouple.adopting import Adopting
     from decouple.core.changes import Change
+    from decouple.declaring_schedules import Shelved
     from decouple.engine import Engine
+    from decouple.idempotent import IdempotencyStore
     from decouple.keeping_topics import KeptTopics
     from decouple.notification import Notification
     from decouple.queue import Queue
-    from decouple.runner import Runner
     from decouple.shelves import Shelf
     from decouple.staff import Staff
     from decouple.topic import Topic
@@ -36,6 +38,9 @@ class Outliving:
     _topics: dict[str, Topic]
     _functions: dict[str, Any]
     _kept_topics: KeptTopics | None = None
+    _kept_schedules: Shelved | None = None
+    _adopting: Adopting | None = None
+    _idempotency: IdempotencyStore | None = None
     _numbers: Iterator[int]
     _staff: Staff | None
     _started: bool
@@ -68,6 +73,11 @@ class Outliving:
         topic._write_as(self._links, self._sign)
         return topic
 
+    @property
+    def _shelved(self) -> Shelved:
+        """The schedules that outlive the process, where the engine has a shelf."""
+        raise NotImplementedError
+
     def _keep_topics(self) -> KeptTopics | None:
         """What keeps topics where they outlive the process, having looked what other processes declared."""
         if self._engine.shelf is None:
@@ -75,7 +85,7 @@ class Outliving:
         with self._lock:
             kept = self._kept_here(self._engine.shelf)
             if self._started and self._staff is not None:
-                kept.begin(self._staff.runner)
+                kept.begin()
         kept.look()
         return kept
 
@@ -93,11 +103,38 @@ class Outliving:
         there = shelf is not None and (shelf.shared or self._kept_topics is not None)
         return self._keep_topics() if there else None
 
-    def _look_after(self, runner: Runner) -> None:
+    def _look_after(self) -> None:
         """Under the lock: the workers begin, also with what other processes leave behind."""
         shelf = self._engine.shelf
         if shelf is not None and shelf.shared:
-            self._kept_here(shelf).begin(runner)
+            self._kept_here(shelf).begin()
+
+    def _looking(self) -> Adopting:
+        """Under the lock: what takes over the work of processes that are gone, where the engine has a shelf."""
+        if self._adopting is None:
+            from decouple.adopting import Adopting  # here, because in memory nothing outlives its process
+
+            shelf = self._engine.shelf
+            assert shelf is not None
+            self._adopting = Adopting(shelf, self._employed().runner, self.clock)
+        return self._adopting
+
+    @property
+    def idempotency(self) -> IdempotencyStore:
+        """The store for idempotent(...) whose keys survive what its queues survive; processes that share them share it."""
+        from decouple.idempotent import MemoryStore
+        from decouple.shelf_store import ShelfStore
+
+        with self._lock:
+            if self._idempotency is None:
+                shelf = self._engine.shelf
+                self._idempotency = MemoryStore(clock=self.clock) if shelf is None else ShelfStore(shelf, self.clock)
+            return self._idempotency
+
+    def _looks(self) -> Adopting:
+        """The same without the lock."""
+        with self._lock:
+            return self._looking()
 
     def _restore(self, shelf: Shelf) -> None:
         """Declare what was there before this process."""
@@ -109,3 +146,5 @@ class Outliving:
             self._numbers = Numbers(shelf)
         if shelf.items("topic"):
             self._keep_topics()
+        if shelf.items("schedule"):
+            self._shelved.restore()

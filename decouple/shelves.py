@@ -50,7 +50,10 @@ class Shelf(Protocol):
         ...
 
     def swap(self, kind: str, key: str, old: Any, new: Any) -> bool:
-        """Put `new` if the value is `old` (None: if there is none) in one step; False, and nothing done, if it is another."""
+        """Put `new` if the value is `old`, in one step; False, and nothing done, if it is another.
+
+        None is for none, of both: an `old` of None if there is none, a `new` of None to drop it.
+        """
         ...
 
     def together(self) -> AbstractContextManager[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,38 @@ from decouple.copying.batches import KIND, Passage
 from decouple.copying.copier import copy
 from decouple.errors import DecoupleError
 
+WAYS = ["memory to memory", "memory to file"]
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> list[str]:
+    kinds: str = request.param
+    return kinds.split(" to ")
+
 
 @pytest.fixture
-def source(clock: VirtualClock) -> Broker:
-    return Broker(clock=clock)
+def opened(tmp_path: Path) -> Iterator[Callable[[str, str, VirtualClock], Broker]]:
+    """A broker of a kind, by the name of its place."""
+    brokers: list[Broker] = []
+
+    def begin(kind: str, name: str, clock: VirtualClock) -> Broker:
+        urls = {"memory": "memory://", "file": f"file://{tmp_path}/{name}", "sqlite": f"sqlite:///{tmp_path}/{name}.db"}
+        brokers.append(Broker(urls[kind], clock=clock))
+        return brokers[-1]
+
+    yield begin
+    for broker in brokers:
+        broker.close()
 
 
 @pytest.fixture
-def target(clock: VirtualClock) -> Broker:
-    return Broker(clock=clock)
+def source(way: list[str], opened: Callable[..., Broker], clock: VirtualClock) -> Broker:
+    return opened(way[0], "source", clock)
+
+
+@pytest.fixture
+def target(way: list[str], opened: Callable[..., Broker], clock: VirtualClock) -> Broker:
+    return opened(way[1], "target", clock)
 
 
 def shelved(clock: VirtualClock, shelf: DictShelf | None = None) -> Broker:
@@ -164,7 +187,7 @@ def test_tenants_are_served_in_turn_there_too(source: Broker, target: Broker) ->
 
 
 def test_large_bodies_stay_where_they_are_kept(source: Broker, target: Broker, tmp_path: Path) -> None:
-    orders = source.queue("orders", large_bodies=LargeBodies(tmp_path, threshold=10))
+    orders = source.queue("orders", large_bodies=LargeBodies(tmp_path / "bodies", threshold=10))
     orders.send("x" * 1_000)
 
     copy(source, target)
@@ -172,7 +195,7 @@ def test_large_bodies_stay_where_they_are_kept(source: Broker, target: Broker, t
     [message] = target.queues["orders"].receive()
     assert message.body == "x" * 1_000
     message.ack()
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "bodies").iterdir()) == []
 
 
 def test_queues_are_declared_as_they_are_and_those_that_are_there_stay_as_they_are(
@@ -236,10 +259,10 @@ def test_a_dry_run_counts_and_changes_nothing(source: Broker, target: Broker) ->
     assert (bodies(source.queues["orders"]), dict(target.queues)) == (["one"], {})
 
 
-def test_instants_are_those_of_the_other_clock(source: Broker) -> None:
+def test_instants_are_those_of_the_other_clock(source: Broker, way: list[str], opened: Callable[..., Broker]) -> None:
     source.queue("orders").send("one", delay=60)
     other = VirtualClock(datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC))
-    target = Broker(clock=other)
+    target = opened(way[1], "target", other)
 
     copy(source, target)
 

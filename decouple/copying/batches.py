@@ -45,7 +45,8 @@ class Passage:
         try:
             with self.source._lock:
                 core, now = self.source._core, self.source._now()
-                gone = [number for number in core.numbers(now) if core.standing(now, [number])[0].id in there]
+                here = core.all_numbers(now)
+                gone = [number for number in here for one in core.as_they_stand(now, [number]) if one.id in there]
                 core.take_away(now, gone)
         finally:
             self.source._follow_up()
@@ -66,14 +67,14 @@ class Passage:
         """The messages that are to be brought, by number."""
         self.source._follow_up()  # dead letters on their way are brought there first
         with self.source._lock:
-            return self.source._core.numbers(self.source._now())
+            return self.source._core.all_numbers(self.source._now())
 
     def bring(self, numbers: Sequence[int]) -> int:
         """Bring a batch; how many there were. Raises QueueClosed, NotKept: then the rest is where it was."""
         try:
             with self.source._lock:
                 core, now = self.source._core, self.source._now()
-                batch = core.standing(now, numbers)
+                batch = core.as_they_stand(now, numbers)
                 if batch:
                     self.put([self.at_target(one) for one in batch])
                 core.take_away(now, numbers)

@@ -81,7 +81,7 @@ def copy(
 
 def numbers_of(queue: Queue[Any]) -> list[int]:
     with queue._lock:
-        return queue._core.numbers(queue._now())
+        return queue._core.all_numbers(queue._now())
 
 
 def bring_all(passage: Passage, progress: Progress | None) -> int:

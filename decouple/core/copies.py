@@ -3,7 +3,7 @@
 A move within a broker (core/moves.py) is something that happens to a message; this is not. It arrives in the same state, at
 the same instants: visible, in flight or delayed, with its id, its count, its failure and its deduplication id. What is new is
 its number, and with it the sequence number of a FIFO queue. Numbers are given in the order in which messages are brought,
-so the order of `numbers` is kept, and with it that of every group.
+so the order of `all_numbers` is kept, and with it that of every group.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Copies(Due):
         """Give every fresh message a state of its own."""
         raise NotImplementedError
 
-    def numbers(self, now: int) -> list[int]:
+    def all_numbers(self, now: int) -> list[int]:
         """Every message that is here, in the order in which to bring them. Cost: O(messages * log)."""
         self.settle_all(now)
         self.unfold(now)
@@ -58,15 +58,15 @@ class Copies(Due):
 
     def ids(self, now: int) -> set[str]:
         """The ids of the messages that are here. Cost: O(messages)."""
-        return {one.id for one in self.standing(now, self.numbers(now))}
+        return {one.id for one in self.as_they_stand(now, self.all_numbers(now))}
 
-    def standing(self, now: int, numbers: Iterable[int]) -> list[Standing]:
-        """Those of these messages that are here still. `numbers` was asked before. Cost: O(1) each."""
+    def as_they_stand(self, now: int, numbers: Iterable[int]) -> list[Standing]:
+        """Those of these messages that are here still. `all_numbers` was asked before. Cost: O(1) each."""
         self.settle_all(now)
         self.unfold(now)
-        return [one for number in numbers if (one := self._standing(number)) is not None]
+        return [one for number in numbers if (one := self._stands(number)) is not None]
 
-    def _standing(self, number: int) -> Standing | None:
+    def _stands(self, number: int) -> Standing | None:
         delivery = self._place_of(number).get(number)
         if delivery is None:
             return None

@@ -243,6 +243,14 @@ class Places:
         """The message's latest delivery, wherever it is now; None when it is gone, moving or was never received."""
         return self._place_of(seq).get(seq) if seq not in self.delayed else None
 
+    def is_latest(self, delivery: Delivery) -> bool:
+        """Whether it is the message's latest delivery, and the message is here."""
+        return self.find(delivery.record[2]) is delivery
+
+    def standing(self, seq: int) -> Delivery | None:
+        """The message, if it is visible and has a state of its own: it can be moved."""
+        return self.again.get(seq)
+
     def _place_of(self, seq: int) -> dict[int, Delivery]:
         """The place that has the message; if none has, one that has not. Cost: O(pages)."""
         for place in (self.leased, self.odd, self.again):
