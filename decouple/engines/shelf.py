@@ -30,9 +30,15 @@ class SqliteShelf:
 
     shared = True
 
-    def __init__(self, database: Database, span: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        span: Callable[[], AbstractContextManager[None]],
+        then: Callable[[Callable[[], object]], None],
+    ) -> None:
         self._database = database
         self._span = span
+        self.then = then
         self._folder = f"{database.path}-processes"
         self._owner = ""
         self._file = -1
