@@ -22,6 +22,7 @@ from decouple.errors import (
 )
 from decouple.generic import T
 from decouple.mishaps.injecting import suffer
+from decouple.outliving import Outliving
 from decouple.queue import Queue
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.tags import Tags, check_tags
@@ -29,12 +30,9 @@ from decouple.tags import Tags, check_tags
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
-    from decouple.adopting import Adopting
-    from decouple.declaring_schedules import Shelved
     from decouple.engine import Engine
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
-    from decouple.idempotent import IdempotencyStore
     from decouple.limits import Limit
     from decouple.notification import Notification
     from decouple.post import Post
@@ -49,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Declaring"]
 
 
-class Declaring:
+class Declaring(Outliving):
     """The state of a broker; Broker fills it."""
 
     clock: Clock
@@ -72,9 +70,6 @@ class Declaring:
     seed: int | None
     account: str
     region: str
-    _idempotency: IdempotencyStore | None = None
-    _adopting: Adopting | None = None
-    _kept_schedules: Shelved | None = None
     _links: str | None = None
     _sign: Callable[[Notification], Mapping[str, str]] | None = None
 
@@ -327,17 +322,6 @@ class Declaring:
         schedule._go_on()
         return schedule
 
-    @property
-    def _shelved(self) -> Shelved:
-        """The schedules that outlive the process, where the engine has a shelf."""
-        from decouple.declaring_schedules import Shelved
-
-        with self._lock:
-            if self._kept_schedules is None:
-                assert self._engine.shelf is not None
-                self._kept_schedules = Shelved(self, self._engine.shelf)
-            return self._kept_schedules
-
     def _free_name(self) -> str:
         """Under the lock: a name for a schedule that was given none."""
         return next(name for number in self._schedule_numbers if (name := f"schedule-{number}") not in self._schedules)
@@ -364,29 +348,6 @@ class Declaring:
             if self._started:
                 self._put_to_work(self._staff.runner)
         return self._staff
-
-    @property
-    def idempotency(self) -> IdempotencyStore:
-        """The store for idempotent(...) whose keys survive what its queues survive; processes that share them share it."""
-        from decouple.idempotent import MemoryStore
-        from decouple.shelf_store import ShelfStore
-
-        with self._lock:
-            if self._idempotency is None:
-                shelf = self._engine.shelf
-                self._idempotency = MemoryStore(clock=self.clock) if shelf is None else ShelfStore(shelf, self.clock)
-            return self._idempotency
-
-    def _looks(self) -> Adopting:
-        """What takes over the work of processes that are gone, where the engine has a shelf."""
-        with self._lock:
-            if self._adopting is None:
-                from decouple.adopting import Adopting  # here, because in memory nothing outlives its process
-
-                shelf = self._engine.shelf
-                assert shelf is not None
-                self._adopting = Adopting(shelf, self._employed().runner, self.clock)
-            return self._adopting
 
     def delete(self, what: Queue[Any] | Topic | Function) -> None:
         """End a queue, topic or function; its name is free. A queue's waits end, and its messages are purged with a record each.
@@ -445,4 +406,7 @@ class Declaring:
         queue.purge()
         if self._engine.shelf is not None:
             self._engine.shelf.drop("queue", queue.name)
+            for task in queue._tasks:
+                if task._kept is not None:
+                    task._kept.drop()
         self._engine.forget(queue)

@@ -17,5 +17,7 @@ def restore(broker: Broker) -> None:
     shelf = broker._engine.shelf
     assert shelf is not None
     restore_queues(broker)
+    if shelf.items("move task"):
+        broker._looks()
     if shelf.items("schedule"):  # few programs have any
         broker._shelved.restore()
