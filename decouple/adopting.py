@@ -18,6 +18,7 @@ from decouple.backlog import Aside
 from decouple.clock import Clock
 from decouple.core.deadlines import FAR
 from decouple.core.settings import SECOND
+from decouple.errors import StorageError
 
 if TYPE_CHECKING:
     from decouple.runner import Runner
@@ -49,14 +50,15 @@ class Adopting:
         elif shelf.shared:
             runner.put(Look(self))
 
-    def adopt(self, kind: str, take: Take) -> None:
+    def adopt(self, kind: str, take: Take, *, later: bool = False) -> None:
         """From now on let `take(key, value)` go on with what was put under that kind by a process that is gone, oldest first.
 
-        At once, unless others share the shelf and may work while this broker does not. Raises what `take` and the shelf do.
+        At once, unless others share the shelf and may work while this broker does not; later: from the next look on. Raises
+        what `take` and the shelf do.
         """
         with self._lock:
             self._takes[kind] = take
-        if self._at_once:
+        if self._at_once and not later:
             self._take_over(kind, take)
 
     def watch(self, name: str, look: Callable[[], object]) -> None:
@@ -124,6 +126,10 @@ class Look:
             return
         try:
             adopting.look()
+        except StorageError:
+            import logging  # here, because most programs never need it
+
+            logging.getLogger("decouple").warning("what other processes left could not be looked at", exc_info=True)
         finally:
             if adopting.clock.loop is None:  # in a simulation no process but this one lives
                 adopting._runner.put(LookAgain(adopting), adopting.clock.now() + EVERY)

@@ -12,14 +12,14 @@ from decouple.redrive import choose, letter_for, occupy
 
 if TYPE_CHECKING:
     from decouple.adopting import Adopting
-    from decouple.declaring import Declaring
+    from decouple.outliving import Outliving
     from decouple.queue import Queue
 
 __all__ = ["adopt_tasks"]
 
 
-def adopt_tasks(broker: Declaring, adopting: Adopting) -> None:
-    """Go on with the tasks of processes that are gone."""
+def adopt_tasks(broker: Outliving, adopting: Adopting, *, later: bool = False) -> None:
+    """Go on with the tasks of processes that are gone; later: from the next look on."""
 
     def take(key: str, record: dict[str, Any]) -> None:
         queue = broker._queues.get(record["queue"])
@@ -29,10 +29,10 @@ def adopt_tasks(broker: Declaring, adopting: Adopting) -> None:
         elif adopting.shelf.get("queue", record["queue"]) is None:
             kept.drop()  # the queue was deleted
 
-    adopting.adopt(KIND, take)
+    adopting.adopt(KIND, take, later=later)
 
 
-def go_on(broker: Declaring, queue: Queue[Any], kept: KeptTask) -> None:
+def go_on(broker: Outliving, queue: Queue[Any], kept: KeptTask) -> None:
     """Make the moves that are left, or say why not."""
     record = kept.record
     to = broker._queues.get(record["to"])
@@ -46,7 +46,7 @@ def go_on(broker: Declaring, queue: Queue[Any], kept: KeptTask) -> None:
         begin_again(broker, task, record)
 
 
-def begin_again(broker: Declaring, task: MoveTask, record: dict[str, Any]) -> None:
+def begin_again(broker: Outliving, task: MoveTask, record: dict[str, Any]) -> None:
     queue = task._queue
     try:
         occupy(queue, task)
@@ -63,7 +63,7 @@ def begin_again(broker: Declaring, task: MoveTask, record: dict[str, Any]) -> No
         raise
     task._started = record["started"] - queue.clock.epoch
     if queue.clock.threaded and not task.over:
-        broker._workers().put(GoOn(task), task._at())
+        broker._employed().runner.put(GoOn(task), task._at())
 
 
 def fail(task: MoveTask, why: str) -> None:

@@ -90,6 +90,9 @@ class Shelved:
     def queue(self, name: str, **settings: Any) -> Queue[Any]:
         return Queue(name, **settings)
 
+    def restored(self) -> None:
+        pass
+
     def forget(self, queue: Queue[Any]) -> None:
         pass
 

@@ -10,6 +10,7 @@ import pytest
 
 from decouple import Broker, Queue
 from decouple.movetask import MoveTask
+from decouple.resuming_moves import adopt_tasks
 from tests.lives import Lives
 
 
@@ -29,7 +30,7 @@ def filled(lives: Lives, count: int) -> tuple[Broker, Queue[Any], Queue[Any]]:
 
 def begun_again(broker: Broker) -> None:
     """What a broker does at its start, here once its queues have what an engine would have kept."""
-    broker._looks()
+    adopt_tasks(broker, broker._looks())
 
 
 def test_a_redrive_with_a_rate_goes_on_in_the_next_process(lives: Lives) -> None:
