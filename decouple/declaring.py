@@ -442,4 +442,7 @@ class Declaring(Outliving):
         queue.purge()
         if self._engine.shelf is not None:
             self._engine.shelf.drop("queue", queue.name)
+            for task in queue._tasks:
+                if task._kept is not None:
+                    task._kept.drop()
         self._engine.forget(queue)

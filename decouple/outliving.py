@@ -118,10 +118,12 @@ class Outliving:
         """Under the lock: what takes over the work of processes that are gone, where the engine has a shelf."""
         if self._adopting is None:
             from decouple.adopting import Adopting  # here, because in memory nothing outlives its process
+            from decouple.resuming_moves import adopt_tasks
 
             shelf = self._engine.shelf
             assert shelf is not None
             self._adopting = Adopting(shelf, self._employed().runner, self.clock)
+            adopt_tasks(self, self._adopting, later=True)
         return self._adopting
 
     @property
@@ -151,5 +153,9 @@ class Outliving:
             self._numbers = Numbers(shelf)
         if shelf.items("topic"):
             self._keep_topics()
+        if shelf.items("move task"):
+            from decouple.resuming_moves import adopt_tasks
+
+            adopt_tasks(self, self._looks())
         if shelf.items("schedule"):
             self._shelved.restore()
