@@ -22,10 +22,7 @@ from decouple.core.changes import Change
 from decouple.core.places import SHARED
 from decouple.declaring import Declaring
 from decouple.engine import Engine, EngineOptions, engine_of
-from decouple.errors import (
-    DecoupleError,
-    TopicNotFound,
-)
+from decouple.errors import DecoupleError, TopicNotFound
 from decouple.limits import Limit
 from decouple.mishaps.injecting import begun
 from decouple.numbers import whole
@@ -136,9 +133,7 @@ class Broker(Declaring, Observing):
         self._closed = False
         self._engine = engine_of(url, self.clock, options)
         if self._engine.shelf is not None:
-            from decouple.keeping import restore  # here, because in memory nothing is kept
-
-            restore(self)
+            self._restore(self._engine.shelf)
 
     def __repr__(self) -> str:
         held = f"{len(self._queues)} queues, {len(self._topics)} topics, {len(self._functions)} functions"
@@ -182,6 +177,7 @@ class Broker(Declaring, Observing):
             runner.start()
         else:
             runner.start_tasks(self._loop)
+        self._look_after()
 
     def close(self, timeout: Seconds | None = None) -> list[str]:
         """End: work under way may finish, up to `timeout` seconds; the descriptions of what did not. Twice is no error.
@@ -264,6 +260,8 @@ class Broker(Declaring, Observing):
         """
         with self._lock:
             runner = self._employed().runner
+        if (kept := self._see_topics()) is not None:
+            kept.gather(working=True)
         return runner.run_until_idle(budget=budget, errors=errors)
 
     @property

@@ -14,9 +14,11 @@ from decouple.core.standard import Standard
 from decouple.desk import Desk
 from decouple.generic import T
 from decouple.message import FifoMessage, Message, TypedFifoMessage, TypedMessage
+from decouple.reporting import Reporter
 from decouple.tags import Tags, check_tags
 
 if TYPE_CHECKING:
+    from decouple.core.changes import Change
     from decouple.queue import Queue
     from decouple.shelves import Shelf
 
@@ -36,6 +38,7 @@ class Founding(Desk[T]):
 
     _messages: Mapping[tuple[bool, bool], Any] = MESSAGES
     _shelf: Shelf | None = None  # where its declaration is kept
+    _home: object = None  # the engine within which a message can be moved in one transaction; None for memory
     _tags: Tags
 
     def _make_lock(self) -> threading.Lock:
@@ -51,6 +54,10 @@ class Founding(Desk[T]):
             kind = partial(FaultyFifo if self.fifo else FaultyStandard, faults=self._faults)
             pause_after_receives(self._queue, self._faults)
         return kind(self.name, settings, **terms)
+
+    def _make_reporter(self) -> Reporter[Change]:
+        """What tells its observers."""
+        return Reporter(self._core.log, self._lock)
 
     @property
     def _queue(self) -> Queue[T]:

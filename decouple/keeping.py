@@ -14,11 +14,11 @@ from decouple.large_bodies import FolderStore, LargeBodies
 from decouple.settings import FIFO
 
 if TYPE_CHECKING:
-    from decouple.broker import Broker
+    from decouple.outliving import Outliving
     from decouple.queue import Queue
     from decouple.shelves import Shelf
 
-__all__ = ["declare_anew", "keep", "restore"]
+__all__ = ["catch_up", "declare_anew", "keep", "restore"]
 
 
 def keep(shelf: Shelf, queue: Queue[Any]) -> None:
@@ -46,7 +46,7 @@ def kept_folder(queue: Queue[Any], large: LargeBodies) -> dict[str, Any]:
     return {"folder": large.store.folder, "threshold": large.threshold}
 
 
-def restore(broker: Broker) -> None:
+def restore(broker: Outliving) -> None:
     """Declare the queues that are on the shelf of a broker's engine, as they were."""
     shelf = broker._engine.shelf
     assert shelf is not None
@@ -59,7 +59,18 @@ def restore(broker: Broker) -> None:
     broker._engine.restored()
 
 
-def settle(broker: Broker, queue: Queue[Any], terms: Mapping[str, Any]) -> None:
+def catch_up(broker: Outliving) -> None:
+    """Have the queues that other processes have declared by now, and let go of those that they have deleted."""
+    shelf = broker._engine.shelf
+    assert shelf is not None
+    kept = shelf.items("queue")
+    for name in [name for name in broker._queues if name not in kept]:
+        broker._queues.pop(name).close()
+        broker._restored.discard(name)
+    restore(broker)
+
+
+def settle(broker: Outliving, queue: Queue[Any], terms: Mapping[str, Any]) -> None:
     """Give a queue the settings, tags and policy that it was kept with: no change, so it makes no record."""
     settings = dict(terms["settings"])
     if settings["dead_letter"] is not None:

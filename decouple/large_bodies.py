@@ -269,7 +269,7 @@ class Keeper(Generic[T]):
             change.record[0].remove()
         elif change.cause in BACK and change.seq is not None:
             with self._queue._lock:
-                waiting = self._queue._core.again.get(change.seq)
+                waiting = self._queue._core.standing(change.seq)
                 if isinstance(waiting, LargeMessage):
                     cast("LargeMessage[T]", waiting).forget()
 

@@ -245,7 +245,7 @@ class MoveTask:
         core, move, letter = self._queue._core, self._hand, self._todo[0]
         if move is not None:
             return move if core.moving.get(letter.seq) is move and not move.claimed else None
-        delivery = core.again.get(letter.seq)
+        delivery = core.standing(letter.seq)
         if delivery is not None:
             self._hand = move = core.depart(
                 now, delivery, letter.target, as_new=True, entry=letter.entry, refusal=letter.refusal
@@ -257,7 +257,7 @@ class MoveTask:
         core, letter = self._queue._core, self._todo[0]
         if self._hand is None:
             with self._queue._lock:
-                delivery = core.again.get(letter.seq)
+                delivery = core.standing(letter.seq)
                 if delivery is not None:
                     self._hand = Move(delivery, letter.target, core, None, True, letter.entry, letter.refusal)
         move = self._hand

@@ -79,6 +79,11 @@ def check_target(queue: Queue[Any], to: Any, verb: str) -> None:
         raise ValueError(f"queue {queue.name!r} cannot be {verb} to itself")
     if not isinstance(to, queue.__class__):
         raise TypeError(f"to must be a Queue, not {to!r}")
+    if queue._home is not None and to._home is not queue._home:
+        raise ValueError(
+            f"queue {to.name!r} lives in another broker than {queue.name!r}, and a move is one transaction: "
+            f"send it there, and acknowledge it here"
+        )
     if not same_time(queue.clock, to.clock):
         raise ValueError(f"queue {to.name!r} is on another clock than {queue.name!r}: make both with the same clock=")
 

@@ -19,7 +19,6 @@ from decouple.aio import AsyncQueue
 from decouple.arns import ACCOUNT, REGION, arn_of
 from decouple.callers import caller, handled
 from decouple.clock import AMBIENCE, Clock, Seconds, default_clock
-from decouple.core.fifo import Fifo
 from decouple.core.machine import Machine
 from decouple.core.places import Move
 from decouple.core.records import new_delivery
@@ -42,7 +41,7 @@ from decouple.moving import carry, hand_on
 from decouple.receipts import new_stem
 from decouple.receiving import Receiving
 from decouple.redrive import redrive
-from decouple.reporting import Observer, Reporter
+from decouple.reporting import Observer
 from decouple.sending import Sending
 from decouple.settings import FIFO, QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.sharing import Context, SharedQueue, shared
@@ -150,9 +149,10 @@ class Queue(Founding[T], Sending[T], Receiving[T], Handling[T], AssertingQueue[T
             who=caller,
             handled=handled,
         )
-        self._order = self._core if isinstance(self._core, Fifo) else None
+        order: Any = self._core if self._core.ordered else None
+        self._order = order
         self._lobby = Lobby(self._core, self._lock, self._now, self._follow_up)
-        self._reporter = Reporter(self._core.log, self._lock)
+        self._reporter = self._make_reporter()
         if self.fifo and self._codec is None:
             self._take_one = self._take_one_in_turn  # type: ignore[method-assign]  # a call less than asking each time
         self._task: MoveTask | None = None

@@ -127,6 +127,11 @@ def check_dead_letter(target: Any, queue: Queue[Any]) -> Any:
         return None
     if not isinstance(target, queue.__class__):
         raise TypeError(f"dead_letter must be a Queue, not {target!r}")
+    if target._home is not queue._home:
+        raise ValueError(
+            f"dead_letter queue {target.name!r} lives in another broker than {queue.name!r}, and a dead letter is moved in "
+            f"one transaction: declare both with the same broker"
+        )
     chain = [queue.name]
     wanted: Queue[Any] = target  # pyright: ignore[reportUnknownVariableType]  # a class cannot be tested with its Any
     step: Queue[Any] | None = wanted

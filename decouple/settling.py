@@ -141,7 +141,7 @@ class Settling(Desk[T]):
             with self._lock:
                 core, now = self._core, self._now()
                 late = self._order is not None and self._order.expired(now, seq, message.times_received)
-                if late or core.find(seq) is not message:
+                if late or not core.is_latest(message):
                     return False
                 if failure is not None:
                     core.remember(message, failure)
@@ -155,7 +155,7 @@ class Settling(Desk[T]):
         """Keep with each message why its handler failed, where nobody has received it again; it stays in flight."""
         with self._lock:
             for message, failure in complaints:
-                if self._core.find(message.record[2]) is message:
+                if self._core.is_latest(message):
                     self._core.remember(message, failure)
 
     def _discard(self, messages: Iterable[Message[T]], reason: str) -> None:
@@ -179,7 +179,7 @@ class Settling(Desk[T]):
                 core, now = self._core, self._now()
                 until = min(now + core.lease, message.received_at + LONGEST_IN_FLIGHT)
                 late = self._order is not None and self._order.expired(now, seq, message.times_received)
-                if late or message.settled or until <= now or core.find(seq) is not message:
+                if late or message.settled or until <= now or not core.is_latest(message):
                     return 0
                 kept = core.change_visibility(now, seq, until - now)
                 self._lobby.serve(now)

@@ -72,7 +72,7 @@ class DictShelf:
         with self.shop.lock:
             if self.get(kind, key) != old:
                 return False
-            self.put(kind, key, new)
+            self.drop(kind, key) if new is None else self.put(kind, key, new)
             return True
 
     def together(self) -> AbstractContextManager[None]:

@@ -268,9 +268,9 @@ class Worker:
         elif fate < 0.9:
             longer = 2 * self.lease
             call("keep", *handle, longer, do=lambda: message.extend(longer / 1e9))
-        elif fate < 0.92 and owner.name in PLAN.dead:
+        elif fate < 0.915 and owner.name in PLAN.dead:
             call("reject", *handle, do=lambda: message.reject("not wanted"))
-        elif fate < 0.95 and owner.name in PLAN.onward:
+        elif fate < 0.96 and owner.name in PLAN.onward:
             onward = PLAN.onward[owner.name]
             call("move", *handle, onward, do=lambda: message.move(self.broker.queues[onward]))
 

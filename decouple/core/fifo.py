@@ -38,6 +38,8 @@ class GroupView(NamedTuple):
 class Fifo(Deduplication):
     """One FIFO queue. Callers hold its lock."""
 
+    ordered = True
+
     def __init__(self, name: str, settings: Settings, **more: Any) -> None:
         """Make an empty queue; see Places."""
         # when, and of each message the number, the receive's number and its deadline: no message is kept here

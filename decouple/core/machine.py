@@ -22,6 +22,8 @@ __all__ = ["Machine", "why_dead"]
 class Machine(Copies):
     """A queue's state machine but for its order. Callers hold its lock, but for the two doors of core/places.py."""
 
+    ordered = False  # whether it is a FIFO queue's
+
     def __init__(self, name: str, settings: Settings, **more: Any) -> None:
         """Make an empty queue; see Places."""
         super().__init__(name, settings, **more)

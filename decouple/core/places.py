@@ -187,7 +187,7 @@ class Places:
         self.deleted: int = 0
         self.seqs = itertools.count(1)
         self.next_seq = self.seqs.__next__
-        self.shared: itertools.count[int] | None = None  # where the numbers of shared records come from
+        self.shared: Iterator[int] | None = None  # where the numbers of shared records come from
 
         # What the short paths rely on; `_look_again` says what it means.
         self.due = 0
@@ -242,6 +242,14 @@ class Places:
     def find(self, seq: int) -> Delivery | None:
         """The message's latest delivery, wherever it is now; None when it is gone, moving or was never received."""
         return self._place_of(seq).get(seq) if seq not in self.delayed else None
+
+    def is_latest(self, delivery: Delivery) -> bool:
+        """Whether it is the message's latest delivery, and the message is here."""
+        return self.find(delivery.record[2]) is delivery
+
+    def standing(self, seq: int) -> Delivery | None:
+        """The message, if it is visible and has a state of its own: it can be moved."""
+        return self.again.get(seq)
 
     def _place_of(self, seq: int) -> dict[int, Delivery]:
         """The place that has the message; if none has, one that has not. Cost: O(pages)."""

@@ -90,7 +90,8 @@ class Appending:
             try:
                 self._roll(HEADER + needed)
             except OSError as error:
-                raise self._not_kept(error) from None
+                self.full = self._not_kept(error)
+                raise self.full from None
 
     def _roll(self, size: int) -> None:
         """Go on in the next segment, of at least that size. Raises OSError, NotKept, and then goes on in this one."""
@@ -156,7 +157,7 @@ class Appending:
             try:
                 spare = self._made(self.number + 1, self.segment_bytes)
             except OSError as error:
-                self._not_kept(error)
+                self.full = self._not_kept(error)
                 return
             if self.durability == "disk":
                 self._folder_synced = True  # before it is, as another may be made meanwhile
@@ -184,8 +185,7 @@ class Appending:
 
     def _not_kept(self, error: OSError) -> NotKept:
         why = "the disk is full" if error.errno in FULL else why_of(error)
-        self.full = NotKept(self.path, why=why)
-        return self.full
+        return NotKept(self.path, why=why)
 
     def _check(self) -> None:
         """Raise where nothing may be appended."""

@@ -11,6 +11,7 @@ at all. The log notes what it has synced ("disk"), and everything behind the las
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
@@ -64,23 +65,33 @@ def parted(found: list[Found]) -> tuple[list[Found], list[Found], int]:
 
 
 def empty(segment: Found) -> bool:
-    with mapped(segment.path) as memory:
-        return blank(memory, HEADER, segment.size)
+    with segment.path.open("rb") as file:  # not as memory, as its owner may shorten it while a tool reads
+        file.seek(HEADER)
+        while part := file.read(1 << 16):
+            if not blank(part, 0, len(part)):
+                return False
+    return True
 
 
 def replayed(
-    folder: Path, used: list[Found], least: int, *, seen: Callable[[int], object] | None = None
+    folder: Path,
+    used: list[Found],
+    least: int,
+    *,
+    seen: Callable[[int], object] | None = None,
+    reading: Callable[[Path], AbstractContextManager[Buffer]] = mapped,
 ) -> Generator[tuple[int, bytes], None, Tail | None]:
     """Every payload with the number of its segment, oldest first; returns how it ends, None if there is nothing.
 
-    seen: is told the end of each segment's records. Raises StorageDamaged, OSError.
+    seen: is told the end of each segment's records; reading: how a segment is looked at. Raises StorageDamaged, OSError.
     """
     marks: list[Mark] = []
     removed, tail = 0, None
-    for place, segment in enumerate(used):
-        header, last = segment.header, place == len(used) - 1
+    for place, listed in enumerate(used):
+        header, last = listed.header, place == len(used) - 1
         assert header is not None
-        with mapped(segment.path) as memory:
+        with reading(listed.path) as memory:
+            segment = listed._replace(size=len(memory))
             marks.clear()
             records = scan(memory, HEADER, segment.size, header.salt, marks)
             number = segment.number

@@ -1,0 +1,166 @@
+"""A standard queue in a database: oldest visible first, at least once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from decouple.core.machine import why_dead
+from decouple.core.places import Move
+from decouple.core.records import NOTHING, Delivery, Details, Past, Record
+from decouple.engines.rows import COLUMNS, more_of
+from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, MASK
+from decouple.engines.table import Row
+from decouple.engines.transitions import INSERT, Transitions
+from decouple.errors import QueueClosed
+
+__all__ = ["StandardTable"]
+
+PLAIN_INSERT = "INSERT INTO messages(id, queue, visible_at, state, sent_at, body) VALUES (?,?,?,?,?,?)"
+NEXT = f"SELECT {COLUMNS} FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, state, count, brought, id LIMIT ?"
+LEASE = (
+    "UPDATE messages SET visible_at = ?, state = 0, count = count + 1, received_at = ?, "
+    "first_at = coalesce(first_at, ?) WHERE id = ?"
+)
+PROCESSES = 16
+NUMBERS = "UPDATE queues SET last = last + ? WHERE number = ? RETURNING last, version"
+
+
+class StandardTable(Transitions):
+    """One standard queue."""
+
+    # -- sending -------------------------------------------------------------------------------------------------
+
+    def send(self, now: int, text: str, details: Details | None, delay: int) -> int:
+        return self.send_all(now, [(text, details, delay)])[0]
+
+    def send_all(
+        self, now: int, entries: list[tuple[str, Details | None, int]], words: Mapping[str, Any] = NOTHING
+    ) -> list[int]:
+        now = self._begin(now)
+        if not entries:
+            return []
+        seqs = self._numbers_for(len(entries))
+        moment, first, number = now + self.base, self.first, self.number
+        plain: list[Row] = []
+        rich: list[Row] = []
+        for seq, (text, details, delay) in zip(seqs, entries, strict=True):
+            if details is None:
+                plain.append((first | seq, number, moment + delay, DELAYED if delay else FRESH, moment, str(text)))
+            else:
+                rich.append(self._new_row(seq, moment, delay, text, details, None))
+        self._insert(PLAIN_INSERT, plain)
+        self._insert(INSERT, rich)
+        if self.listening:
+            for seq, (text, details, delay) in zip(seqs, entries, strict=True):
+                record: Record = (text, now, seq) if details is None else (text, now, seq, details)
+                self.log += self._note("sent", now, record, until=now + delay if delay else None, **words)
+        return seqs
+
+    def _numbers_for(self, count: int) -> list[int]:
+        """The numbers of so many messages. Raises QueueClosed where another process has deleted the queue."""
+        row = self.database.one(NUMBERS, (count, self.number))
+        if row is None:
+            self._vanish()
+            raise QueueClosed(self.name)
+        last, version = row
+        if version != self.version:
+            self._state()
+        return list(range(last - count + 1, last + 1))
+
+    def _new_row(self, seq: int, moment: int, delay: int, text: str, details: Details, line: int | None) -> Row:
+        return (
+            self.first | seq, self.number, moment + delay, DELAYED if delay else FRESH, moment, 0, None, None,
+            details.brought, line, details.group, details.deduplication_id, more_of(details), str(text),
+        )  # fmt: skip
+
+    def _insert(self, text: str, rows: list[Row]) -> None:
+        if len(rows) == 1:
+            self.database.sql(text, rows[0])
+        elif rows:
+            self.database.many(text, rows)
+
+    # -- receiving -----------------------------------------------------------------------------------------------
+
+    def _receive(self, now: int, asked: int, lease: int, out: list[Delivery]) -> None:
+        queues_own = lease == self.lease
+        now = self._begin(now)
+        state = self._state()
+        if state is None:
+            raise QueueClosed(self.name)
+        if queues_own:
+            lease = self.lease  # another process may have changed it
+        if self.listening:
+            self.settle_all(now)
+        self.database.gate.undo.append((out.clear, ()))
+        room = self._room(asked)
+        taken: list[tuple[Row, Delivery]] = []
+        while room > len(taken):
+            rows = self.database.sql(NEXT, (self.number, now + self.base, room - len(taken))).fetchall()
+            if not rows:
+                break
+            leased = [row for row in rows if not self._leaves(now, row)]
+            taken += self._lease_rows(now, lease, leased)
+        out += [delivery for _, delivery in taken]
+        if not lease:
+            for row, _ in taken:
+                # A visibility of 0 shows the message and leaves it visible, one receive older (SQS).
+                self._show(now, self._row(row[0] & MASK) or row, "nacked")
+
+    def _room(self, asked: int) -> int:
+        """How many of those asked for may be in flight, too.
+
+        Counting them takes time where they are many. So it is done again when a part of the room that was found is used up:
+        a sixteenth, because other processes take from it as well. Close to the limit it is done each time.
+        """
+        if asked > self.ample:
+            room = max(0, self.max_receivable())
+            self.ample = room // PROCESSES
+            if asked > self.ample:
+                return min(asked, room)
+        self.ample -= asked
+        return asked
+
+    def _leaves(self, now: int, row: Row) -> bool:
+        """Whether a visible message is not to be given: it is too old, or dead."""
+        retired = self._retired(row)
+        if retired <= now + self.base:
+            self._retain_row(row, retired)
+            return True
+        limit = self.settings.max_receives
+        if limit is None or self.settings.dead_letter is None or row[4] - row[7] < limit:
+            return False
+        if row[2] == FLYING:  # nobody has noticed yet
+            self._count(expired=1)
+            row = (*row[:2], AGAIN, *row[3:])
+            self.database.sql("UPDATE messages SET state = 1 WHERE id = ?", (row[0],))
+        delivery = self._delivery(row)
+        self._depart(now, row, Move(delivery, self.settings.dead_letter, self, why_dead(delivery)))
+        return True
+
+    def _lease_rows(self, now: int, lease: int, rows: list[Row]) -> list[tuple[Row, Delivery]]:
+        """Put these in flight."""
+        if not rows:
+            return []
+        moment, due, base = now + self.base, now + (lease or 1), self.base
+        changes = [(due + base, moment, moment, row[0]) for row in rows]
+        self._insert(LEASE, changes)
+        late = sum(1 for row in rows if row[2] == FLYING)
+        if late:
+            self._count(expired=late)
+        make, owner = self.make, self.owner
+        taken: list[tuple[Row, Delivery]] = []
+        for row in rows:
+            count = row[4]
+            past: Past | None = (count, None if row[6] is None else row[6] - base, True) if count else None
+            delivery = make()
+            delivery.owner = owner
+            delivery.record = self._record(row)
+            delivery.received_at = now
+            delivery.due = due
+            delivery.past = past
+            delivery.settled = False
+            taken.append((row, delivery))
+            if self.listening:
+                self.log += self._note("received", now, delivery.record, delivery, until=now + lease)
+        return taken
