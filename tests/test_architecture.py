@@ -245,6 +245,7 @@ FLOORS = {
     "engines.voices": 2.1,
     "engines.table": 2,
     "engines.transitions": 2.1,
+    "engines.copied": 2.15,
     "engines.standard_table": 2.2,
     "engines.fifo_table": 2.3,
     "engines.queues": 3.5,

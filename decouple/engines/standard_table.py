@@ -8,10 +8,11 @@ from typing import Any
 from decouple.core.machine import why_dead
 from decouple.core.places import Move
 from decouple.core.records import NOTHING, Delivery, Details, Past, Record
+from decouple.engines.copied import Copied
 from decouple.engines.rows import COLUMNS, more_of
 from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, MASK
 from decouple.engines.table import Row
-from decouple.engines.transitions import INSERT, Transitions
+from decouple.engines.transitions import INSERT
 from decouple.errors import QueueClosed
 
 __all__ = ["StandardTable"]
@@ -26,7 +27,7 @@ PROCESSES = 16
 NUMBERS = "UPDATE queues SET last = last + ? WHERE number = ? RETURNING last, version"
 
 
-class StandardTable(Transitions):
+class StandardTable(Copied):
     """One standard queue."""
 
     # -- sending -------------------------------------------------------------------------------------------------
