@@ -239,7 +239,7 @@ FLOORS = {
     "engines.schema": 0.5,
     "engines.gate": 1,
     "engines.database": 1.5,
-    "engines.rows": 1.5,
+    "engines.rows": 1.6,
     "engines.shelf": 2,
     "engines.joined": 2,
     "engines.watcher": 2,
