@@ -211,7 +211,7 @@ FLOORS = {
     "stores.log": 2.5,
     "stores.shelf_records": 0,
     "stores.shelf": 2.6,
-    "stores.tools": 2.7,
+    "stores.tools": 4.6,
     "engines": 0,
     "keeping": 2.9,
     "keeping_numbers": 1.5,
