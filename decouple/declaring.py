@@ -105,7 +105,7 @@ class Declaring(Outliving):
         if shelf is not None and shelf.shared and (revision := shelf.revision) != self._looked:
             from decouple.keeping import catch_up  # here, because in memory nobody else declares anything
 
-            with self._lock:
+            with self._together(), self._lock:
                 self._looked = revision
                 catch_up(cast("Any", self))
 
@@ -124,7 +124,7 @@ class Declaring(Outliving):
         """
         check_queue_name(name, fifo)
         self._look()
-        with self._lock:
+        with self._together(), self._lock:
             if self._closed:
                 raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
             queue = self._queues.get(name)
@@ -181,7 +181,7 @@ class Declaring(Outliving):
 
         check_topic_name(name, fifo)
         kept = self._keep_topics()
-        with self._lock:
+        with self._together(), self._lock:
             if self._closed:
                 raise DecoupleError(f"the broker is closed: declare topic {name!r} before, or with another broker")
             topic = self._topics.get(name)

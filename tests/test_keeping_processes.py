@@ -1,15 +1,18 @@
-"""Real processes: one publishes and has no handler, others handle, and are killed at it."""
+"""Real processes and threads: one publishes and has no handler, others handle, and are killed at it."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,3 +94,59 @@ def test_all_that_one_process_publishes_is_handled_by_others_that_are_killed_at_
 
     twice = sum(workers.seen[text] - 1 for text in texts)
     assert twice <= 2 * subscription.terms.concurrency
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("url", ["sqlite:///{}/jobs.db", "file://{}/queues"])
+def test_threads_that_publish_declare_and_subscribe_never_wait_for_each_other_in_a_circle(
+    tmp_path: Path, url: str
+) -> None:
+    """Also within transactions of several steps, which hold the shelf from their begin to their end."""
+    seen: Counter[str] = Counter()
+    sent: list[str] = []
+    numbers = itertools.count()
+    broker = Broker(url.format(tmp_path))
+    orders, ordered = broker.queue("orders"), broker.queue("ordered.fifo")
+    events, lines = broker.topic("events"), broker.topic("lines.fifo")
+    events.subscribe(lambda notification: seen.update([notification.text]))
+    events.subscribe(orders)
+    lines.subscribe(ordered)
+    shelf: Any = broker._engine.shelf
+
+    def publish() -> None:
+        text = f"m{next(numbers)}"
+        events.publish(text)
+        lines.publish("x", group="g", deduplication_id=str(next(numbers)))
+        sent.append(text)
+
+    def together() -> None:
+        with shelf.together():
+            broker.queues["orders"].send("y")
+            publish()
+
+    def subscribe() -> None:
+        made = broker.topics["events"].subscribe(broker.queue(f"q{next(numbers) % 3}"))
+        made.configure(filter={"kind": ["a"]})
+        made.cancel()
+
+    def declare() -> None:
+        broker.queue(f"d{next(numbers) % 9}")
+        broker.topic(f"t{next(numbers) % 9}")
+
+    def often(work: Callable[[], None]) -> None:
+        for _ in range(30):
+            work()
+
+    threads = [
+        threading.Thread(target=often, args=(work,), daemon=True)
+        for work in (publish, publish, together, together, declare, subscribe)
+    ]
+    with broker:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert not any(thread.is_alive() for thread in threads)
+        broker.run_until_idle()
+        broker.check()
+    assert seen == Counter(sent)
