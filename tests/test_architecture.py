@@ -245,6 +245,7 @@ FLOORS = {
     "engines.watcher": 2,
     "engines.voices": 2.1,
     "engines.table": 2,
+    "engines.noticing": 2.05,
     "engines.transitions": 2.1,
     "engines.copied": 2.15,
     "engines.standard_table": 2.2,

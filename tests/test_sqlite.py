@@ -343,7 +343,7 @@ def test_a_full_disk_refuses_and_keeps(broker, queue, path) -> None:
 
 
 def test_a_database_that_stays_locked_refuses(broker, queue, path) -> None:
-    broker._engine.database.sql("PRAGMA busy_timeout = 10")
+    broker._engine.database.patience = 0.01
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 

@@ -20,6 +20,7 @@ __all__ = ["Database"]
 
 PATIENCE = 5.0
 """Seconds that a change waits for those of other processes."""
+SHORTEST_PAUSE, LONGEST_PAUSE, SPINS = 0.000_05, 0.002, 5
 
 INHERITED: list[sqlite3.Connection] = []
 """Of the parent process: never used here, and never closed, which would undo its locks."""
@@ -38,6 +39,8 @@ class Database:
         self.generation = 0  # how often the process was forked since
         self._connection: sqlite3.Connection | None = None
         self._own: Any = None
+        self._execute: Any = None
+        self.patience = PATIENCE
         self.sql: Any = self._first_sql
         with self.gate:
             self.connect()
@@ -64,10 +67,42 @@ class Database:
                 mend = "restore a copy, or use another file"
                 raise StorageDamaged(self.path, why=str(error), mend=mend) from error
             raise
+        connection.execute("PRAGMA busy_timeout = 0")  # see _insist
+        self._use(connection)
+
+    def _use(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._own = connection.cursor()
-        self.sql = self._own.execute
+        self._own.row_factory = None
+        self._execute = self._own.execute
+        self.sql = self._sql
         self.has_connection = True
+
+    def _sql(self, text: str, values: Any = ()) -> Any:
+        """Execute one statement. Waits for other processes' changes to end."""
+        try:
+            return self._execute(text, values)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or self.connection.in_transaction:
+                raise
+            return self._insist(text, values)
+
+    def _insist(self, text: str, values: Any) -> Any:
+        """Try again until it is our turn.
+
+        SQLite's own patience sleeps for 1 to 100 ms at a time, and a change takes 0.1 ms: processes that share a queue would
+        sleep most of the time.
+        """
+        end, pause, tries = time.monotonic() + self.patience, SHORTEST_PAUSE, 0
+        while True:
+            tries += 1
+            time.sleep(pause if tries > SPINS else 0)
+            try:
+                return self._execute(text, values)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+            pause = min(pause * 1.2, LONGEST_PAUSE)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -90,22 +125,27 @@ class Database:
         """The first row, None if there is none."""
         return self.sql(text, values).fetchone()
 
+    def rest(self) -> None:
+        """End a statement that was interrupted before all of its answer was fetched: it would keep its lock."""
+        self._own.close()
+        self._use(self.connection)
+
     def write(self) -> None:
         """Begin a transaction, if none is begun."""
         self.gate.write()
 
     def lend(self, connection: sqlite3.Connection) -> tuple[Any, ...]:
         """Use the application's connection from now on; what to give `restore`."""
-        before = (self._connection, self._own, self.sql)
-        self._connection = connection
-        self._own = connection.cursor()
-        self._own.row_factory = None
-        self.sql = self._own.execute
-        return before
+        before = self._connection
+        self._use(connection)
+        return (before,)
 
     def restore(self, before: tuple[Any, ...]) -> None:
         """Use our own again."""
-        self._connection, self._own, self.sql = before
+        if before[0] is not None:
+            self._use(before[0])
+        else:
+            self._connection, self.has_connection, self.sql = None, False, self._first_sql
 
     def close(self) -> None:
         """Let go of the file; used again, it is opened again."""

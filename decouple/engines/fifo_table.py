@@ -82,7 +82,9 @@ class FifoTable(StandardTable):
         words: Mapping[str, Any],
     ) -> list[int]:
         """Accept those that are no duplicates; the numbers of all."""
-        moment, seqs, rows, duplicates = now + self.base, [], [], 0
+        seqs: list[int] = []
+        rows: list[Row] = []
+        moment, duplicates = now + self.base, 0
         start = (self._last() or (0, 0))[0] + 1
         seq = start
         for (text, details, delay), first in zip(entries, firsts, strict=True):

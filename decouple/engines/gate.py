@@ -19,7 +19,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.changes import Change
-from decouple.errors import NotKept
+from decouple.errors import DecoupleError, NotKept, StorageError
 
 if TYPE_CHECKING:
     from decouple.engines.database import Database
@@ -47,6 +47,11 @@ class Log:
         return len(self.told)
 
 
+def refuses(error: BaseException) -> bool:
+    """Whether an operation says no by it, and what it noticed until then is so."""
+    return isinstance(error, DecoupleError) and not isinstance(error, StorageError)
+
+
 class Gate:
     """Held with `with`. Nobody but the thread that holds it touches what it holds."""
 
@@ -60,13 +65,16 @@ class Gate:
         self.points: list[tuple[int, int]] = []  # of operations within a span: what was to undo and to tell before
         self.saved = False  # whether the operation within a span has a savepoint
         self.changed = False  # whether something was committed since somebody asked
-        self._lock = threading.RLock()
+        self._make_lock()
+
+    def _make_lock(self) -> None:
+        lock: Any = threading.RLock()
+        self._owned, self._acquire, self._release = lock._is_owned, lock.acquire, lock.release
         self._holder: FrameType | None = None
 
     def reset(self) -> None:
         """In a child process: nothing of it is held here."""
-        self._lock = threading.RLock()
-        self._holder = None
+        self._make_lock()
         self.begun = self.saved = False
         self.spans = 0
         self.undo.clear()
@@ -77,18 +85,17 @@ class Gate:
     @property
     def mine(self) -> bool:
         """Whether this thread holds it."""
-        owned: Any = self._lock
-        return bool(owned._is_owned())
+        return bool(self._owned())
 
     # -- one operation -------------------------------------------------------------------------------------------
 
     def __enter__(self) -> None:
-        if self.mine:
+        if self._owned():
             if self.spans:
                 self._enter_within()
                 return
             self.mend(sys._getframe(1))
-        self._lock.acquire()
+        self._acquire()
         self._holder = sys._getframe(1)
 
     def __exit__(
@@ -98,11 +105,11 @@ class Gate:
             self._exit_within(error)
             return
         try:
-            if self.begun or self.undo or self.log.staged or isinstance(error, sqlite3.Error):
+            if self.begun or error is not None or self.undo or self.log.staged:
                 self.finish(error)
         finally:
             self._holder = None
-            self._lock.release()
+            self._release()
 
     def mend(self, frame: FrameType | None = None) -> None:
         """Let go of it where an interrupt left it held by this thread; `frame`: who asks, if it may be held with right."""
@@ -113,7 +120,7 @@ class Gate:
         self._take_back()
         self._holder = None
         while self.mine:
-            self._lock.release()
+            self._release()
 
     # -- transactions --------------------------------------------------------------------------------------------
 
@@ -145,7 +152,7 @@ class Gate:
     def finish(self, error: BaseException | None) -> None:
         """Commit, or take back. Raises NotKept."""
         try:
-            if error is None:
+            if error is None or refuses(error):
                 self._commit()
                 return
         except BaseException as failed:
@@ -185,8 +192,10 @@ class Gate:
     def _take_back(self) -> None:
         database = self.database
         self.tallies.clear()
-        if database.has_connection and database.connection.in_transaction:
-            database.sql("ROLLBACK")
+        if database.has_connection:
+            database.rest()
+            if database.connection.in_transaction:
+                database.sql("ROLLBACK")
         self.begun = self.saved = False
         self._undo_to(0)
         self.log.staged.clear()
@@ -215,6 +224,8 @@ class Gate:
 
     def _exit_within(self, error: BaseException | None) -> None:
         undone, told = self.points.pop()
+        if error is not None and refuses(error):
+            error = None
         nested = bool(self.points)
         try:
             if error is None:
@@ -238,7 +249,7 @@ class Gate:
         """Hold it until `exit_span`."""
         if self.mine and not self.spans:
             self.mend(sys._getframe(1))
-        self._lock.acquire()
+        self._acquire()
         self.spans += 1
 
     def exit_span(self, error: BaseException | None) -> None:
@@ -248,7 +259,7 @@ class Gate:
                 self.finish(error)
         finally:
             self.spans -= 1
-            self._lock.release()
+            self._release()
 
     def leave_joined(self, before: tuple[Any, ...], error: BaseException | None) -> None:
         """The end of a span on the application's connection, whose transaction is its own to end."""
@@ -264,4 +275,4 @@ class Gate:
                 self.log.staged.clear()
         finally:
             self.spans -= 1
-            self._lock.release()
+            self._release()

@@ -9,6 +9,7 @@ from decouple.core.machine import Machine
 from decouple.core.records import Delivery
 from decouple.core.settings import Settings
 from decouple.engines.fifo_table import FifoTable
+from decouple.engines.schema import MASK
 from decouple.engines.standard_table import StandardTable
 from decouple.engines.table import Table
 from decouple.entries import plain
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from decouple.engines.sqlite import SqliteEngine
 
 __all__ = ["SqliteQueue"]
+
+
+def looked_at() -> bool:
+    """Whether what is sent is to be recorded as part of something."""
+    return bool(WATCHED or (RUNS and LINEAGE.get()))
 
 
 class SqliteQueue(Queue[T]):
@@ -85,57 +91,70 @@ class SqliteQueue(Queue[T]):
         if settings.large_bodies is not None:  # what is here already may have been sent by another process
             watch_from_now_on(self)
 
-    # -- short paths -----------------------------------------------------------------------------------------------
+    # -- short paths, where nobody listens or waits ----------------------------------------------------------------
 
     def send(self, body: Any, **more: Any) -> Sent:
         core: Any = self._core
-        if (
-            not more
-            and body.__class__ is str
-            and core.short
-            and 0 < len(body) <= self._plain
-            and body.isascii()
-            and not (WATCHED or (RUNS and LINEAGE.get()))
-        ):
+        if more or body.__class__ is not str or core.listening or core.parked or core.closed or looked_at():
+            return super().send(body, **more)
+        if 0 < len(body) <= self._plain and body.isascii():
             with self._lock:
                 seq = core.send_one(self._now(), body)
-            if self._engine.more_to_do:
+            if self._engine.busy or seq == 0:
                 self._follow_up()
-            if seq is not None:
+            if seq:
                 return new_sent(Sent, core.stem, seq)
         return super().send(body, **more)
 
     def send_batch(self, entries: Iterable[Any]) -> list[Sent]:
         given: Any = entries
-        if given.__class__ is list and plain(given, self._plain) and not (WATCHED or (RUNS and LINEAGE.get())):
+        if given.__class__ is list and plain(given, self._plain) and not looked_at():
             return self._send([(text, None, 0) for text in given])
         return super().send_batch(entries)
 
     def _take_one(self) -> Any:
         core: Any = self._core
-        if self._codec is not None or self._task is not None or not core.short:
+        if core.listening or core.parked or core.closed or self._codec is not None or self._task is not None:
             return None
         message: Any = self._make()
-        row = None
+        message.owner = self
+        message.past = None
+        message.settled = False
+        row: Any = None
         try:
             with self._lock:
-                now = self._now()
+                message.received_at = now = self._now()
+                message.due = now + core.lease
                 row = core.receive_one(now)
                 if row is None:
                     return None
-                message.owner = self
-                message.record = core._record(row)
-                message.received_at = now
-                message.due = row[1] - core.base
-                message.past = None
-                message.settled = False
+                id, sent_at, group, details, text = row
+                if group is None and details is None:
+                    message.record = (text, sent_at - core.base, id & MASK)
+                else:
+                    message.record = core.record_of(id & MASK)
         except BaseException:
             if row is not None:
-                self._lobby.give_back([core._delivery(row)])
+                message.record = ("", 0, row[0] & MASK)
+                self._lobby.give_back([message])
             raise
-        if self._engine.more_to_do:
+        if self._engine.busy:
             self._follow_up()
         return message
+
+    def delete(self, *messages_or_receipts: Message[T] | str) -> None:
+        core: Any = self._core
+        if len(messages_or_receipts) == 1 and not (self.fifo or core.listening or core.parked or WATCHED):
+            message: Any = messages_or_receipts[0]
+            if message.__class__ is self._make and message.owner is self and message.received_at >= 0:
+                with self._lock:
+                    deleted = core.delete_one(self._now(), message)
+                if self._engine.busy or not deleted:
+                    self._follow_up()
+                if deleted:
+                    message.settled = True
+                    return
+        super().delete(*messages_or_receipts)
 
     def _delete(self, seqs: list[int], handles: Iterable[Message[T] | str]) -> None:
         core: Any = self._core

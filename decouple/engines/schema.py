@@ -113,7 +113,7 @@ CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 INSERT INTO meta VALUES('revision', 0);
 """
 
-STEPS = (FIRST,)
+STEPS: tuple[str, ...] = (FIRST,)
 """Each makes the next version of the one before."""
 VERSION = len(STEPS)
 

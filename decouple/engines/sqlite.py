@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +55,11 @@ class SqliteEngine:
         self.calls: list[Callable[[], object]] = []  # what is to be called after the span
         self.changed_elsewhere: list[str] = []  # whose settings another process has changed
         self._watcher = Watcher(self)
-        self.beside = BESIDE.setdefault(self.database.path, weakref.WeakSet())
+        self.beside: weakref.WeakSet[SqliteEngine] = BESIDE.setdefault(self.database.path, weakref.WeakSet())
         self.beside.add(self)
+        self.crowd = len(self.beside) > 1  # whether there are others of this process on the file
+        for engine in list(self.beside):
+            engine.crowd = self.crowd
 
     # -- queues --------------------------------------------------------------------------------------------------
 
@@ -114,10 +117,16 @@ class SqliteEngine:
         self.changed_elsewhere.append(table.name)
 
     @property
-    def more_to_do(self) -> bool:
+    def busy(self) -> bool:
         """Whether something may have to follow a transaction."""
-        return (
-            bool(self.waiting or self.changed_elsewhere or self.later or self.database.gate.log) or len(self.beside) > 1
+        return bool(
+            self.waiting
+            or self.crowd
+            or self.changed_elsewhere
+            or self.database.gate.spans
+            or self.voices.log.told
+            or self.later
+            or self.calls
         )
 
     def follow_up(self, queue: SqliteQueue[Any]) -> None:
@@ -130,7 +139,7 @@ class SqliteEngine:
         gate.changed = False
         if self.waiting:
             self.look(queue)
-        if len(self.beside) > 1:
+        if self.crowd:
             for engine in list(self.beside):
                 if engine is not self and engine.waiting and engine.clock is self.clock:
                     engine.look()
@@ -151,7 +160,7 @@ class SqliteEngine:
         if broker is not None:
             broker._look()
             terms = self.shelf.get("queue", name)
-            if terms is not None:
+            if queue is not None and terms is not None:
                 from decouple.keeping import settle
 
                 settle(broker, queue, terms)
@@ -159,7 +168,7 @@ class SqliteEngine:
     # -- several operations --------------------------------------------------------------------------------------
 
     @contextmanager
-    def span(self) -> Iterator[None]:
+    def span(self) -> Generator[None]:
         """What this thread does within is one transaction."""
         gate = self.database.gate
         gate.enter_span()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sqlite3 import IntegrityError
 from typing import Any
 
 from decouple.core.machine import why_dead
 from decouple.core.places import Move
 from decouple.core.records import NOTHING, PLAIN, Delivery, Details, Past, Record
 from decouple.engines.rows import COLUMNS, more_of
-from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, LINE, MASK, MOVED, WIDTH
-from decouple.engines.table import LAST, Row
+from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, LINE, MASK, MOVED
+from decouple.engines.table import Row
 from decouple.engines.transitions import INSERT, Transitions
 from decouple.errors import QueueClosed
 
@@ -23,14 +24,15 @@ LEASE = (
     "first_at = coalesce(first_at, ?) WHERE id = ?"
 )
 PROCESSES = 16
-QUICK_SEND = f"""INSERT INTO messages(id, queue, visible_at, state, sent_at, body)
-    SELECT (number << {WIDTH}) + {LAST} + 1, number, ?, {FRESH}, ?, ?
-    FROM queues WHERE number = ? AND version = ? RETURNING id"""
-QUICK_RECEIVE = f"""UPDATE messages
-    SET visible_at = ?, state = 0, count = 1, received_at = ?, first_at = ?
+QUICK_SEND = f"""INSERT INTO messages(id, queue, visible_at, state, sent_at, body) SELECT ?, number, ?, {FRESH}, ?, ?
+    FROM queues WHERE number = ? AND version = ? AND last < ?"""
+QUICK_RECEIVE = f"""UPDATE messages SET visible_at = ?, state = 0, count = 1, received_at = ?, first_at = ?
     WHERE id = (SELECT id FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY {LINE} LIMIT 1)
     AND state = {FRESH} AND sent_at > ? AND (SELECT version FROM queues WHERE number = ?) = ?
-    RETURNING {COLUMNS}"""
+    RETURNING id, sent_at, grp, more, body"""
+QUICK_DELETE = f"""DELETE FROM messages
+    WHERE id = ? AND state = {FLYING} AND count = ? AND visible_at > ? AND sent_at > ?"""
+DELETED = "UPDATE queues SET received = received + ?, deleted = deleted + 1, last = max(last, ?) WHERE number = ?"
 LEASE_MANY = (
     "UPDATE messages SET visible_at = ?, state = 0, count = count + 1, received_at = ?, "
     "first_at = coalesce(first_at, ?) WHERE id IN (SELECT value FROM json_each(?))"
@@ -127,34 +129,56 @@ class StandardTable(Transitions):
         self.database.gate.undo.append((out.clear, ()))
         return now, self.lease if queues_own else lease  # another process may have changed it
 
-    # -- the short paths: one statement, which is a transaction of its own ---------------------------------------
+    # -- the short paths: few statements, and none that returns what nobody needs ---------------------------------
 
-    @property
-    def short(self) -> bool:
-        """Whether nothing is out of the ordinary here."""
-        return not (self.listening or self.parked or self.closed or self.tally)
-
-    def send_one(self, now: int, text: str) -> int | None:
-        """The number of a message that was sent; None where there is more to it."""
+    def send_one(self, now: int, text: str) -> int:
+        """The number of a message that was sent; 0 where there is more to it."""
         self.database.gate.single()
-        moment, first = now + self.base, self.first
-        row = self.database.one(
-            QUICK_SEND, (first, first | (MOVED - 1), moment, moment, text, self.number, self.version)
-        )
-        return None if row is None else row[0] & MASK
+        seq = self._try_to_send(now, text)
+        if not seq:
+            last = self._last()
+            if last is None or last[1] != self.version:
+                return 0
+            self.newest = last[0]
+            seq = self._try_to_send(now, text)
+        return seq
+
+    def _try_to_send(self, now: int, text: str) -> int:
+        """The number of a message that was sent; 0 if the next number is another one than this process knew."""
+        moment, seq = now + self.base, self.newest + 1
+        values = (self.first | seq, moment, moment, text, self.number, self.version, seq)
+        try:
+            if not self.database.sql(QUICK_SEND, values).rowcount:
+                return 0
+        except IntegrityError:  # another process has given it out
+            return 0
+        self.newest = 0 if self.database.gate.spans else seq  # what is taken back leaves no gap in the numbers
+        return seq
 
     def receive_one(self, now: int) -> Row | None:
-        """The row of the first in line, which was never received before, and is in flight now; None where there is more to it."""
+        """Of the first in line, which was never received before, and is in flight now: its id, when it was sent, and the rest."""
         if not self.ample or not self.lease:
             return None
         self.database.gate.single()
         moment, number = now + self.base, self.number
-        row: Row | None = self.database.one(
+        row: Row | None = self.database.sql(
             QUICK_RECEIVE,
             (moment + self.lease, moment, moment, number, moment, moment - self.retention, number, self.version),
-        )
-        self.ample -= row is not None
+        ).fetchone()
+        if row is not None:
+            self.ample -= 1
         return row
+
+    def delete_one(self, now: int, delivery: Delivery) -> bool:
+        """Delete a message that is in flight by this delivery; False where there is more to it."""
+        gate, sql = self.database.gate, self.database.sql
+        gate.write()
+        moment, seq, count, record = now + self.base, delivery.record[2], delivery.times_received, delivery.record
+        if not sql(QUICK_DELETE, (self.first | seq, count, moment, moment - self.retention)).rowcount:
+            return False
+        brought = record[3].brought if len(record) == 4 else 0
+        sql(DELETED, (count - brought, seq & (MOVED - 1), self.number))
+        return True
 
     def _room(self, asked: int) -> int:
         """How many of those asked for may be in flight, too.

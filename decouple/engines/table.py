@@ -77,6 +77,7 @@ class Table(Machine):
         self.waits = waits
         self.noticed = -FAR  # all that was due until then has been seen to
         self.tally: dict[str, int] = {}
+        self.newest = 0  # a number that was given out, the last one as far as this process knows
         self.ample = 0  # so many may be put in flight before those that are have to be counted
         super().__init__(name, settings, **{**more, "stem": stem, "express": False})
         self.log: Any = database.gate.log
@@ -157,6 +158,12 @@ class Table(Machine):
 
     def _record(self, row: Row) -> Record:
         return record_in(row, row[0] & MASK, self.base, self._source, self.settings.large_bodies)
+
+    def record_of(self, seq: int) -> Record:
+        """What there is of a message that is here."""
+        row = self._row(seq)
+        assert row is not None
+        return self._record(row)
 
     def _source(self, name: str) -> Any:
         return self.found(name)
@@ -301,7 +308,8 @@ class Table(Machine):
         books = self.database.one(BOOKS, (self.number,)) or [0] * len(COUNTED)
         last = self._last()
         state = dict(zip(COUNTED, books, strict=True))
-        here, received = {}, state["received"]
+        here: dict[int, int] = {}
+        received = state["received"]
         for place, messages, receives in self.database.sql(HERE, (self._moment(), self.number)).fetchall():
             here[place] = messages
             received += receives

@@ -29,6 +29,7 @@ class Voices:
 
     def __init__(self, gate: Gate) -> None:
         self.by_name: dict[str, Voice] = {}
+        self.log = gate.log
         self._reporter: Reporter[Any] = Reporter(gate.log.told, gate)  # type: ignore[arg-type]  # a gate locks, too
         self._reporter.observers = (self._tell,)
 
