@@ -335,6 +335,65 @@ def state(broker: Broker) -> Any:
     return found
 
 
+def test_what_has_arrived_elsewhere_is_not_written_again_where_it_came_from(folder: Folder) -> None:
+    """Another thread cleans between the two halves of a move, and then the process is killed."""
+    dead = folder.broker.queue("dead")
+    orders = folder.broker.queue("orders", dead_letter=dead, max_receives=1)
+    orders.send("order 7")
+    orders.send_batch(["x" * 1_000] * 100)
+    [message] = orders.receive()
+
+    def deliver(move: Any) -> None:
+        Queue.deliver(dead, move)
+        folder.journal.compact()
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dead, "deliver", deliver)
+        with pytest.raises(KeyboardInterrupt):
+            message.reject("bad")
+        broker = folder.again()
+
+    assert texts(broker.queue("dead")) == ["order 7"]
+    assert "order 7" not in texts(broker.queue("orders"))
+
+
+def test_cleaning_ends_where_all_is_live_and_larger_than_it_was_reckoned(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attributes are not counted; each segment is cleaned a few times while the journal grows, not for ever."""
+    folder.journal.slack = SMALL
+    cleaned: list[bool] = []
+    clean = folder.journal.clean
+    monkeypatch.setattr(folder.journal, "clean", lambda: cleaned.append(clean()))
+    orders = folder.broker.queue("orders")
+
+    for _ in range(3_000):
+        orders.send("x", attributes={"note": "y" * 300})
+
+    assert 0 < len(cleaned) < 3 * folder.journal.log.total_bytes / SMALL
+    assert folder.again().queue("orders").stats().visible == 3_000
+
+
+def test_a_disk_that_fills_up_while_segments_are_cleaned_is_no_error_of_the_call(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.journal.slack = 0
+    orders = folder.broker.queue("orders")
+    monkeypatch.setattr(folder.journal, "rewrite", full)
+
+    for number in range(200):
+        orders.send(f"{number} {'x' * 1_000}")
+        orders.delete(*orders.receive())
+
+    assert "old segments stay for now" in caplog.text
+    assert texts(folder.again().queue("orders")) == []
+
+
+def full(*_: object) -> None:
+    raise NotKept("queues", why="the disk is full")
+
+
 def test_others_work_on_while_segments_are_cleaned(folder: Folder) -> None:
     folder.journal.slack = SMALL
     orders = folder.broker.queue("orders")

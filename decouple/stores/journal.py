@@ -12,6 +12,7 @@ forgotten before what it deletes.
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,7 @@ from decouple.core.dedup import WINDOW
 from decouple.core.fifo import Fifo
 from decouple.core.records import Delivery, Record, details_of
 from decouple.core.restoring import Standing, remember, restore
-from decouple.errors import ClockBehind
+from decouple.errors import ClockBehind, NotKept
 from decouple.large_bodies import Pointer, watch
 from decouple.queue import Queue
 from decouple.receipts import new_stem
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal", "open_journal"]
 
+LOGGER = logging.getLogger("decouple")
 SEGMENT = 8 << 20
 PATIENCE = 60 * SECOND
 """So far a clock may go back between two processes: leases last that much longer, and nothing else is wrong."""
@@ -72,6 +74,7 @@ class Journal:
         self.durability = durability
         self.capabilities = self.traits(durability)
         self.live = 0  # bytes of what is still needed, about
+        self.scale = 1.0  # how many times that it is in truth: attributes and such are not counted
         self.queues: dict[int, JournalQueue[Any]] = {}
         self.unfilled: list[tuple[JournalQueue[Any], QueuePast]] = []
         self.complete = False  # whether the queues that were kept are there
@@ -217,15 +220,26 @@ class Journal:
                     return
                 self.cleaner = me
             self.log.prepare()
-            while (
-                self.log.full is None
-                and self.log.total_bytes > 2.2 * (self.live + self.shelf.live_bytes) + self.slack
-                and self.clean()
-            ):
-                pass
+            self.shrink()
+        except NotKept as error:  # nothing was removed, and whoever writes next is told, too
+            LOGGER.warning("%s: old segments stay for now: %s", self.log.path, error)
         finally:
             if self.cleaner is me:
                 self.cleaner = None
+
+    def shrink(self) -> None:
+        """Clean until the journal is small enough, or all of it is written again: then as much as that is needed."""
+        last = self.log.number
+        while self.log.full is None and self.log.total_bytes > 2.2 * self.scale * self.needed + self.slack:
+            if self.log.segments()[0].number >= last:
+                self.scale = max(1.0, self.log.total_bytes / (self.needed + self.log.segment_bytes))
+                return
+            self.clean()
+
+    @property
+    def needed(self) -> int:
+        """About how many bytes of the journal are needed."""
+        return max(0, self.live) + self.shelf.live_bytes
 
     def compact(self) -> None:
         """Write what is live again and remove all that was before. Cost: O(journal)."""
@@ -286,6 +300,10 @@ class Journal:
             return
         place, delivery = place_of(core, seq)
         if delivery is None:
+            return
+        if place == "moving" and core.moving[seq].arrived:
+            # Written behind its arrival it would be on its way once more.
+            core.moving[seq].target._write_all()
             return
         terms = self.terms_of(queue, delivery.record) | {"place": place, "count": delivery.times_received}
         epoch = core.epoch
