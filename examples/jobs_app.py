@@ -108,9 +108,10 @@ class Web:
             await self.live(receive, send)
         elif scope["type"] == "http":
             status, answer = self.answer(scope["method"], scope["path"], await body_of(receive))
-            headers = [(b"content-type", b"application/json")]
+            text = json.dumps(answer).encode()
+            headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(text))]
             await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+            await send({"type": "http.response.body", "body": text})
 
     async def live(self, receive: Receive, send: Send) -> None:
         await receive()

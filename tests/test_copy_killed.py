@@ -64,10 +64,14 @@ def everything(broker: Broker) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-WAYS = [("file://{}/a", "file://{}/b")]
+WAYS = {
+    "journal to journal": ("file://{}/a", "file://{}/b"),
+    "journal to database": ("file://{}/a", "sqlite:///{}/b.db"),
+    "database to journal": ("sqlite:///{}/a.db", "file://{}/b"),
+}
 
 
-@pytest.mark.parametrize(("before", "after"), WAYS)
+@pytest.mark.parametrize(("before", "after"), WAYS.values(), ids=WAYS)
 def test_a_copy_that_is_killed_again_and_again_takes_each_message_once(tmp_path: Path, before: str, after: str) -> None:
     source, target = before.format(tmp_path), after.format(tmp_path)
     sent = fill(source)

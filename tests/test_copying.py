@@ -15,7 +15,7 @@ from decouple.copying.batches import KIND, Passage
 from decouple.copying.copier import copy
 from decouple.errors import DecoupleError
 
-WAYS = ["memory to memory", "memory to file"]
+WAYS = ["memory to memory", "memory to sqlite", "sqlite to file", "file to sqlite"]
 
 
 @pytest.fixture(params=WAYS)
@@ -173,6 +173,7 @@ def test_the_tries_that_are_left_are_left_there(source: Broker, target: Broker) 
     assert bodies(target.queues["dead"]) == ["bad"]
 
 
+@pytest.mark.parametrize("way", ["memory to memory", "memory to file"], indirect=True)
 def test_tenants_are_served_in_turn_there_too(source: Broker, target: Broker) -> None:
     orders = source.queue("orders")
     for number in range(50):
@@ -186,6 +187,7 @@ def test_tenants_are_served_in_turn_there_too(source: Broker, target: Broker) ->
     target.check()
 
 
+@pytest.mark.parametrize("way", ["memory to memory", "memory to file"], indirect=True)
 def test_large_bodies_stay_where_they_are_kept(source: Broker, target: Broker, tmp_path: Path) -> None:
     orders = source.queue("orders", large_bodies=LargeBodies(tmp_path / "bodies", threshold=10))
     orders.send("x" * 1_000)

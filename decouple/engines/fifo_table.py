@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from decouple.core.changes import Change
+from decouple.core.copies import Standing
 from decouple.core.dedup import WINDOW
 from decouple.core.fifo import GroupView
 from decouple.core.places import Move
@@ -29,7 +30,6 @@ FORGOTTEN_AT_ONCE = 1_024
 LINE = f"SELECT {COLUMNS} FROM messages WHERE line = ? AND id > ? ORDER BY id LIMIT ?"
 HEAD = "SELECT id, visible_at FROM messages WHERE line = ? ORDER BY id LIMIT 1"
 NEXT_GROUP = "SELECT line, name FROM groups WHERE queue = ? AND parked = 0 AND since <= ? ORDER BY since, turn LIMIT 1"
-NUMBERS = "UPDATE queues SET last = last + ? WHERE number = ? RETURNING last"
 
 
 class FifoTable(StandardTable):
@@ -83,8 +83,7 @@ class FifoTable(StandardTable):
     ) -> list[int]:
         """Accept those that are no duplicates; the numbers of all."""
         moment, seqs, rows, duplicates = now + self.base, [], [], 0
-        [last] = self.database.one(NUMBERS, (len(keys), self.number))
-        start = last - len(keys) + 1
+        start = (self._last() or (0, 0))[0] + 1
         seq = start
         for (text, details, delay), first in zip(entries, firsts, strict=True):
             assert details is not None
@@ -185,16 +184,10 @@ class FifoTable(StandardTable):
     # -- receiving -----------------------------------------------------------------------------------------------
 
     def _receive(self, now: int, asked: int, lease: int, out: list[Delivery]) -> None:
-        queues_own = lease == self.lease
-        now = self._begin(now)
-        state = self._state()
-        if state is None:
-            raise QueueClosed(self.name)
-        if queues_own:
-            lease = self.lease  # another process may have changed it
-        if self.listening:
-            self.settle_all(now)
-        self.database.gate.undo.append((out.clear, ()))
+        begun = self._begin_receive(now, lease, out)
+        if begun is None:
+            return
+        now, lease = begun
         room = self._room(asked)
         taken: list[tuple[Row, Delivery]] = []
         while room > len(taken) and not self.closed:
@@ -373,6 +366,19 @@ class FifoTable(StandardTable):
         delay = 0 if move.entry is None else move.entry[2]
         line = self._line_for(details.group or "", self.first | last, now + delay + self.base)
         return sent_at, details, line, last
+
+    @property
+    def in_sequence(self) -> bool:
+        return True
+
+    def _room_for(self, last: int, details: Details, due: int) -> tuple[int, int | None]:
+        return last, self._line_for(details.group or "", self.first | last, due)
+
+    def _bringing(self, now: int, number: int, one: Standing) -> None:
+        state = self._state()
+        keys = self._keys(now, one.details, 0 if state is None else state[1])
+        if now - one.sent_at < WINDOW and self._first_of(now, keys) is None:
+            self._remember(one.sent_at, keys[0], number)
 
     def configure(self, now: int, changed: Any, words: Any) -> None:
         scope = self.settings.deduplication_scope

@@ -29,10 +29,11 @@ from decouple.large_bodies import Pointer, watch
 from decouple.queue import Queue
 from decouple.receipts import new_stem
 from decouple.stores.log import Log
-from decouple.stores.queues import OVERHEAD, JournalQueue, write
-from decouple.stores.records import CODES, EVENT, FIFO, GONE, MESSAGE, QUEUE, SENT, event, message, queue_head
+from decouple.stores.queues import JournalQueue
+from decouple.stores.records import CODES, EVENT, FIFO, GONE, HEAD, MESSAGE, QUEUE, SENT, event, message, queue_head
 from decouple.stores.replay import Past, QueuePast
 from decouple.stores.shelf import JournalShelf
+from decouple.stores.short_paths import OVERHEAD, write
 
 if TYPE_CHECKING:
     from decouple.engine import Engine
@@ -73,8 +74,9 @@ class Journal:
         self.clock = clock
         self.durability = durability
         self.capabilities = self.traits(durability)
-        self.live = 0  # bytes of what is still needed, about
-        self.scale = 1.0  # how many times that it is in truth: attributes and such are not counted
+        self.live = 0  # bytes of the messages that are here, about
+        self.scale = 1.0  # how much more they were, when that was seen last
+        self.closed = False
         self.queues: dict[int, JournalQueue[Any]] = {}
         self.unfilled: list[tuple[JournalQueue[Any], QueuePast]] = []
         self.complete = False  # whether the queues that were kept are there
@@ -105,13 +107,13 @@ class Journal:
         if behind > PATIENCE:
             raise ClockBehind(self.log.path, seconds=behind / SECOND)
         self.number = max(past.queues, default=-1) + 1
-        return {one.name: one for one in past.queues.values()}
+        return {one.name or f"?{one.number}": one for one in past.queues.values()}  # nameless where its head was lost
 
     # -- queues --------------------------------------------------------------------------------------------------
 
     def queue(self, name: str, **settings: Any) -> Queue[Any]:
         """The queue of this name with what is left in it, or a new one."""
-        past = self.past.pop(name, None)
+        past = self.past.get(name)  # it stays there until it is filled, so that nothing of it is cleaned meanwhile
         if past is None:
             past = QueuePast(self.number)
             past.name, past.stem = name, new_stem()
@@ -170,6 +172,7 @@ class Journal:
             restore(core, fresh, standing, next_seq=past.next)
             if isinstance(core, Fifo):
                 self.fill_order(core, past)
+        self.past.pop(past.name, None)
 
     def fill_order(self, core: Fifo, past: QueuePast) -> None:
         """What a FIFO queue remembers beside its messages."""
@@ -220,26 +223,28 @@ class Journal:
                     return
                 self.cleaner = me
             self.log.prepare()
-            self.shrink()
+            self.clean_up()
         except NotKept as error:  # nothing was removed, and whoever writes next is told, too
             LOGGER.warning("%s: old segments stay for now: %s", self.log.path, error)
         finally:
             if self.cleaner is me:
                 self.cleaner = None
 
-    def shrink(self) -> None:
-        """Clean until the journal is small enough, or all of it is written again: then as much as that is needed."""
-        last = self.log.number
+    def clean_up(self) -> None:
+        """Clean old segments while too much is of no use, each once at most.
+
+        What is left when all were is what is live: so the estimate of that is put right, and nothing is rewritten for ever.
+        """
+        last = self.log.segments()[-1].number
         while self.log.full is None and self.log.total_bytes > 2.2 * self.scale * self.needed + self.slack:
-            if self.log.segments()[0].number >= last:
+            if self.log.segments()[0].number >= last or not self.clean():
                 self.scale = max(1.0, self.log.total_bytes / (self.needed + self.log.segment_bytes))
                 return
-            self.clean()
 
     @property
     def needed(self) -> int:
-        """About how many bytes of the journal are needed."""
-        return max(0, self.live) + self.shelf.live_bytes
+        """Bytes of what is live, by estimate: of a message its body and a little."""
+        return self.live + self.shelf.live_bytes
 
     def compact(self) -> None:
         """Write what is live again and remove all that was before. Cost: O(journal)."""
@@ -250,13 +255,23 @@ class Journal:
     # -- cleaning ------------------------------------------------------------------------------------------------
 
     def clean(self) -> bool:
-        """Remove the oldest segment, after what is live in it was written again; False if there is no other."""
-        if len(self.log.segments()) < 2:
+        """Remove the oldest segment, after what is live in it was written again; False if there is no other.
+
+        Also where messages are of queues that nobody has declared yet: they are in no queue that could write them again.
+        """
+        waiting = {past.number: past for past in list(self.past.values())}
+        undeclared = any(past.fresh or past.lined or past.held for past in waiting.values())
+        if len(self.log.segments()) < 2 or not self.complete or undeclared:
             return False
         oldest = self.log.segments()[0].number
         for number, found in self.contents(oldest).items():
             if (queue := self.queues.get(number)) is not None:
                 self.rewrite(queue, found)
+            elif (past := waiting.get(number)) is not None and past.name:
+                with self.log.lock:
+                    self.write_head(
+                        number, {"name": past.name, "stem": past.stem, "next": past.next, "seen": past.seen}
+                    )
         self.shelf.again(oldest)
         self.log.remove_oldest(oldest)
         return True
@@ -265,8 +280,15 @@ class Journal:
         """What a segment has of each queue."""
         young = self.clock.now() + self.clock.epoch - WINDOW
         found: dict[int, Contents] = {}
+        known, add = -1, found.setdefault(-1, Contents()).seqs.add
         for payload in self.log.read(segment):
-            if payload[0] in KINDS:
+            kind = payload[0]
+            if kind == SENT:  # most of them
+                _, number, seq, _ = HEAD.unpack_from(payload)
+                if number != known:
+                    known, add = number, found.setdefault(number, Contents()).seqs.add
+                add(seq)
+            elif kind in KINDS:
                 number = int.from_bytes(payload[1:3], "little")
                 found.setdefault(number, Contents()).add(payload, young)
         return found
@@ -326,6 +348,7 @@ class Journal:
         """Let go of the folder; what is in flight may be settled until then."""
         for queue in list(self.queues.values()):
             queue._follow_up()
+        self.closed = True
         self.log.close()
 
 

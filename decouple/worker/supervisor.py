@@ -83,10 +83,10 @@ class Supervisor:
                 self.gone(note.child, note.status)
             elif isinstance(note, Said):
                 self.said(note.child, note.what.get("refused"), note.what.get("shared", ""))
-            elif note in ENDING:
-                self.end(self.orders.timeout if not self.ending else 0, f"{note.name}: ")
-            elif note is not None:
+            elif note is signal.SIGHUP:
                 self.reload()
+            elif note is not None:
+                self.end(self.orders.timeout if not self.ending else 0, f"{note.name}: ")
             self.look()
         if self.failure is None:
             log.info("all have ended")
