@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from journalled import journal_of, kill
 
-from decouple import Broker, ClockBehind, LargeBodies, Message, NotKept, Queue, VirtualClock
+from decouple import Broker, ClockBehind, Entry, LargeBodies, Message, NotKept, Queue, VirtualClock
 from decouple.core.changes import Change
 from decouple.stores.journal import Journal, open_journal
 from decouple.testing import Ledger
@@ -339,7 +339,8 @@ def test_what_is_in_queues_that_nobody_has_declared_yet_is_not_cleaned_away(fold
 def test_messages_whose_queue_lost_its_declaration_stay_until_it_is_declared(folder: Folder) -> None:
     """As after a salvage that could not save the record with the declaration."""
     orders = folder.broker.queue("orders")
-    orders.send_batch([f"{number} {'x' * 1_000}" for number in range(200)])
+    for number in range(200):
+        orders.send(f"{number} {'x' * 1_000}")
     folder.journal.shelf.drop("queue", "orders")
     broker = folder.again()
 
@@ -483,6 +484,35 @@ def test_a_full_disk_refuses_sends_and_lets_the_rest_go_on(folder: Folder, monke
     monkeypatch.undo()
     orders.send("there is room again")
     assert folder.again().queue("orders").stats().visible == len(sent) - 10 + 1
+
+
+@pytest.mark.parametrize("name", ["orders", "orders.fifo"])
+def test_a_send_that_is_refused_was_not_sent_whatever_others_write_meanwhile(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A batch larger than what is left of the segment, when there is no room for another segment."""
+    orders = folder.broker.queue(name)
+    orders.send("first", **named(orders, "first"))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        batch = [Entry("é" * 1_000, **named(orders, str(number))) for number in range(100)]
+        with pytest.raises(NotKept, match="the disk is full"):
+            orders.send_batch(batch)
+        assert orders.stats().visible == 1
+        for message in orders.receive(max_messages=10):
+            message.ack()
+
+    assert orders.stats().visible == 0
+    assert len(orders.send_batch(batch)) == 100
+    assert folder.again().queue(name).stats().visible == 100
+
+
+def named(queue: Queue[Any], identity: str) -> Any:
+    return {"group": "g", "deduplication_id": identity} if queue.fifo else {"attributes": {"number": identity}}
 
 
 def test_a_clock_that_went_back_is_said_and_nothing_is_changed(folder: Folder) -> None:
