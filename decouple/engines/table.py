@@ -147,7 +147,8 @@ class Table(Machine):
         found: tuple[int, int] | None = self.database.one(
             LAST_NUMBER, (self.first, self.first | (MOVED - 1), self.number)
         )
-        return found
+        # What this transaction gave out already is not in the table yet.
+        return None if found is None else (max(found[0], self.tally.get("last", 0)), found[1])
 
     # -- rows ----------------------------------------------------------------------------------------------------
 
