@@ -318,8 +318,9 @@ class Declaring(Outliving):
         "reports/nightly" for a schedule in the group reports.
 
         Declared again under its name with the same terms it is the same one, ScheduleExists with others. One that has ended
-        leaves its name. Raises InvalidSchedule, also for what is never due; InvalidName, ValueError, TypeError,
-        NotInstalled. Source: EventBridge Scheduler API, CreateSchedule.
+        leaves its name. Where it outlives the process (declaring_schedules.py) the next one has it, with the terms given there;
+        among processes each instant is done once. Raises InvalidSchedule, also for what is never due; InvalidName, ValueError,
+        TypeError, NotInstalled. Source: EventBridge Scheduler API, CreateSchedule.
         """
         from decouple.schedule_terms import check_due, check_schedule_name, read_terms
         from decouple.schedules import Schedule  # here, because few programs have any

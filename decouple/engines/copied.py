@@ -51,7 +51,7 @@ class Copied(Transitions):
             INSERT,
             (
                 self.first | number, self.number, due, state, one.sent_at + self.base, one.received, first, first,
-                details.brought, line, details.group, details.deduplication_id, more_of(details), str(one.text),
+                details.brought, line, details.group, details.deduplication_id, more_of(details, one.text), str(one.text),
             ),
         )  # fmt: skip
         self._turn(now, line)
