@@ -225,6 +225,7 @@ class Table(Machine):
         return row is not None and tuple(row) == (delivery.times_received, delivery.received_at + self.base)
 
     def standing(self, seq: int) -> Delivery | None:
+        self.database.write()  # who asks moves it: so no other process may take it in between
         row = self._row(seq)
         return None if row is None or row[1] > self._moment() else self._delivery(row)
 
