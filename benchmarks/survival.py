@@ -85,7 +85,7 @@ def one_run(given: argparse.Namespace) -> Terms:
 
 
 def all_runs(given: argparse.Namespace) -> Iterator[Terms]:
-    run = partial(Terms, kills=given.kills, seed=given.seed)
+    run = partial(Terms, kills=given.kills, seed=given.seed, handlers=True)
     journal, sqlite = ENGINES["journal"], ENGINES["sqlite"]
     softly = (signal.SIGINT, signal.SIGTERM)
     yield run("journal", journal)

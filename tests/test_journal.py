@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from journalled import journal_of, kill
 
-from decouple import Broker, ClockBehind, LargeBodies, Message, NotKept, Queue, VirtualClock
+from decouple import Broker, ClockBehind, Entry, LargeBodies, Message, NotKept, Queue, VirtualClock
 from decouple.core.changes import Change
 from decouple.stores.journal import Journal, open_journal
 from decouple.testing import Ledger
@@ -339,7 +339,8 @@ def test_what_is_in_queues_that_nobody_has_declared_yet_is_not_cleaned_away(fold
 def test_messages_whose_queue_lost_its_declaration_stay_until_it_is_declared(folder: Folder) -> None:
     """As after a salvage that could not save the record with the declaration."""
     orders = folder.broker.queue("orders")
-    orders.send_batch([f"{number} {'x' * 1_000}" for number in range(200)])
+    for number in range(200):
+        orders.send(f"{number} {'x' * 1_000}")
     folder.journal.shelf.drop("queue", "orders")
     broker = folder.again()
 
@@ -375,6 +376,65 @@ def state(broker: Broker) -> Any:
         found[name] = (sorted(texts(queue)), stats.visible, stats.in_flight, stats.delayed)
         queue.check()
     return found
+
+
+def test_what_has_arrived_elsewhere_is_not_written_again_where_it_came_from(folder: Folder) -> None:
+    """Another thread cleans between the two halves of a move, and then the process is killed."""
+    dead = folder.broker.queue("dead")
+    orders = folder.broker.queue("orders", dead_letter=dead, max_receives=1)
+    orders.send("order 7")
+    orders.send_batch(["x" * 1_000] * 100)
+    [message] = orders.receive()
+
+    def deliver(move: Any) -> None:
+        Queue.deliver(dead, move)
+        folder.journal.compact()
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dead, "deliver", deliver)
+        with pytest.raises(KeyboardInterrupt):
+            message.reject("bad")
+        broker = folder.again()
+
+    assert texts(broker.queue("dead")) == ["order 7"]
+    assert "order 7" not in texts(broker.queue("orders"))
+
+
+def test_cleaning_ends_where_all_is_live_and_larger_than_it_was_reckoned(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attributes are not counted; each segment is cleaned a few times while the journal grows, not for ever."""
+    folder.journal.slack = SMALL
+    cleaned: list[bool] = []
+    clean = folder.journal.clean
+    monkeypatch.setattr(folder.journal, "clean", lambda: cleaned.append(clean()))
+    orders = folder.broker.queue("orders")
+
+    for _ in range(3_000):
+        orders.send("x", attributes={"note": "y" * 300})
+
+    assert 0 < len(cleaned) < 3 * folder.journal.log.total_bytes / SMALL
+    assert folder.again().queue("orders").stats().visible == 3_000
+
+
+def test_a_disk_that_fills_up_while_segments_are_cleaned_is_no_error_of_the_call(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.journal.slack = 0
+    orders = folder.broker.queue("orders")
+    monkeypatch.setattr(folder.journal, "rewrite", full)
+
+    for number in range(200):
+        orders.send(f"{number} {'x' * 1_000}")
+        orders.delete(*orders.receive())
+
+    assert "old segments stay for now" in caplog.text
+    assert texts(folder.again().queue("orders")) == []
+
+
+def full(*_: object) -> None:
+    raise NotKept("queues", why="the disk is full")
 
 
 def test_others_work_on_while_segments_are_cleaned(folder: Folder) -> None:
@@ -424,6 +484,35 @@ def test_a_full_disk_refuses_sends_and_lets_the_rest_go_on(folder: Folder, monke
     monkeypatch.undo()
     orders.send("there is room again")
     assert folder.again().queue("orders").stats().visible == len(sent) - 10 + 1
+
+
+@pytest.mark.parametrize("name", ["orders", "orders.fifo"])
+def test_a_send_that_is_refused_was_not_sent_whatever_others_write_meanwhile(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A batch larger than what is left of the segment, when there is no room for another segment."""
+    orders = folder.broker.queue(name)
+    orders.send("first", **named(orders, "first"))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        batch = [Entry("é" * 1_000, **named(orders, str(number))) for number in range(100)]
+        with pytest.raises(NotKept, match="the disk is full"):
+            orders.send_batch(batch)
+        assert orders.stats().visible == 1
+        for message in orders.receive(max_messages=10):
+            message.ack()
+
+    assert orders.stats().visible == 0
+    assert len(orders.send_batch(batch)) == 100
+    assert folder.again().queue(name).stats().visible == 100
+
+
+def named(queue: Queue[Any], identity: str) -> Any:
+    return {"group": "g", "deduplication_id": identity} if queue.fifo else {"attributes": {"number": identity}}
 
 
 def test_a_clock_that_went_back_is_said_and_nothing_is_changed(folder: Folder) -> None:

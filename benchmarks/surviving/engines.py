@@ -29,14 +29,15 @@ ENGINES: dict[str, Make] = {"journal": journal, "sqlite": sqlite, "memory": memo
 
 
 def small(segment_bytes: int) -> Make:
-    """A journal in small segments, so that many are begun and cleaned."""
+    """A journal in small segments that lets little waste be, so that many are begun and cleaned."""
 
     def make(folder: Path) -> Broker:
         from decouple.clock import SystemClock
         from decouple.stores.journal import open_journal
 
         clock = SystemClock()
-        engine: Any = open_journal(str(folder / "journal"), clock, segment_bytes=segment_bytes)
+        slack = 2 * segment_bytes
+        engine: Any = open_journal(str(folder / "journal"), clock, segment_bytes=segment_bytes, slack_bytes=slack)
         return Broker(engine, clock=clock)
 
     return make

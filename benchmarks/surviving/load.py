@@ -15,7 +15,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from decouple import Broker, Entry, Message, Queue
-from decouple.errors import MoveTaskRunning, NotInFlight, NotKept, QueueClosed, ReceiptExpired, TopicClosed
+from decouple.errors import (
+    MoveTaskRunning,
+    NotDelivered,
+    NotInFlight,
+    NotKept,
+    QueueClosed,
+    ReceiptExpired,
+    StorageError,
+    TopicClosed,
+)
 from surviving.facts import Fact, Note, Plan
 
 MS = 1_000_000
@@ -26,7 +35,7 @@ PLAN = Plan(
     handled={"alerts": "alerted", "resize": "resized"},
     max_receives=3,
 )
-REFUSALS = (NotKept, QueueClosed, TopicClosed, NotInFlight, ReceiptExpired, MoveTaskRunning)
+REFUSALS = (QueueClosed, TopicClosed, NotInFlight, ReceiptExpired, MoveTaskRunning)
 GROUPS = 3  # of each sender
 MOST = 300  # so many messages may wait before senders pause
 
@@ -82,10 +91,12 @@ class Teller:
         try:
             answer = do()
             shown = told(kind, answer)
-        except REFUSALS as error:
-            how = "broke" if unsure else "refused"
+        except (*REFUSALS, NotDelivered, StorageError) as error:
+            # A settlement that could not be written down yet may be later; a send is refused, or it is not.
+            late = isinstance(error, StorageError) and not (isinstance(error, NotKept) and kind == "send")
+            how = "broke" if unsure or late or isinstance(error, NotDelivered) else "refused"
             self.note(self.instant(), self.who, number, how, type(error).__name__, str(error))
-            if isinstance(error, (QueueClosed, TopicClosed)):
+            if isinstance(error, (QueueClosed, TopicClosed)) or str(error).endswith("is closed"):
                 raise Closed from error
             return None
         except BaseException as error:

@@ -70,6 +70,12 @@ class Appending:
         self.mem[self.at : end] = record
         self.at = end
 
+    def reserve(self, needed: int) -> None:
+        """Have room for so many bytes of records; `lock` is held. Raises NotKept, StorageError: then nothing was changed."""
+        if self.at + needed > self.room:
+            self._check()
+            self._make_room(needed)
+
     def _append(self, payload: bytes, framed: Callable[[bytes, int], bytes]) -> None:
         """The same where there may be no room."""
         if not 0 < len(payload) <= LONGEST:

@@ -12,6 +12,7 @@ forgotten before what it deletes.
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,7 @@ from decouple.core.dedup import WINDOW
 from decouple.core.fifo import Fifo
 from decouple.core.records import Delivery, Record, details_of
 from decouple.core.restoring import Standing, remember, restore
-from decouple.errors import ClockBehind
+from decouple.errors import ClockBehind, NotKept
 from decouple.large_bodies import Pointer, watch
 from decouple.queue import Queue
 from decouple.receipts import new_stem
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Journal", "open_journal"]
 
+LOGGER = logging.getLogger("decouple")
 SEGMENT = 8 << 20
 PATIENCE = 60 * SECOND
 """So far a clock may go back between two processes: leases last that much longer, and nothing else is wrong."""
@@ -222,6 +224,8 @@ class Journal:
                 self.cleaner = me
             self.log.prepare()
             self.clean_up()
+        except NotKept as error:  # nothing was removed, and whoever writes next is told, too
+            LOGGER.warning("%s: old segments stay for now: %s", self.log.path, error)
         finally:
             if self.cleaner is me:
                 self.cleaner = None
@@ -234,7 +238,7 @@ class Journal:
         last = self.log.segments()[-1].number
         while self.log.full is None and self.log.total_bytes > 2.2 * self.scale * self.needed + self.slack:
             if self.log.segments()[0].number >= last or not self.clean():
-                self.scale = max(1.0, self.log.total_bytes / max(self.needed, 1))
+                self.scale = max(1.0, self.log.total_bytes / (self.needed + self.log.segment_bytes))
                 return
 
     @property
@@ -318,6 +322,10 @@ class Journal:
             return
         place, delivery = place_of(core, seq)
         if delivery is None:
+            return
+        if place == "moving" and core.moving[seq].arrived:
+            # Written behind its arrival it would be on its way once more.
+            core.moving[seq].target._write_all()
             return
         terms = self.terms_of(queue, delivery.record) | {"place": place, "count": delivery.times_received}
         epoch = core.epoch

@@ -10,6 +10,7 @@ is what makes the order in the journal that of the queue, and it waits for no di
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,7 @@ from decouple.message import Entry, Sent
 from decouple.reporting import Reporter
 from decouple.stores.records import CODES, GONE, STEP, STEP_HEAD, encode, event, sent, step
 from decouple.stores.short_paths import OVERHEAD, ShortPaths
+from decouple.stories.change_json import details_to
 
 if TYPE_CHECKING:
     from decouple.core.places import Move
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JournalQueue"]
 
+ROOM = 512
+"""More than a record of a send has beside its text and details."""
 TIMES = frozenset(CODES[cause] for cause in ("expired", "delay ended", "retained out"))
 
 
@@ -49,6 +53,8 @@ class JournalQueue(ShortPaths[T]):
         core = self._core
         core.stem = stem
         core.survives = journal.durability
+        self._send_all = core.send_all
+        core.send_all = self._send_where_there_is_room  # type: ignore[method-assign]
         core.listen()
         self._reporter = Reporter(self._told, self._lock)
         self._see()
@@ -64,6 +70,16 @@ class JournalQueue(ShortPaths[T]):
     def _accept(self, entries: list[tuple[str, Details | None, int]], words: Mapping[str, Any] = NOTHING) -> list[int]:
         self._journal.check_room()
         return super()._accept(entries, words)
+
+    def _send_where_there_is_room(
+        self, now: int, entries: list[tuple[str, Details | None, int]], words: Mapping[str, Any] = NOTHING
+    ) -> list[int]:
+        """The machine's `send_all`, once there is room to write all of it down: what raises NotKept was not sent."""
+        self._write_all()
+        self._files.reserve(sum(room_for(text, details) for text, details, _ in entries))
+        seqs = self._send_all(now, entries, words)
+        self._write_all()
+        return seqs
 
     def deliver(self, move: Move) -> None:
         """Take a message that another queue moves here. Raises QueueClosed, NotKept."""
@@ -158,6 +174,17 @@ class JournalQueue(ShortPaths[T]):
 
 def until_at(until: int | None, epoch: int) -> int:
     return 0 if until is None else until + epoch
+
+
+def room_for(text: str, details: Details | None) -> int:
+    """How many bytes a message takes in the journal when it is sent, at most."""
+    size = (len(text) if text.isascii() else 4 * len(text)) + ROOM
+    if details is None:
+        return size
+    size += 12 * (len(details.group or "") + len(details.deduplication_id or ""))  # what JSON makes of a character
+    if details.attributes or details.system:
+        size += len(json.dumps(details_to(details)))
+    return size
 
 
 def kept(record: Record) -> dict[str, Any]:
