@@ -50,14 +50,15 @@ class Adopting:
         elif shelf.shared:
             runner.put(Look(self))
 
-    def adopt(self, kind: str, take: Take) -> None:
+    def adopt(self, kind: str, take: Take, *, later: bool = False) -> None:
         """From now on let `take(key, value)` go on with what was put under that kind by a process that is gone, oldest first.
 
-        At once, unless others share the shelf and may work while this broker does not. Raises what `take` and the shelf do.
+        At once, unless others share the shelf and may work while this broker does not; later: from the next look on. Raises
+        what `take` and the shelf do.
         """
         with self._lock:
             self._takes[kind] = take
-        if self._at_once:
+        if self._at_once and not later:
             self._take_over(kind, take)
 
     def watch(self, name: str, look: Callable[[], object]) -> None:

@@ -188,8 +188,7 @@ class Declaring(Outliving):
             if topic is None:
                 made = self._make_topic(name, fifo, **settings)
                 if kept is None or kept.enter(made):
-                    self._topics[name] = made
-                    return made
+                    return self._topics.setdefault(name, made)
         if topic is None:  # another process was first
             return self.topic(name, fifo=fifo, **settings)
         if fifo is not None and fifo != topic.fifo:
@@ -443,4 +442,7 @@ class Declaring(Outliving):
         queue.purge()
         if self._engine.shelf is not None:
             self._engine.shelf.drop("queue", queue.name)
+            for task in queue._tasks:
+                if task._kept is not None:
+                    task._kept.drop()
         self._engine.forget(queue)

@@ -91,10 +91,9 @@ class Shelved:
     def _settle(self, name: str, words: dict[str, Any], planned: Plan, since: int, *, named: bool) -> dict[str, Any]:
         """The record: as it is, if it says the same and is not over; or anew. Raises InvalidSchedule."""
         while True:
-            old = self._shelf.get(KIND, name)
-            same = old is not None and old["terms"] == words
-            if same and (old["open"] or planned._replace(start=old["start"]).next_after(old["last"]) is not None):
-                return old  # type: ignore[no-any-return]
+            old: dict[str, Any] | None = self._shelf.get(KIND, name)
+            if old is not None and old["terms"] == words and (old["open"] or still_due(old, planned)):
+                return old
             check_due(words["expression"], planned, since)
             new = fresh(words, planned.start, since, random_bytes(8).hex(), named=named)
             if old is not None:
@@ -186,6 +185,10 @@ class Shelved:
         until = None if end is None else round(end.timestamp() * 1e6) * 1_000
         width = round(words["window"] * SECOND)
         return terms, plan(words["expression"], zone=zone(words["timezone"]), start=0, end=until, window=width)
+
+
+def still_due(record: Mapping[str, Any], planned: Plan) -> bool:
+    return planned._replace(start=record["start"]).next_after(record["last"]) is not None
 
 
 def words_of_retry(retry: Any) -> list[Any]:

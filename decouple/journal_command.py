@@ -96,16 +96,19 @@ def salvaged(asked: argparse.Namespace) -> int:
 
 
 def compacted(asked: argparse.Namespace) -> int:
+    from decouple.broker import Broker
     from decouple.clock import SystemClock
     from decouple.stores.journal import open_journal
     from decouple.stores.tools import size_of
 
     before = size_of(asked.folder)
-    engine: Any = open_journal(str(asked.folder), SystemClock())
+    clock = SystemClock()
+    engine: Any = open_journal(str(asked.folder), clock)
+    broker = Broker(engine, clock=clock)  # which has the queues: what is live is in them
     try:
         engine.compact()
     finally:
-        engine.close()
+        broker.close()
     print(f"{before:,} bytes before, {size_of(asked.folder):,} now")
     return 0
 

@@ -7,6 +7,7 @@ sequence numbers of a FIFO topic that several processes publish to are taken one
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import length_hint
 from typing import TYPE_CHECKING
 
 from decouple.core.places import SHARED
@@ -24,7 +25,12 @@ class Numbers:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
+        self._end = SHARED
         self._block = iter(range(0))
+
+    def __repr__(self) -> str:
+        """As an itertools.count: queues that hold these numbers read there which one comes next (Places.issued)."""
+        return f"count({self._end - length_hint(self._block)})"
 
     def __iter__(self) -> Iterator[int]:
         return self
@@ -34,7 +40,10 @@ class Numbers:
         while True:
             for number in self._block:  # one step in C: two threads never get the same
                 return number
-            self._block = iter(self._reserve())
+            taken = self._reserve()
+            # commit
+            self._end = taken.stop
+            self._block = iter(taken)
 
     def _reserve(self) -> range:
         while True:

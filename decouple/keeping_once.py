@@ -39,7 +39,8 @@ class KeptOnce(Once):
         for text, (at, number) in kept:
             super().remember(at - epoch, key_of(text), number)
             self._old.append((at - epoch, text))
-        self._forget(now, len(kept))
+        if not shelf.shared:  # else writing may have to wait for others
+            self._forget(now, len(kept))
 
     def first(self, now: int, key: Hashable) -> int | None:
         """As Once.first. Cost: where several processes publish, one read."""

@@ -259,7 +259,7 @@ class KeptSchedule:
             nonlocal found
             one = record["open"].get(number)
             found = one is not None and one["token"] == firing.token
-            if found:
+            if one is not None and found:
                 alter(one)
             return found
 
@@ -271,12 +271,12 @@ class KeptSchedule:
     def look(self, adopting: Adopting) -> None:
         """See what others have done, hold on to what is under way, and go on with what nobody holds any more."""
         schedule, now = self.schedule, self.schedule._wall()
-        record = self.shelf.get(KIND, schedule.name)
-        gone = record is None or record["terms"] != self.terms
-        if gone or schedule.state == "closed":
+        record: Record | None = self.shelf.get(KIND, schedule.name)
+        if record is not None and record["terms"] != self.terms:
+            record = None
+        self.see(record)
+        if record is None or schedule.state == "closed":
             adopting.leave(self._name)
-        self.see(None if gone else record)
-        if gone or schedule.state == "closed":
             return
         if self.held and any(one["until"] - now < LEASE // 2 for one in record["open"].values()):
             self.renew(now)

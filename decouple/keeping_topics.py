@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from decouple.amending import archived, put_in_place
 from decouple.clock import random_bytes
 from decouple.expiry import Expiry
-from decouple.keeping import restore
 from decouple.keeping_numbers import InTurn
 from decouple.keeping_once import KeptOnce
 from decouple.keeping_pushes import KeptLine
@@ -68,7 +67,10 @@ class KeptTopics:
         if self._revision is not None and (not self.shelf.shared or self.shelf.revision == self._revision):
             return
         then: list[Callable[[], object]] = []
-        with self._lock:
+        if self.shelf.get("version", "topics") != self._version:
+            self._find_queues()
+        # The shelf first: whoever is within a transaction of several steps has it, and looks here as one of them.
+        with self.shelf.together(), self._lock:
             revision = self.shelf.revision
             version = self.shelf.get("version", "topics")
             if version != self._version:
@@ -87,12 +89,15 @@ class KeptTopics:
         """Another process was first: look again."""
         self._revision, self._version = None, ""
 
+    def _find_queues(self) -> None:
+        """Without a lock: the broker's is taken before the shelf's."""
+        rows = self.shelf.items("subscription").values()
+        queues = {name for row in rows for name in (row["target"].get("queue"), row["terms"]["dead_letter"])}
+        if not queues - {None} <= self.broker._queues.keys():
+            self.broker._look()
+
     def _load(self, then: list[Callable[[], object]]) -> None:
         topics, rows, tokens = (self.shelf.items(kind) for kind in ("topic", "subscription", "token"))
-        queues = {name for row in rows.values() for name in (row["target"].get("queue"), row["terms"]["dead_letter"])}
-        if not queues - {None} <= self.broker._queues.keys():
-            with self.broker._lock:
-                restore(self.broker)
         for name, row in topics.items():
             self._restore_topic(name, row)
         for key, row in rows.items():
@@ -103,8 +108,10 @@ class KeptTopics:
             if key not in self.fresh and self.shelf.get("subscription", key) is None:
                 self._end(key, then)
         for token, row in tokens.items():
-            self._restore_token(token, row)
-        for name in [name for name in self._declared if name not in topics]:
+            self._restore_token(token, row, then)
+        for name in [name for name in list(self._declared) if name not in topics]:
+            if self.shelf.get("topic", name) is not None:
+                continue
             topic = self.broker._topics.pop(name, None)
             del self._declared[name]
             if topic is not None:
@@ -114,11 +121,10 @@ class KeptTopics:
         known, self._declared[name] = self._declared.get(name), row
         topic = self.broker._topics.get(name)
         if topic is None:
-            with self.broker._lock:
-                topic = self.broker._make_topic(name, row["fifo"])
-                self._take_in(topic, row)
-                self.broker._topics[name] = topic
+            made = self.broker._make_topic(name, row["fifo"])
+            self._take_in(made, row)
             self.restored.add(name)
+            topic = self.broker._topics.setdefault(name, made)  # another thread may be declaring it
         elif known == row:
             return
         settings = TopicSettings(**row["settings"])
@@ -205,14 +211,14 @@ class KeptTopics:
 
         return remove
 
-    def _restore_token(self, token: str, row: Mapping[str, Any]) -> None:
+    def _restore_token(self, token: str, row: Mapping[str, Any], then: list[Callable[[], object]]) -> None:
         subscription = self.everyone.get(row["arn"])
         if token in self._tokens:
             return
         clock, staff = self.broker.clock, self.broker._staff
         if subscription is None or staff is None:
             if row["until"] < clock.now() + clock.epoch:  # what it was for is gone
-                self.shelf.drop("token", token)
+                then.append(lambda: self.shelf.drop("token", token))
             return
         self._tokens.add(token)
         topic = subscription.topic

@@ -59,12 +59,16 @@ class Outliving:
         """Its ARN says whose it is."""
         raise NotImplementedError
 
+    def _look(self) -> None:
+        """Have the queues that other processes have declared."""
+        raise NotImplementedError
+
     def _make_queue(self, name: str, **settings: Any) -> Queue[Any]:
         """Under the lock: a queue that knows its broker."""
         raise NotImplementedError
 
     def _make_topic(self, name: str, fifo: bool | None, **settings: Any) -> Topic:
-        """Under the lock: a topic that knows its broker."""
+        """A topic that knows its broker; under the lock, unless there are workers already."""
         from decouple.topic import Topic
 
         topic = Topic(name, fifo=fifo, clock=self.clock, **settings)
@@ -91,6 +95,7 @@ class Outliving:
 
     def _kept_here(self, shelf: Shelf) -> KeptTopics:
         """Under the lock."""
+        self._employed()  # restored topics need workers; where those begin just now, they come by here
         if self._kept_topics is None:
             from decouple.keeping_topics import KeptTopics
 
@@ -113,10 +118,12 @@ class Outliving:
         """Under the lock: what takes over the work of processes that are gone, where the engine has a shelf."""
         if self._adopting is None:
             from decouple.adopting import Adopting  # here, because in memory nothing outlives its process
+            from decouple.resuming_moves import adopt_tasks
 
             shelf = self._engine.shelf
             assert shelf is not None
             self._adopting = Adopting(shelf, self._employed().runner, self.clock)
+            adopt_tasks(self, self._adopting, later=True)
         return self._adopting
 
     @property
@@ -146,5 +153,9 @@ class Outliving:
             self._numbers = Numbers(shelf)
         if shelf.items("topic"):
             self._keep_topics()
+        if shelf.items("move task"):
+            from decouple.resuming_moves import adopt_tasks
+
+            adopt_tasks(self, self._looks())
         if shelf.items("schedule"):
             self._shelved.restore()

@@ -221,6 +221,8 @@ FLOORS = {
     "keeping_subscriptions": 4.2,
     "keeping_topics": 4.3,
     "adopting": 2.5,
+    "keeping_moves": 2.65,
+    "resuming_moves": 2.75,
     "shelf_store": 2.1,
     "outlets": 3.05,
     "schedule_terms": 3.1,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from decouple import journal_command
+from decouple import Broker, SystemClock, journal_command
 from decouple.cli import main
 from decouple.errors import StorageError, StorageTooNew
 from decouple.stores import journal, shelf_records, tools
@@ -294,22 +294,25 @@ def test_a_newer_version_is_refused_by_all_tools(folder: Path, tmp_path: Path) -
 # compact
 
 
-def test_compact_opens_the_journal_and_makes_it_small(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_compact_removes_what_is_not_needed_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done: list[str] = []
+    clock = SystemClock()
+    broker = Broker(journal.open_journal(str(tmp_path), clock, segment_bytes=64 << 10), clock=clock)
+    orders = broker.queue("orders")
+    for number in range(200):
+        orders.send(f"{number} {'x' * 1000}")
+    orders.delete(*orders.receive(max_messages=150))
+    broker.close()
 
-    def opened(path: str, clock: object) -> Any:
-        done.append(path)
-        return SimpleNamespace(compact=lambda: segment(folder, 1).unlink(), close=lambda: done.append("closed"))
+    assert run("compact", tmp_path) == 0
 
-    monkeypatch.setattr(journal, "open_journal", opened)
-    before, after = (sum(segment(folder, number).stat().st_size for number in numbers) for numbers in ((1, 2), (2,)))
-
-    assert run("compact", folder) == 0
-
-    assert done == [str(folder), "closed"]
-    assert capsys.readouterr().out == f"{before:,} bytes before, {after:,} now\n"
+    before, after = (int(word.replace(",", "")) for word in capsys.readouterr().out.split() if word[0].isdigit())
+    assert after < before / 2
+    with Broker(f"file://{tmp_path}") as broker:
+        assert [message.text.split()[0] for message in broker.queue("orders").peek(200)] == [
+            str(n) for n in range(150, 200)
+        ]
 
 
 # What is typed, and what is shown meanwhile

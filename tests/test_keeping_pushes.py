@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -407,6 +409,18 @@ def test_sequence_numbers_go_up_over_restarts(shelf: FullShelf) -> None:
     assert sequences == sorted(set(sequences))
 
 
+def test_a_receipt_of_a_copy_that_shares_the_topics_record_is_known(shelf: FullShelf) -> None:
+    broker = started(shelf)
+    orders = broker.queue("orders")
+    broker.topic("events").subscribe(orders)
+    broker.topics["events"].publish("hello")
+    [message] = orders.receive()
+
+    orders.delete(message.receipt)
+
+    assert orders.stats().in_flight == 0
+
+
 def test_numbers_cost_one_write_in_a_thousand(shelf: FullShelf) -> None:
     broker = started(shelf)
     events = broker.topic("events")
@@ -442,3 +456,47 @@ def test_ids_of_publications_are_never_given_out_twice(shelf: FullShelf) -> None
     ids = [started(shelf).topic("events").publish("hello").id for _ in range(20)]
 
     assert len(set(ids)) == 20
+
+
+# -- on the journal --------------------------------------------------------------------------------------------------
+
+
+def test_a_journal_cut_off_at_any_publish_has_all_that_was_answered(tmp_path: Path) -> None:
+    """A copy of the folder is what a killed process leaves behind."""
+    clock = VirtualClock()
+    before = Broker(f"file://{tmp_path}/0", clock=clock)
+    events, hook = before.topic("events"), Hook()
+    events.subscribe(before.queue("orders"))
+    events.subscribe(hook)
+    for number in range(1, 4):
+        events.publish(f"m{number}")
+        shutil.copytree(tmp_path / "0", tmp_path / str(number))
+
+    for number in range(1, 4):
+        after, again = Broker(f"file://{tmp_path}/{number}", clock=VirtualClock(clock.time)), Hook()
+        after.topic("events").subscribe(again)
+        after.topics["events"].publish("new")
+        after.run_until_idle()
+        expected = [*(f"m{one}" for one in range(1, number + 1)), "new"]
+        assert [text for text, _ in again.seen] == expected
+        assert [message.body for message in after.queues["orders"].receive(max_messages=10)] == expected
+        after.check()
+        after.close()
+    before.close()
+
+
+def test_a_broker_on_a_journal_that_was_closed_goes_on_where_it_was(tmp_path: Path) -> None:
+    url, sequences = f"file://{tmp_path}/queues", list[str]()
+    for number in range(3):
+        with Broker(url) as broker:
+            bills = broker.queue("bills.fifo")
+            orders = broker.topic("orders.fifo")
+            orders.subscribe(bills, filter={"kind": ["paid"]})
+            sent: Any = orders.publish("7", group="a", deduplication_id=str(number), attributes={"kind": "paid"})
+            again: Any = orders.publish("7", group="a", deduplication_id="0", attributes={"kind": "paid"})
+            sequences.append(sent.sequence)
+            assert again.sequence == sequences[0]
+
+    assert sequences == sorted(set(sequences))
+    with Broker(url) as broker:
+        assert broker.queues["bills.fifo"].stats().visible == 3

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,9 +71,42 @@ class Processes:
         return [key for one, key in self.shop.kept if one.startswith(kind)]
 
 
-@pytest.fixture
-def processes() -> Processes:
-    return Processes()
+class OnDatabase(Processes):
+    """The same on one file: each broker has a connection of its own, and a lock that says it lives."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.shelves = {}
+
+    def start(self, kind: type[DictShelf] = Transactional, **settings: Any) -> Broker:
+        settings.setdefault("clock", VirtualClock())
+        broker = Broker(f"sqlite:///{self.file}", **settings)
+        shelf: Any = broker._engine.shelf
+        self.shelves[broker] = shelf
+        return broker
+
+    def kill(self, broker: Broker) -> None:
+        shelf: Any = broker._engine.shelf
+        shelf.close()
+
+    def kept(self, kind: str) -> list[str]:
+        with closing(sqlite3.connect(self.file)) as connection:
+            rows = connection.execute("SELECT key FROM shelf WHERE kind LIKE ?", (f"{kind}%",)).fetchall()
+        return [key for (key,) in rows]
+
+    def close(self) -> None:
+        for broker in self.shelves:
+            broker.close(timeout=5)
+
+
+@pytest.fixture(params=["dict", "sqlite"])
+def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Processes]:
+    if request.param == "dict":
+        yield Processes()
+        return
+    processes = OnDatabase(tmp_path / "jobs.db")
+    yield processes
+    processes.close()
 
 
 class Hook:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,12 @@ from decouple.stores.log import Log
 
 SALT = 0x1234_5678
 PAYLOADS = [b"first", b"second\0\0", b"\0third", b"fourth" * 3]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No power fails here: what was cut need not reach the disk."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)
 
 
 @pytest.fixture
@@ -73,7 +80,7 @@ def test_a_cut_at_any_byte_leaves_all_whole_records_before_it_and_nothing_else(f
     ends = ends_of(data)
 
     for length in range(len(data)):
-        segment(folder).write_bytes(data[:length])
+        restore(folder, [data[:length]])
 
         assert payloads_in(folder) == PAYLOADS[: sum(end <= length for end in ends)]
 
@@ -127,18 +134,21 @@ def test_one_bit_changed_anywhere_is_refused_or_cuts_only_the_last_record(pair: 
     cut = 0
 
     for number, data in enumerate(contents, 1):
-        # All bytes of what is small, and one in 31 of a long body: they all count the same.
-        for at in [*range(400), *range(400, len(data) - 100, 31), *range(max(400, len(data) - 100), len(data))]:
+        if rest and number == 1:
+            continue
+        # All bytes of what is small, and one in 101 of a long body: they all count the same.
+        for at in [*range(260), *range(260, len(data) - 40, 101), *range(max(260, len(data) - 40), len(data))]:
             if at >= len(data):
                 continue
             changed = bytearray(data)
             changed[at] ^= 1 << (at % 8)
-            segment(pair, number).write_bytes(changed)
+            poke(segment(pair, number), at, changed[at])
             try:
                 found = payloads_in(pair)
             except StorageDamaged:
                 assert segment(pair, number).read_bytes() == changed  # nothing was changed
                 assert not list(pair.glob("cut-*"))
+                poke(segment(pair, number), at, data[at])
             else:
                 assert (number, found[:3]) == (2, before[:3]), f"byte {at}"
                 assert found[3:] in ([], before[3:])
@@ -147,13 +157,21 @@ def test_one_bit_changed_anywhere_is_refused_or_cuts_only_the_last_record(pair: 
                 assert kept.read_bytes() == changed[int(kept.name.split("-")[2]) :].rstrip(b"\0")
                 kept.unlink()
                 cut += 1
-            restore(pair, contents)
+                restore(pair, contents)
     assert cut == 28 + rest
+
+
+def poke(path: Path, at: int, byte: int) -> None:
+    with path.open("r+b") as file:  # in its place: a file system may flush one that is written anew
+        file.seek(at)
+        file.write(bytes([byte]))
 
 
 def restore(folder: Path, contents: list[bytes]) -> None:
     for number, data in enumerate(contents, 1):
-        segment(folder, number).write_bytes(data)
+        with segment(folder, number).open("r+b") as file:
+            file.write(data)
+            file.truncate()
 
 
 def test_damage_is_named_with_its_place_and_the_way_out(folder: Path) -> None:

@@ -152,7 +152,9 @@ class Appending:
         It is tried again by the next call, and `full` is None when that works. Cost: about 1 ms, once a segment.
         """
         with self._preparing:
-            if self._spare is not None or not self.wants_segment or self._state != "open" or self.broken is not None:
+            if self._spare is not None:
+                self.wants_segment = False
+            if not self.wants_segment or self._state != "open" or self.broken is not None:
                 return
             try:
                 spare = self._made(self.number + 1, self.segment_bytes)

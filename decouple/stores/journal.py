@@ -102,13 +102,13 @@ class Journal:
         if behind > PATIENCE:
             raise ClockBehind(self.log.path, seconds=behind / SECOND)
         self.number = max(past.queues, default=-1) + 1
-        return {one.name: one for one in past.queues.values()}
+        return {one.name or f"?{one.number}": one for one in past.queues.values()}  # nameless where its head was lost
 
     # -- queues --------------------------------------------------------------------------------------------------
 
     def queue(self, name: str, **settings: Any) -> Queue[Any]:
         """The queue of this name with what is left in it, or a new one."""
-        past = self.past.pop(name, None)
+        past = self.past.get(name)  # it stays there until it is filled, so that nothing of it is cleaned meanwhile
         if past is None:
             past = QueuePast(self.number)
             past.name, past.stem = name, new_stem()
@@ -167,6 +167,7 @@ class Journal:
             restore(core, fresh, standing, next_seq=past.next)
             if isinstance(core, Fifo):
                 self.fill_order(core, past)
+        self.past.pop(past.name, None)
 
     def fill_order(self, core: Fifo, past: QueuePast) -> None:
         """What a FIFO queue remembers beside its messages."""
@@ -236,13 +237,23 @@ class Journal:
     # -- cleaning ------------------------------------------------------------------------------------------------
 
     def clean(self) -> bool:
-        """Remove the oldest segment, after what is live in it was written again; False if there is no other."""
-        if len(self.log.segments()) < 2:
+        """Remove the oldest segment, after what is live in it was written again; False if there is no other.
+
+        Also where messages are of queues that nobody has declared yet: they are in no queue that could write them again.
+        """
+        waiting = {past.number: past for past in list(self.past.values())}
+        undeclared = any(past.fresh or past.lined or past.held for past in waiting.values())
+        if len(self.log.segments()) < 2 or not self.complete or undeclared:
             return False
         oldest = self.log.segments()[0].number
         for number, found in self.contents(oldest).items():
             if (queue := self.queues.get(number)) is not None:
                 self.rewrite(queue, found)
+            elif (past := waiting.get(number)) is not None and past.name:
+                with self.log.lock:
+                    self.write_head(
+                        number, {"name": past.name, "stem": past.stem, "next": past.next, "seen": past.seen}
+                    )
         self.shelf.again(oldest)
         self.log.remove_oldest(oldest)
         return True

@@ -64,6 +64,7 @@ class Log(Appending):
         self.synced = 0
         self._marked = 0
         self._syncing = threading.Lock()
+        self._gate = threading.Event()
         self._flusher = Flusher(self.sync)
         self._pid = os.getpid()
         make_folder(self.path)
@@ -183,11 +184,20 @@ class Log(Appending):
         if position is None:
             with self.lock:
                 position = self.base + self.at
-        if self.synced >= position:
-            return
-        with self._syncing:
-            if self.synced < position:
-                self._flush()
+        while self.synced < position:
+            gate = self._gate
+            if self._syncing.locked():
+                # Not for the lock: whoever's bytes were synced by the one who has it shall go on at once, and not when
+                # the next has synced too. The second is for a leader who was interrupted before it opened the gate.
+                gate.wait(1)
+                continue
+            try:
+                with self._syncing:
+                    if self.synced < position:
+                        self._flush()
+            finally:
+                gate, self._gate = self._gate, threading.Event()
+                gate.set()
 
     def _flush(self) -> None:
         with self.lock:
@@ -294,9 +304,11 @@ if hasattr(os, "register_at_fork"):
 def make_folder(path: Path) -> None:
     """Make a folder that only its owner can read, if it is not there. Raises StorageError."""
     try:
-        if not path.is_dir():
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            settle_folder(path.parent)
+        made = [one for one in (path, *path.parents) if not one.exists()]
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for one in made:
+            with suppress(PermissionError):  # of who may make a folder there and not read it
+                settle_folder(one.parent)
     except OSError as error:
         raise StorageError(path, f"{str(path)!r} cannot be made a folder: {why_of(error)}") from None
 

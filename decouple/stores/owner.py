@@ -33,14 +33,13 @@ class Owner:
         except OSError as error:
             raise StorageError(folder, f"{str(folder)!r} cannot be opened: {why_of(error)}") from None
         try:
-            seize(self.file)
+            seize(self.file, tries=3)
         except OSError:
             os.close(self.file)
             raise StorageInUse(folder, pid=pid_in(folder)) from None
         try:
-            text = f"{os.getpid()}\n".encode()
-            os.ftruncate(self.file, 0)
-            os.write(self.file, text)
+            # As long as any other, over which it is written: a file that is cut and written may be flushed when it is closed.
+            os.write(self.file, f"{os.getpid():<19}\n".encode())
         except OSError as error:
             os.close(self.file)
             raise StorageError(folder, f"{str(folder)!r} cannot be opened: {why_of(error)}") from None
@@ -52,8 +51,19 @@ class Owner:
             os.close(file)
 
 
-def seize(file: int) -> None:
-    """Raises OSError where another has it."""
+def seize(file: int, tries: int = 1) -> None:
+    """Raises OSError where another has it, also a little later: a tool may be looking whether anybody has."""
+    while True:
+        try:
+            lock(file)
+            return
+        except OSError:
+            if not (tries := tries - 1):
+                raise
+        time.sleep(0.003)
+
+
+def lock(file: int) -> None:
     if hasattr(LOCKS, "flock"):
         LOCKS.flock(file, LOCKS.LOCK_EX | LOCKS.LOCK_NB)
     else:  # pragma: no cover - Windows
@@ -65,11 +75,11 @@ def seize(file: int) -> None:
 def owned_by(folder: Path) -> int | None:
     """The pid of the process that owns a journal now, None if nobody does, or it cannot be told."""
     try:
-        file = os.open(folder / "owner", os.O_RDWR)
+        file = os.open(folder / "owner", os.O_RDONLY)
     except OSError:
         return None
     try:
-        seize(file)
+        lock(file)
     except OSError:
         return pid_in(folder)
     finally:

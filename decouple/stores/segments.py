@@ -38,6 +38,8 @@ __all__ = [
 NAME = re.compile(r"segment-([0-9]{8,})")
 MEND = "run `decouple journal salvage {} TARGET` to copy what is whole"
 LINUX = sys.platform == "linux"
+CANNOT = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+"""What file systems say that have no way to reserve blocks but to write them."""
 BOOT = "/proc/sys/kernel/random/boot_id"
 
 
@@ -136,8 +138,13 @@ def opened(path: Path, number: int, size: int) -> Made:
 def reserve(file: int, size: int) -> None:
     """Give a file that size, and blocks of the disk for all of it; what it has stays. Raises OSError."""
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file, 0, size)
-        return
+        try:
+            os.posix_fallocate(file, 0, size)
+        except OSError as error:
+            if error.errno not in CANNOT:
+                raise
+        else:
+            return
     at, zeros = os.fstat(file).st_size, bytes(1 << 16)
     os.lseek(file, at, os.SEEK_SET)
     while at < size:

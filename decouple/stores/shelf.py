@@ -79,14 +79,18 @@ class JournalShelf:
         self._prepare()
 
     def swap(self, kind: str, key: str, old: Any, new: Any) -> bool:
-        """Put `new` if the value is `old`. Raises NotKept."""
-        text = encoded(kind, key, new)
+        """Put `new` if the value is `old`; None drops it, as `drop` does. Raises NotKept."""
+        text = None if new is None else encoded(kind, key, new)
         with self._log.lock:
             if self._value(kind, key) != old:
                 return False
-            self._refuse_if_full()
+            if text is not None:
+                self._refuse_if_full()
             before, position = self._write(kind, key, text)
-        self._settle(kind, key, before, position)
+        if text is None:
+            self._prepare()
+        else:
+            self._settle(kind, key, before, position)
         return True
 
     def get(self, kind: str, key: str) -> Any:
