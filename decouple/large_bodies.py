@@ -277,12 +277,28 @@ class Keeper(Generic[T]):
 def watch(queue: Desk[Any]) -> None:
     """Before the first pointer comes to a queue: its messages fetch bodies from now on, and every change is recorded."""
     with queue._lock:
-        if queue._make is not LargeMessage:
-            queue._reporter.observers = (Keeper(queue), *queue._reporter.observers)
-            queue._core.listen()
-            queue._core.make = LargeMessage
-            queue._make = LargeMessage
-            queue._see()
+        watch_from_now_on(queue)
+
+
+def watch_from_now_on(queue: Desk[Any]) -> None:
+    """The same for who holds the lock."""
+    if queue._make is not LargeMessage:
+        others = tuple(one for one in queue._reporter.observers if not isinstance(one, Keeper))
+        queue._reporter.observers = (Keeper(queue), *others)
+        queue._core.listen()
+        queue._core.make = LargeMessage
+        queue._make = LargeMessage
+        queue._see()
+
+
+def pointer_at(text: str, bodies: LargeBodies) -> Pointer:
+    """The pointer that a queue kept as this text."""
+    import json
+
+    found = json.loads(text)
+    pointer = Pointer(text)
+    pointer.bodies, pointer.key, pointer.size, pointer.text = bodies, found["large_body"], found["bytes"], ""
+    return pointer
 
 
 def bring_in(queue: Desk[Any], pointers: list[Pointer]) -> None:

@@ -233,6 +233,7 @@ FLOORS = {
     "core.restoring": 2.5,
     "stores.records": 3.2,
     "stores.replay": 3.3,
+    "stores.short_paths": 3.9,
     "stores.queues": 4,
     "stores.journal": 4.5,
     "engines.schema": 0.5,

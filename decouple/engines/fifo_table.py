@@ -30,7 +30,6 @@ FORGOTTEN_AT_ONCE = 1_024
 LINE = f"SELECT {COLUMNS} FROM messages WHERE line = ? AND id > ? ORDER BY id LIMIT ?"
 HEAD = "SELECT id, visible_at FROM messages WHERE line = ? ORDER BY id LIMIT 1"
 NEXT_GROUP = "SELECT line, name FROM groups WHERE queue = ? AND parked = 0 AND since <= ? ORDER BY since, turn LIMIT 1"
-NUMBERS = "UPDATE queues SET last = last + ? WHERE number = ? RETURNING last"
 
 
 class FifoTable(StandardTable):
@@ -84,8 +83,7 @@ class FifoTable(StandardTable):
     ) -> list[int]:
         """Accept those that are no duplicates; the numbers of all."""
         moment, seqs, rows, duplicates = now + self.base, [], [], 0
-        [last] = self.database.one(NUMBERS, (len(keys), self.number))
-        start = last - len(keys) + 1
+        start = (self._last() or (0, 0))[0] + 1
         seq = start
         for (text, details, delay), first in zip(entries, firsts, strict=True):
             assert details is not None
@@ -186,16 +184,10 @@ class FifoTable(StandardTable):
     # -- receiving -----------------------------------------------------------------------------------------------
 
     def _receive(self, now: int, asked: int, lease: int, out: list[Delivery]) -> None:
-        queues_own = lease == self.lease
-        now = self._begin(now)
-        state = self._state()
-        if state is None:
-            raise QueueClosed(self.name)
-        if queues_own:
-            lease = self.lease  # another process may have changed it
-        if self.listening:
-            self.settle_all(now)
-        self.database.gate.undo.append((out.clear, ()))
+        begun = self._begin_receive(now, lease, out)
+        if begun is None:
+            return
+        now, lease = begun
         room = self._room(asked)
         taken: list[tuple[Row, Delivery]] = []
         while room > len(taken) and not self.closed:

@@ -134,6 +134,14 @@ class Gate:
             database.sql("BEGIN IMMEDIATE")
             self.begun = True
 
+    def single(self) -> None:
+        """What follows is one statement, and so a transaction of its own, but within a span."""
+        if self.spans or self.begun:
+            self.write()
+        elif self.database.has_connection and self.database.connection.in_transaction:
+            self.database.sql("ROLLBACK")  # an interrupt left it
+        self.changed = True
+
     def finish(self, error: BaseException | None) -> None:
         """Commit, or take back. Raises NotKept."""
         try:

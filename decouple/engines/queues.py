@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.machine import Machine
@@ -10,9 +11,13 @@ from decouple.core.settings import Settings
 from decouple.engines.fifo_table import FifoTable
 from decouple.engines.standard_table import StandardTable
 from decouple.engines.table import Table
+from decouple.entries import plain
 from decouple.errors import QueueExists
 from decouple.generic import T
-from decouple.message import Message
+from decouple.large_bodies import watch_from_now_on
+from decouple.lineage import LINEAGE, RUNS
+from decouple.message import Message, Sent, new_sent
+from decouple.mishaps.effects import WATCHED
 from decouple.parking import ThreadPark
 from decouple.queue import Queue
 from decouple.receipts import new_stem
@@ -69,6 +74,85 @@ class SqliteQueue(Queue[T]):
         if bool(row[3]) != self.fifo:
             raise QueueExists(self.name, setting="fifo", current=bool(row[3]), asked=self.fifo)
         return row[0], row[1], row[2]
+
+    _plain = -1  # the most characters of a body that need no second look
+
+    def _adopt(self, settings: Settings) -> None:
+        super()._adopt(settings)
+        most, large = settings.max_message_size, settings.large_bodies
+        most = most if large is None else large.limit(most)
+        self._plain = -1 if self.fifo or self._codec is not None or settings.delay else most
+        if settings.large_bodies is not None:  # what is here already may have been sent by another process
+            watch_from_now_on(self)
+
+    # -- short paths -----------------------------------------------------------------------------------------------
+
+    def send(self, body: Any, **more: Any) -> Sent:
+        core: Any = self._core
+        if (
+            not more
+            and body.__class__ is str
+            and core.short
+            and 0 < len(body) <= self._plain
+            and body.isascii()
+            and not (WATCHED or (RUNS and LINEAGE.get()))
+        ):
+            with self._lock:
+                seq = core.send_one(self._now(), body)
+            if self._engine.more_to_do:
+                self._follow_up()
+            if seq is not None:
+                return new_sent(Sent, core.stem, seq)
+        return super().send(body, **more)
+
+    def send_batch(self, entries: Iterable[Any]) -> list[Sent]:
+        given: Any = entries
+        if given.__class__ is list and plain(given, self._plain) and not (WATCHED or (RUNS and LINEAGE.get())):
+            return self._send([(text, None, 0) for text in given])
+        return super().send_batch(entries)
+
+    def _take_one(self) -> Any:
+        core: Any = self._core
+        if self._codec is not None or self._task is not None or not core.short:
+            return None
+        message: Any = self._make()
+        row = None
+        try:
+            with self._lock:
+                now = self._now()
+                row = core.receive_one(now)
+                if row is None:
+                    return None
+                message.owner = self
+                message.record = core._record(row)
+                message.received_at = now
+                message.due = row[1] - core.base
+                message.past = None
+                message.settled = False
+        except BaseException:
+            if row is not None:
+                self._lobby.give_back([core._delivery(row)])
+            raise
+        if self._engine.more_to_do:
+            self._follow_up()
+        return message
+
+    def _delete(self, seqs: list[int], handles: Iterable[Message[T] | str]) -> None:
+        core: Any = self._core
+        if self.fifo or core.listening or WATCHED:
+            super()._delete(seqs, handles)
+            return
+        try:
+            with self._lock:
+                now = self._now()
+                core.delete_many(now, seqs)
+                if core.parked:
+                    self._lobby.serve(now)
+        finally:
+            self._follow_up()
+        for handle in handles:
+            if isinstance(handle, Message):
+                handle.settled = True
 
     # -- within a span -------------------------------------------------------------------------------------------
 

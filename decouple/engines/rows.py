@@ -6,21 +6,24 @@ import json
 from typing import Any
 
 from decouple.core.records import PLAIN, Details, Failure, Record
+from decouple.large_bodies import LargeBodies, Pointer, pointer_at
 from decouple.stories.change_json import details_from, details_to
 
 __all__ = ["COLUMNS", "details_in", "more_of", "record_in", "with_failure"]
 
 COLUMNS = "id, visible_at, state, sent_at, count, received_at, first_at, brought, line, grp, dedup, more, body"
+LARGE = "large"
 OWN = ("group", "deduplication_id", "brought")
 
 
-def more_of(details: Details) -> str | None:
+def more_of(details: Details, text: str) -> str | None:
     """What has no column of its own, as JSON text; None for nothing."""
-    if details.__class__ is Details and not (
-        details.attributes or details.system or details.id or details.source or details.failure
-    ):
+    large = isinstance(text, Pointer)
+    if not (details.attributes or details.system or details.id or details.source or details.failure or large):
         return None
     found = details_to(details)
+    if large:
+        found[LARGE] = True
     for name in OWN:
         found.pop(name, None)
     return json.dumps(found, ensure_ascii=False) if found else None
@@ -32,13 +35,16 @@ def details_in(row: tuple[Any, ...], source: Any) -> Details:
     if more is None:
         return PLAIN._replace(group=group, brought=brought, deduplication_id=identity)
     found: dict[str, Any] = json.loads(more)
+    found.pop(LARGE, None)
     if "source" in found:
         found["source"] = source(found["source"])
     return details_from(found)._replace(group=group, brought=brought, deduplication_id=identity)
 
 
-def record_in(row: tuple[Any, ...], seq: int, epoch: int, source: Any) -> Record:
+def record_in(row: tuple[Any, ...], seq: int, epoch: int, source: Any, bodies: LargeBodies | None) -> Record:
     """The record of a row; instants of the process's own clock."""
+    if bodies is not None and row[11] is not None and LARGE in json.loads(row[11]):
+        return pointer_at(row[12], bodies), row[3] - epoch, seq, details_in(row, source)
     if row[11] is None and row[9] is None and row[10] is None and not row[7]:
         return row[12], row[3] - epoch, seq
     return row[12], row[3] - epoch, seq, details_in(row, source)

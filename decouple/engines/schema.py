@@ -22,9 +22,11 @@ import sqlite3
 
 from decouple.errors import StorageTooNew
 
-__all__ = ["AGAIN", "DELAYED", "FLYING", "FRESH", "MASK", "MOVED", "VERSION", "WIDTH", "migrate"]
+__all__ = ["AGAIN", "DELAYED", "FLYING", "FRESH", "LINE", "MASK", "MOVED", "VERSION", "WIDTH", "migrate"]
 
 FLYING, AGAIN, DELAYED, FRESH = 0, 1, 2, 3
+LINE = "visible_at, state, count, brought, id"
+"""The order in which visible messages stand in line, as the index has it."""
 WIDTH = 42
 """Bits of a message's number within its queue."""
 MASK = (1 << WIDTH) - 1

@@ -55,7 +55,8 @@ class SqliteEngine:
         self.calls: list[Callable[[], object]] = []  # what is to be called after the span
         self.changed_elsewhere: list[str] = []  # whose settings another process has changed
         self._watcher = Watcher(self)
-        BESIDE.setdefault(self.database.path, weakref.WeakSet()).add(self)
+        self.beside = BESIDE.setdefault(self.database.path, weakref.WeakSet())
+        self.beside.add(self)
 
     # -- queues --------------------------------------------------------------------------------------------------
 
@@ -112,6 +113,13 @@ class SqliteEngine:
         table._adopt(table.settings._replace(**settings))
         self.changed_elsewhere.append(table.name)
 
+    @property
+    def more_to_do(self) -> bool:
+        """Whether something may have to follow a transaction."""
+        return (
+            bool(self.waiting or self.changed_elsewhere or self.later or self.database.gate.log) or len(self.beside) > 1
+        )
+
     def follow_up(self, queue: SqliteQueue[Any]) -> None:
         """Without the gate: serve those who wait elsewhere for what the last transactions made visible."""
         while self.changed_elsewhere:
@@ -122,9 +130,8 @@ class SqliteEngine:
         gate.changed = False
         if self.waiting:
             self.look(queue)
-        beside = BESIDE.get(self.database.path, ())
-        if len(beside) > 1:
-            for engine in list(beside):
+        if len(self.beside) > 1:
+            for engine in list(self.beside):
                 if engine is not self and engine.waiting and engine.clock is self.clock:
                     engine.look()
 

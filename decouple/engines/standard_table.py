@@ -7,27 +7,37 @@ from typing import Any
 
 from decouple.core.machine import why_dead
 from decouple.core.places import Move
-from decouple.core.records import NOTHING, Delivery, Details, Past, Record
-from decouple.engines.copied import Copied
+from decouple.core.records import NOTHING, PLAIN, Delivery, Details, Past, Record
 from decouple.engines.rows import COLUMNS, more_of
-from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, MASK
-from decouple.engines.table import Row
-from decouple.engines.transitions import INSERT
+from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, LINE, MASK, MOVED, WIDTH
+from decouple.engines.table import LAST, Row
+from decouple.engines.transitions import INSERT, Transitions
 from decouple.errors import QueueClosed
 
 __all__ = ["StandardTable"]
 
 PLAIN_INSERT = "INSERT INTO messages(id, queue, visible_at, state, sent_at, body) VALUES (?,?,?,?,?,?)"
-NEXT = f"SELECT {COLUMNS} FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, state, count, brought, id LIMIT ?"
+NEXT = f"SELECT {COLUMNS} FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY {LINE} LIMIT ?"
 LEASE = (
     "UPDATE messages SET visible_at = ?, state = 0, count = count + 1, received_at = ?, "
     "first_at = coalesce(first_at, ?) WHERE id = ?"
 )
 PROCESSES = 16
-NUMBERS = "UPDATE queues SET last = last + ? WHERE number = ? RETURNING last, version"
+QUICK_SEND = f"""INSERT INTO messages(id, queue, visible_at, state, sent_at, body)
+    SELECT (number << {WIDTH}) + {LAST} + 1, number, ?, {FRESH}, ?, ?
+    FROM queues WHERE number = ? AND version = ? RETURNING id"""
+QUICK_RECEIVE = f"""UPDATE messages
+    SET visible_at = ?, state = 0, count = 1, received_at = ?, first_at = ?
+    WHERE id = (SELECT id FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY {LINE} LIMIT 1)
+    AND state = {FRESH} AND sent_at > ? AND (SELECT version FROM queues WHERE number = ?) = ?
+    RETURNING {COLUMNS}"""
+LEASE_MANY = (
+    "UPDATE messages SET visible_at = ?, state = 0, count = count + 1, received_at = ?, "
+    "first_at = coalesce(first_at, ?) WHERE id IN (SELECT value FROM json_each(?))"
+)
 
 
-class StandardTable(Copied):
+class StandardTable(Transitions):
     """One standard queue."""
 
     # -- sending -------------------------------------------------------------------------------------------------
@@ -46,10 +56,10 @@ class StandardTable(Copied):
         plain: list[Row] = []
         rich: list[Row] = []
         for seq, (text, details, delay) in zip(seqs, entries, strict=True):
-            if details is None:
-                plain.append((first | seq, number, moment + delay, DELAYED if delay else FRESH, moment, str(text)))
+            if details is None and text.__class__ is str:
+                plain.append((first | seq, number, moment + delay, DELAYED if delay else FRESH, moment, text))
             else:
-                rich.append(self._new_row(seq, moment, delay, text, details, None))
+                rich.append(self._new_row(seq, moment, delay, text, details or PLAIN, None))
         self._insert(PLAIN_INSERT, plain)
         self._insert(INSERT, rich)
         if self.listening:
@@ -60,19 +70,19 @@ class StandardTable(Copied):
 
     def _numbers_for(self, count: int) -> list[int]:
         """The numbers of so many messages. Raises QueueClosed where another process has deleted the queue."""
-        row = self.database.one(NUMBERS, (count, self.number))
+        row = self._last()
         if row is None:
             self._vanish()
             raise QueueClosed(self.name)
         last, version = row
         if version != self.version:
             self._state()
-        return list(range(last - count + 1, last + 1))
+        return list(range(last + 1, last + 1 + count))
 
     def _new_row(self, seq: int, moment: int, delay: int, text: str, details: Details, line: int | None) -> Row:
         return (
             self.first | seq, self.number, moment + delay, DELAYED if delay else FRESH, moment, 0, None, None,
-            details.brought, line, details.group, details.deduplication_id, more_of(details), str(text),
+            details.brought, line, details.group, details.deduplication_id, more_of(details, text), str(text),
         )  # fmt: skip
 
     def _insert(self, text: str, rows: list[Row]) -> None:
@@ -84,16 +94,10 @@ class StandardTable(Copied):
     # -- receiving -----------------------------------------------------------------------------------------------
 
     def _receive(self, now: int, asked: int, lease: int, out: list[Delivery]) -> None:
-        queues_own = lease == self.lease
-        now = self._begin(now)
-        state = self._state()
-        if state is None:
-            raise QueueClosed(self.name)
-        if queues_own:
-            lease = self.lease  # another process may have changed it
-        if self.listening:
-            self.settle_all(now)
-        self.database.gate.undo.append((out.clear, ()))
+        begun = self._begin_receive(now, lease, out)
+        if begun is None:
+            return
+        now, lease = begun
         room = self._room(asked)
         taken: list[tuple[Row, Delivery]] = []
         while room > len(taken):
@@ -107,6 +111,50 @@ class StandardTable(Copied):
             for row, _ in taken:
                 # A visibility of 0 shows the message and leaves it visible, one receive older (SQS).
                 self._show(now, self._row(row[0] & MASK) or row, "nacked")
+
+    def _begin_receive(self, now: int, lease: int, out: list[Delivery]) -> tuple[int, int] | None:
+        """The present instant and the lease; None if there is nothing to be had. Raises QueueClosed."""
+        if not self.database.gate.begun and not self.listening and not self.deliverable:
+            if self._state() is None:
+                raise QueueClosed(self.name)
+            return None
+        queues_own = lease == self.lease
+        now = self._begin(now)
+        if self._state() is None:
+            raise QueueClosed(self.name)
+        if self.listening:
+            self.settle_all(now)
+        self.database.gate.undo.append((out.clear, ()))
+        return now, self.lease if queues_own else lease  # another process may have changed it
+
+    # -- the short paths: one statement, which is a transaction of its own ---------------------------------------
+
+    @property
+    def short(self) -> bool:
+        """Whether nothing is out of the ordinary here."""
+        return not (self.listening or self.parked or self.closed or self.tally)
+
+    def send_one(self, now: int, text: str) -> int | None:
+        """The number of a message that was sent; None where there is more to it."""
+        self.database.gate.single()
+        moment, first = now + self.base, self.first
+        row = self.database.one(
+            QUICK_SEND, (first, first | (MOVED - 1), moment, moment, text, self.number, self.version)
+        )
+        return None if row is None else row[0] & MASK
+
+    def receive_one(self, now: int) -> Row | None:
+        """The row of the first in line, which was never received before, and is in flight now; None where there is more to it."""
+        if not self.ample or not self.lease:
+            return None
+        self.database.gate.single()
+        moment, number = now + self.base, self.number
+        row: Row | None = self.database.one(
+            QUICK_RECEIVE,
+            (moment + self.lease, moment, moment, number, moment, moment - self.retention, number, self.version),
+        )
+        self.ample -= row is not None
+        return row
 
     def _room(self, asked: int) -> int:
         """How many of those asked for may be in flight, too.
@@ -144,8 +192,11 @@ class StandardTable(Copied):
         if not rows:
             return []
         moment, due, base = now + self.base, now + (lease or 1), self.base
-        changes = [(due + base, moment, moment, row[0]) for row in rows]
-        self._insert(LEASE, changes)
+        if len(rows) == 1:
+            self.database.sql(LEASE, (due + base, moment, moment, rows[0][0]))
+        else:
+            ids = f"[{','.join([str(row[0]) for row in rows])}]"
+            self.database.sql(LEASE_MANY, (due + base, moment, moment, ids))
         late = sum(1 for row in rows if row[2] == FLYING)
         if late:
             self._count(expired=late)

@@ -17,7 +17,7 @@ from decouple.core.places import Receiver
 from decouple.core.records import Delivery, Past, Record
 from decouple.core.settings import Settings
 from decouple.engines.rows import COLUMNS, record_in
-from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, MASK, MOVED, WIDTH
+from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, LINE, MASK, MOVED, WIDTH
 
 if TYPE_CHECKING:
     from decouple.engines.database import Database
@@ -31,16 +31,17 @@ COUNTED = (
     "moved_in", "moved_out", "refused", "duplicates",
 )  # fmt: skip
 STATE = "SELECT version, former_scope_until FROM queues WHERE number = ?"
-BOOKS = f"SELECT last, {', '.join(COUNTED)} FROM queues WHERE number = ?"
+BOOKS = f"SELECT {', '.join(COUNTED)} FROM queues WHERE number = ?"
+LAST = f"""max(last, coalesce(
+    (SELECT id & {MASK} FROM messages WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1), 0))"""
+LAST_NUMBER = f"SELECT {LAST}, version FROM queues WHERE number = ?"
+TALLIES: dict[tuple[str, ...], str] = {}
 HERE = (
     "SELECT CASE WHEN visible_at <= ? THEN 1 WHEN state = 2 THEN 2 ELSE 0 END, count(*), sum(count - brought) "
     "FROM messages WHERE queue = ? GROUP BY 1"
 )
 SHOWN = {FLYING: "leased", AGAIN: "again", DELAYED: "delayed", FRESH: "fresh"}
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
-
-
-LINE = "ORDER BY visible_at, state, count, brought, id"
 
 
 class Table(Machine):
@@ -123,12 +124,30 @@ class Table(Machine):
         for name, value in more.items():
             tally[name] = tally.get(name, 0) + value
 
+    def _count_gone(self, id: int, **more: int) -> None:
+        """The same, for a message that is no more: its number was given out."""
+        self._count(**more)
+        self.tally["last"] = max(self.tally.get("last", 0), id & (MOVED - 1))
+
     def _write_tally(self) -> None:
-        tally = {name: value for name, value in self.tally.items() if value}
-        if tally:
-            changes = ", ".join(f"{name} = {name} + ?" for name in tally)
-            self.database.sql(f"UPDATE queues SET {changes} WHERE number = ?", (*tally.values(), self.number))
-        self.tally.clear()
+        tally = self.tally
+        names = tuple(tally)
+        text = TALLIES.get(names)
+        if text is None:
+            changes = ", ".join("last = max(last, ?)" if name == "last" else f"{name} = {name} + ?" for name in names)
+            text = TALLIES[names] = f"UPDATE queues SET {changes} WHERE number = ?"
+        self.database.sql(text, (*tally.values(), self.number))
+        tally.clear()
+
+    def _last(self) -> tuple[int, int] | None:
+        """The number that was given out last, and the version of the settings; None if the queue was deleted.
+
+        It is that of the newest message, or of a newer one that is gone: so a send changes messages alone.
+        """
+        found: tuple[int, int] | None = self.database.one(
+            LAST_NUMBER, (self.first, self.first | (MOVED - 1), self.number)
+        )
+        return found
 
     # -- rows ----------------------------------------------------------------------------------------------------
 
@@ -137,7 +156,7 @@ class Table(Machine):
         return row
 
     def _record(self, row: Row) -> Record:
-        return record_in(row, row[0] & MASK, self.base, self._source)
+        return record_in(row, row[0] & MASK, self.base, self._source, self.settings.large_bodies)
 
     def _source(self, name: str) -> Any:
         return self.found(name)
@@ -209,7 +228,7 @@ class Table(Machine):
         return None if row is None or row[1] > self._moment() else self._delivery(row)
 
     def issued(self, seq: int) -> bool:
-        last = self.database.one("SELECT last FROM queues WHERE number = ?", (self.number,))
+        last = self._last()
         return last is not None and 0 < seq & ~MOVED <= last[0]
 
     def in_line(self) -> Iterator[tuple[int, Record, Past]]:
@@ -223,7 +242,7 @@ class Table(Machine):
         finally:
             cursor.close()
 
-    _line_text = f"SELECT {COLUMNS} FROM messages WHERE queue = ? AND visible_at <= ? {LINE}"
+    _line_text = f"SELECT {COLUMNS} FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY {LINE}"
 
     def places(self) -> list[tuple[str, dict[int, Delivery]]]:
         found: dict[str, dict[int, Delivery]] = {"leased": {}, "again": {}, "delayed": {}}
@@ -279,7 +298,8 @@ class Table(Machine):
 
     def _numbers(self) -> dict[str, int]:
         self.database.gate.flush()
-        last, *books = self.database.one(BOOKS, (self.number,)) or [0] * (len(COUNTED) + 1)
+        books = self.database.one(BOOKS, (self.number,)) or [0] * len(COUNTED)
+        last = self._last()
         state = dict(zip(COUNTED, books, strict=True))
         here, received = {}, state["received"]
         for place, messages, receives in self.database.sql(HERE, (self._moment(), self.number)).fetchall():
@@ -290,7 +310,7 @@ class Table(Machine):
                 setattr(self.counts, name, state[name])
         self.taken, self.deleted = received, state["deleted"]
         return {
-            "accepted": last,
+            "accepted": 0 if last is None else last[0],
             **{name: state[name] for name in ("deleted", "retained_out", "purged", "rejected", "moved_out")},
             "moving": 0,
             "visible": here.get(AGAIN, 0),

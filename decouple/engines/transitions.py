@@ -13,7 +13,7 @@ from decouple.core.places import Move, Receiver
 from decouple.core.records import PLAIN, Delivery, Details, Failure, details_of, with_details
 from decouple.core.settings import SECOND
 from decouple.engines.rows import COLUMNS, more_of, with_failure
-from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, MASK, MOVED
+from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, LINE, MASK, MOVED
 from decouple.engines.table import Row, Table
 from decouple.errors import QueueClosed
 
@@ -22,6 +22,10 @@ __all__ = ["INSERT", "Transitions"]
 INSERT = (
     "INSERT INTO messages(id, queue, visible_at, state, sent_at, count, received_at, first_at, brought, line, grp, dedup, "
     "more, body) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+DELETE_MANY = (
+    "DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?)) AND count > 0 "
+    "RETURNING id, state, visible_at, sent_at, count - brought"
 )
 SHOW = "UPDATE messages SET visible_at = ?, state = 1 WHERE id = ?"
 AT_ONCE = 256
@@ -51,7 +55,7 @@ class Transitions(Table):
         events: list[tuple[int, int, Row]] = [(self._retired(row), 1, row) for row in self._old(moment)]
         due = self.database.sql(
             f"SELECT {COLUMNS} FROM messages WHERE queue = ? AND visible_at > ? AND visible_at <= ? AND state IN (0, 2) "
-            "ORDER BY visible_at, state, count, brought, id",
+            f"ORDER BY {LINE}",
             (self.number, self.noticed, moment),
         ).fetchall()
         events += [(row[1], 0, row) for row in due if row[1] < self._retired(row)]
@@ -101,7 +105,7 @@ class Transitions(Table):
             delivery = None if row[2] == FRESH else self._delivery(row)
             self.log += self._note("retained out", at, self._record(row), delivery)
         self.database.sql("DELETE FROM messages WHERE id = ?", (row[0],))
-        self._count(retained_out=1, received=row[4] - row[7])
+        self._count_gone(row[0], retained_out=1, received=row[4] - row[7])
         self._turn(at, row[8])
 
     def _present(self, now: int, seq: int) -> Row | None:
@@ -146,10 +150,33 @@ class Transitions(Table):
         gone = retired <= moment
         if expired:
             self._count(expired=1)
-        self._count(received=received, retained_out=1) if gone else self._count(received=received, deleted=1)
+        self._count_gone(seq, received=received, **{"retained_out" if gone else "deleted": 1})
         if line is not None:
             self._turn(now, line)
         return not gone
+
+    def delete_many(self, now: int, seqs: list[int]) -> None:
+        """`delete` of many messages, where nobody listens."""
+        now = self._begin(now)
+        ids = f"[{','.join([str(self.first | seq) for seq in seqs])}]"
+        rows = self.database.sql(DELETE_MANY, (ids,)).fetchall()
+        if not rows:
+            return
+        moment = now + self.base
+        expired = retained = received = last = 0
+        for id, state, visible_at, sent_at, receives in rows:
+            retired = sent_at + self.retention
+            expired += state == FLYING and visible_at <= min(moment, retired - 1)
+            retained += retired <= moment
+            received += receives
+            last = max(last, id & (MOVED - 1))
+        more = {"expired": expired, "retained_out": retained}
+        self._count_gone(
+            last,
+            received=received,
+            deleted=len(rows) - retained,
+            **{name: count for name, count in more.items() if count},
+        )
 
     def change_visibility(self, now: int, seq: int, timeout: int, receipt: int | None = None) -> Delivery | None:
         now = self._begin(now)
@@ -201,7 +228,7 @@ class Transitions(Table):
 
     def _remove(self, now: int, row: Row) -> None:
         self.database.sql("DELETE FROM messages WHERE id = ?", (row[0],))
-        self._count(received=row[4] - row[7])
+        self._count_gone(row[0], received=row[4] - row[7])
         self._turn(now, row[8])
 
     def give_back(self, now: int, delivery: Delivery) -> None:
@@ -239,9 +266,10 @@ class Transitions(Table):
                 delivery = None if row[2] == FRESH else self._delivery(row)
                 self.log += self._note("purged", now, self._record(row), delivery)
         ids = (self.first, self.first | MASK)
+        [last, _] = self._last() or (0, 0)
         received = self._number("SELECT coalesce(sum(count - brought), 0) FROM messages WHERE queue = ?", self.number)
         gone: int = self.database.sql("DELETE FROM messages WHERE id BETWEEN ? AND ?", ids).rowcount
-        self._count(purged=gone, received=received)
+        self._count_gone(last, purged=gone, received=received)
         self._emptied()
         return gone
 
@@ -329,7 +357,8 @@ class Transitions(Table):
                 failure=move.failure or details.failure,
                 brought=count,
             )
-        [last] = self.database.one("UPDATE queues SET last = last + 1 WHERE number = ? RETURNING last", (self.number,))
+        last = (self._last() or (0, 0))[0] + 1
+        self._count_gone(last)
         sent_at, details, line, seq = self._place(now, move, sent_at, details, last)
         first_at = delivery.first_received + self.base if count else None
         until = now + delay
@@ -337,7 +366,7 @@ class Transitions(Table):
             INSERT,
             (
                 self.first | seq, self.number, until + self.base, DELAYED if delay else AGAIN, sent_at + self.base, count,
-                None, first_at, details.brought, line, details.group, details.deduplication_id, more_of(details), str(text),
+                None, first_at, details.brought, line, details.group, details.deduplication_id, more_of(details, text), str(text),
             ),
         )  # fmt: skip
         self._turn(now, line)

@@ -20,6 +20,7 @@ __all__ = ["Watcher"]
 
 BUSY, IDLE = 0.001, 0.005
 CALM_AFTER = 0.05
+CALM_DOWN = 1.0
 LINGERS = 0.5
 """Seconds without anybody who waits after which it ends: who receives in a loop parks again soon."""
 
@@ -78,11 +79,10 @@ def watch(reference: weakref.ref[SqliteEngine], watcher: Watcher) -> None:
         while not watcher.over:
             (version,) = connection.execute("PRAGMA data_version").fetchone()
             now = time.monotonic()
-            if engine.waiting:
+            if any(table.parked for table in tuple(engine.waiting)):
                 waited_at = now
             if version != seen:
-                seen, changed_at = version, now
-                look(engine)
+                seen, changed_at = version if look(engine) else -1, now
             elif now - waited_at > LINGERS and watcher.leave(engine):
                 return
             engine = None
@@ -94,9 +94,12 @@ def watch(reference: weakref.ref[SqliteEngine], watcher: Watcher) -> None:
         connection.close()
 
 
-def look(engine: SqliteEngine) -> None:
-    """Serve who waits; what goes wrong is shown, and tried again at the next change."""
+def look(engine: SqliteEngine) -> bool:
+    """Serve who waits; False if that went wrong: it is shown, and tried again."""
     try:
         engine.look()
     except Exception:
         logging.getLogger("decouple").exception("looking for messages in %r failed", engine.database.path)
+        time.sleep(CALM_DOWN)
+        return False
+    return True

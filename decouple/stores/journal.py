@@ -28,10 +28,11 @@ from decouple.large_bodies import Pointer, watch
 from decouple.queue import Queue
 from decouple.receipts import new_stem
 from decouple.stores.log import Log
-from decouple.stores.queues import OVERHEAD, JournalQueue, write
-from decouple.stores.records import CODES, EVENT, FIFO, GONE, MESSAGE, QUEUE, SENT, event, message, queue_head
+from decouple.stores.queues import JournalQueue
+from decouple.stores.records import CODES, EVENT, FIFO, GONE, HEAD, MESSAGE, QUEUE, SENT, event, message, queue_head
 from decouple.stores.replay import Past, QueuePast
 from decouple.stores.shelf import JournalShelf
+from decouple.stores.short_paths import OVERHEAD, write
 
 if TYPE_CHECKING:
     from decouple.engine import Engine
@@ -71,7 +72,9 @@ class Journal:
         self.clock = clock
         self.durability = durability
         self.capabilities = self.traits(durability)
-        self.live = 0  # bytes of what is still needed, about
+        self.live = 0  # bytes of the messages that are here, about
+        self.scale = 1.0  # how much more they were, when that was seen last
+        self.closed = False
         self.queues: dict[int, JournalQueue[Any]] = {}
         self.unfilled: list[tuple[JournalQueue[Any], QueuePast]] = []
         self.complete = False  # whether the queues that were kept are there
@@ -218,15 +221,26 @@ class Journal:
                     return
                 self.cleaner = me
             self.log.prepare()
-            while (
-                self.log.full is None
-                and self.log.total_bytes > 2.2 * (self.live + self.shelf.live_bytes) + self.slack
-                and self.clean()
-            ):
-                pass
+            self.clean_up()
         finally:
             if self.cleaner is me:
                 self.cleaner = None
+
+    def clean_up(self) -> None:
+        """Clean old segments while too much is of no use, each once at most.
+
+        What is left when all were is what is live: so the estimate of that is put right, and nothing is rewritten for ever.
+        """
+        last = self.log.segments()[-1].number
+        while self.log.full is None and self.log.total_bytes > 2.2 * self.scale * self.needed + self.slack:
+            if self.log.segments()[0].number >= last or not self.clean():
+                self.scale = max(1.0, self.log.total_bytes / max(self.needed, 1))
+                return
+
+    @property
+    def needed(self) -> int:
+        """Bytes of what is live, by estimate: of a message its body and a little."""
+        return self.live + self.shelf.live_bytes
 
     def compact(self) -> None:
         """Write what is live again and remove all that was before. Cost: O(journal)."""
@@ -262,8 +276,15 @@ class Journal:
         """What a segment has of each queue."""
         young = self.clock.now() + self.clock.epoch - WINDOW
         found: dict[int, Contents] = {}
+        known, add = -1, found.setdefault(-1, Contents()).seqs.add
         for payload in self.log.read(segment):
-            if payload[0] in KINDS:
+            kind = payload[0]
+            if kind == SENT:  # most of them
+                _, number, seq, _ = HEAD.unpack_from(payload)
+                if number != known:
+                    known, add = number, found.setdefault(number, Contents()).seqs.add
+                add(seq)
+            elif kind in KINDS:
                 number = int.from_bytes(payload[1:3], "little")
                 found.setdefault(number, Contents()).add(payload, young)
         return found
@@ -319,6 +340,7 @@ class Journal:
         """Let go of the folder; what is in flight may be settled until then."""
         for queue in list(self.queues.values()):
             queue._follow_up()
+        self.closed = True
         self.log.close()
 
 
