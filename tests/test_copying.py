@@ -187,7 +187,6 @@ def test_tenants_are_served_in_turn_there_too(source: Broker, target: Broker) ->
     target.check()
 
 
-@pytest.mark.parametrize("way", ["memory to memory", "memory to file"], indirect=True)
 def test_large_bodies_stay_where_they_are_kept(source: Broker, target: Broker, tmp_path: Path) -> None:
     orders = source.queue("orders", large_bodies=LargeBodies(tmp_path / "bodies", threshold=10))
     orders.send("x" * 1_000)
@@ -201,7 +200,7 @@ def test_large_bodies_stay_where_they_are_kept(source: Broker, target: Broker, t
 
 
 @pytest.mark.parametrize("own", [True, False])
-@pytest.mark.parametrize("way", ["memory to memory", "memory to file"], indirect=True)
+@pytest.mark.parametrize("way", ["memory to memory", "memory to file", "memory to sqlite"], indirect=True)
 def test_large_bodies_go_where_the_target_keeps_its_own(
     source: Broker, target: Broker, tmp_path: Path, own: bool
 ) -> None:

@@ -147,7 +147,7 @@ class Table(Machine):
         found: tuple[int, int] | None = self.database.one(
             LAST_NUMBER, (self.first, self.first | (MOVED - 1), self.number)
         )
-        return found
+        return None if found is None else (max(found[0], self.tally.get("last", 0)), found[1])
 
     # -- rows ----------------------------------------------------------------------------------------------------
 
