@@ -32,7 +32,7 @@ def amend(topic: Subscribing, subscription: Subscription, given: Mapping[str, An
     if unknown:
         raise TypeError(f"{unknown[0]!r} is not a term of a subscription; there are {', '.join(DEFAULTS)}")
     asked = terms_of(DEFAULTS | filter_as_it_is(subscription, given), subscription.sink, topic)
-    with topic._lock:
+    with topic._together(), topic._lock:
         was, terms = subscription.active, changed(subscription.terms, asked, given)
         whole(lambda: put_in_place(topic, subscription, terms, active=was))
         words = {name: getattr(value, "name", value) for name, value in given.items()}
@@ -82,7 +82,7 @@ def replay_again(topic: Subscribing, subscription: Subscription, replay: Replay)
     """See Subscription.replay_from. Nothing published meanwhile comes in between."""
     start, end = replay
     missed: list[tuple[Publication, Exception]] = []
-    with topic._lock:
+    with topic._together(), topic._lock:
         topic._subscribers.deactivate(subscription)
         subscription.finish(topic._published)
         subscription.replay = replay

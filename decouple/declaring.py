@@ -105,7 +105,7 @@ class Declaring(Outliving):
         if shelf is not None and shelf.shared and (revision := shelf.revision) != self._looked:
             from decouple.keeping import catch_up  # here, because in memory nobody else declares anything
 
-            with self._lock:
+            with self._together(), self._lock:
                 self._looked = revision
                 catch_up(cast("Any", self))
 
@@ -124,7 +124,7 @@ class Declaring(Outliving):
         """
         check_queue_name(name, fifo)
         self._look()
-        with self._lock:
+        with self._together(), self._lock:
             if self._closed:
                 raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
             queue = self._queues.get(name)
@@ -181,7 +181,7 @@ class Declaring(Outliving):
 
         check_topic_name(name, fifo)
         kept = self._keep_topics()
-        with self._lock:
+        with self._together(), self._lock:
             if self._closed:
                 raise DecoupleError(f"the broker is closed: declare topic {name!r} before, or with another broker")
             topic = self._topics.get(name)
@@ -318,8 +318,9 @@ class Declaring(Outliving):
         "reports/nightly" for a schedule in the group reports.
 
         Declared again under its name with the same terms it is the same one, ScheduleExists with others. One that has ended
-        leaves its name. Raises InvalidSchedule, also for what is never due; InvalidName, ValueError, TypeError,
-        NotInstalled. Source: EventBridge Scheduler API, CreateSchedule.
+        leaves its name. Where it outlives the process (declaring_schedules.py) the next one has it, with the terms given there;
+        among processes each instant is done once. Raises InvalidSchedule, also for what is never due; InvalidName, ValueError,
+        TypeError, NotInstalled. Source: EventBridge Scheduler API, CreateSchedule.
         """
         from decouple.schedule_terms import check_due, check_schedule_name, read_terms
         from decouple.schedules import Schedule  # here, because few programs have any

@@ -374,7 +374,7 @@ class Function:
     # -- events that are seen to later ---------------------------------------------------------------------------
 
     def send(self, event: Any = None, *, request_id: str | None = None) -> str:
-        """Hand an event over: its request id, a new one unless given. Run at least once, then on to the destinations.
+        """Hand an event over: its request id, new unless given. As durable as queues are; run at least once.
 
         An error is retried after one minute and then two, at most `retries` times; for want of room it is tried for up to
         max_age. Raises TypeError, ValueError, NeedsBroker. Source: Lambda API, Invoke, Event.

@@ -203,7 +203,7 @@ class KeptTopic:
 def attach(subscription: Subscription, target: Any, sink: Sending[Any] | QueueAt | Target) -> None:
     """What it delivers to is here, as this process has it."""
     topic = subscription.topic
-    with topic._lock:
+    with topic._together(), topic._lock:
         by_target, old = topic._subscribers.by_target, key_of(subscription.target, subscription.sink)
         if by_target.get(old) is subscription:
             del by_target[old]

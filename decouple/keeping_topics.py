@@ -57,7 +57,7 @@ class KeptTopics:
         self._tokens: set[str] = set()
         self._revision: int | None = None
         self._version: Any = ""
-        self._begun = False
+        self.begun = False
         self._lock = threading.Lock()
 
     # -- looking -------------------------------------------------------------------------------------------------
@@ -288,9 +288,11 @@ class KeptTopics:
 
     def begin(self) -> None:
         """The workers have begun: where other processes may leave work behind, look after it. The broker's lock is held."""
+        if self.begun:
+            return
+        self.begun = True
         # Where time is moved by hand, the others' time does not pass with it: run_until_idle looks instead.
-        if self.shelf.shared and self.broker.clock.threaded and not self._begun:
-            self._begun = True
+        if self.shelf.shared and self.broker.clock.threaded:
             self.broker._looking().watch("topics", self.gather)
 
     def gather(self, *, working: bool = False) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from decouple.clock import Clock
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from decouple.topic import Topic
 
 __all__ = ["Outliving"]
+
+
+NOTHING_KEPT = nullcontext()
 
 
 class Outliving:
@@ -82,14 +86,23 @@ class Outliving:
         """The schedules that outlive the process, where the engine has a shelf."""
         raise NotImplementedError
 
+    def _together(self) -> AbstractContextManager[object]:
+        """What is to be taken before the broker's lock by who then uses the shelf: an application's own transaction has it,
+        and may declare within.
+        """
+        shelf = self._engine.shelf
+        return NOTHING_KEPT if shelf is None else shelf.together()
+
     def _keep_topics(self) -> KeptTopics | None:
         """What keeps topics where they outlive the process, having looked what other processes declared."""
-        if self._engine.shelf is None:
-            return None
-        with self._lock:
-            kept = self._kept_here(self._engine.shelf)
-            if self._started and self._staff is not None:
-                kept.begin()
+        kept = self._kept_topics
+        if self._engine.shelf is None or self._closed:
+            return kept
+        if kept is None or (self._started and not kept.begun):
+            with self._together(), self._lock:
+                kept = self._kept_here(self._engine.shelf)
+                if self._started:
+                    kept.begin()
         kept.look()
         return kept
 

@@ -396,7 +396,9 @@ class Subscribing:
     # -- what both halves use ------------------------------------------------------------------------------------
 
     def _together(self) -> AbstractContextManager[object]:
-        """Within, what is kept is one transaction, where there are any; begun before the topic's lock is taken."""
+        """Within, what is kept is one transaction, where there are any. To be taken before the topic's lock, which a publish
+        within an application's own transaction waits for, while it has the shelf's.
+        """
         return NOTHING_KEPT if self._kept is None else self._kept.shelf.together()
 
     def _check_open(self) -> None:

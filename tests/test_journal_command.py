@@ -15,7 +15,7 @@ import pytest
 from decouple import Broker, SystemClock, journal_command
 from decouple.cli import main
 from decouple.errors import StorageError, StorageTooNew
-from decouple.stores import journal, shelf_records, tools
+from decouple.stores import journal, records, shelf_records, tools
 from decouple.stores.frames import HEADER, packed, unpacked
 from decouple.stores.log import Log
 from decouple.stores.tools import Lost, Record, salvage, verify, walk
@@ -103,15 +103,9 @@ def test_inspect_goes_on_behind_damage_and_says_so(folder: Path, capsys: pytest.
     assert len(lines) == 5
 
 
-def test_inspect_shows_what_is_not_a_shelfs_by_its_first_bytes_or_in_its_own_words(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(tools, "find_spec", lambda name: None)
-    assert tools.described(b"Zsomething") == "b'Zsomething' of 10 bytes"
-
-    monkeypatch.setattr(tools, "find_spec", lambda name: object())
-    monkeypatch.setattr(tools, "import_module", lambda name: SimpleNamespace(shown=lambda payload: f"a {name} record"))
-    assert tools.described(b"Zsomething") == "a decouple.stores.records record"
+def test_inspect_shows_messages_and_what_nobody_knows() -> None:
+    assert "message 7 sent at 9: 'hello'" in tools.described(records.sent(1, 7, 9, "hello"))
+    assert tools.described(b"\x01") == "b'\\x01' of 1 bytes"
 
 
 def test_a_pipe_that_ends_early_is_no_error(folder: Path) -> None:

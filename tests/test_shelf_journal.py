@@ -181,7 +181,6 @@ def test_a_full_disk_refuses_what_is_put_and_takes_what_is_dropped(
         shelf.drop("kind", "b")
     assert list(shelf.items("kind")) == ["a"]
 
-    shelf._log.prepare()
     shelf.put("kind", "a", 2)
     assert opening().items("kind") == {"a": 2}
 

@@ -62,6 +62,7 @@ class JournalShelf:
     def put(self, kind: str, key: str, value: Any) -> None:
         """Keep `value`. Raises NotKept, and then what was there is; TypeError and ValueError for what JSON has not."""
         text = encoded(kind, key, value)
+        self._try_again_if_full()
         with self._log.lock:
             self._refuse_if_full()
             before, position = self._write(kind, key, text)
@@ -81,6 +82,7 @@ class JournalShelf:
     def swap(self, kind: str, key: str, old: Any, new: Any) -> bool:
         """Put `new` if the value is `old`; None drops it, as `drop` does. Raises NotKept."""
         text = None if new is None else encoded(kind, key, new)
+        self._try_again_if_full()
         with self._log.lock:
             if self._value(kind, key) != old:
                 return False
@@ -164,6 +166,10 @@ class JournalShelf:
 
     def _prepare(self) -> None:
         if self._log.wants_segment:
+            self._log.prepare()
+
+    def _try_again_if_full(self) -> None:
+        if self._log.full is not None:
             self._log.prepare()
 
     def _refuse_if_full(self) -> None:

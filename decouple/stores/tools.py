@@ -7,15 +7,14 @@ that owns them may shorten one meanwhile. What such a process is writing just no
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from decouple.errors import StorageDamaged, StorageError, StorageInUse, StorageTooNew
-from decouple.stores import shelf_records
+from decouple.stores import records, shelf_records
 from decouple.stores.frames import (
     HEADER,
     VERSION,
@@ -123,7 +122,7 @@ def verify(folder: Path, seen: Seen = int) -> Verdict:
     size_of(folder)
     owner = owned_by(folder)
     ends: list[int] = []
-    records, torn, damage = 0, 0, None
+    count, torn, damage = 0, 0, None
     used: list[Found] = []
 
     def ended(at: int) -> None:
@@ -135,7 +134,7 @@ def verify(folder: Path, seen: Seen = int) -> Verdict:
         payloads = replayed(folder, used, least, seen=ended, reading=copied)
         while True:
             next(payloads)
-            records += 1
+            count += 1
     except StopIteration as over:
         torn = 0 if over.value is None else over.value.torn - over.value.at
     except StorageDamaged as error:
@@ -144,7 +143,7 @@ def verify(folder: Path, seen: Seen = int) -> Verdict:
         raise StorageError(folder, f"{str(folder)!r} was cleaned by its owner meanwhile: try again") from None
     except OSError as error:
         raise StorageError(folder, f"{str(folder)!r} cannot be read: {why_of(error)}") from None
-    return Verdict(records, len(used), sum(ends), torn, owner, damage)
+    return Verdict(count, len(used), sum(ends), torn, owner, damage)
 
 
 def inspect(folder: Path, *, segment: int | None = None) -> Iterator[Line]:
@@ -161,10 +160,10 @@ def described(payload: bytes) -> str:
     """What a payload means, in a line."""
     if payload[:1] in (shelf_records.PUT, shelf_records.DROP):
         return shelf_records.shown(payload)
-    if find_spec("decouple.stores.records") is not None:
-        records: Any = import_module("decouple.stores.records")
-        return str(records.shown(payload))
-    return f"{payload[:60]!r} of {len(payload)} bytes"
+    try:
+        return records.shown(payload)
+    except (ValueError, LookupError, struct.error):  # nothing that this version of the library has written
+        return f"{payload[:60]!r} of {len(payload)} bytes"
 
 
 def walk(folder: Path, *, segment: int | None = None, seen: Seen = int) -> Iterator[Record | Lost]:
@@ -227,10 +226,10 @@ def walk_one(number: int, path: Path, data: bytes, following: Header | None) -> 
 def records_of(number: int, data: bytes, at: int, salt: int) -> Generator[Record, None, Ending]:
     """Those from `at` to the next that is not whole, with the log's own between them."""
     marks: list[Mark] = []
-    records = scan(data, at, len(data), salt, marks)
+    found = scan(data, at, len(data), salt, marks)
     while True:
         try:
-            offset, payload = next(records)
+            offset, payload = next(found)
         except StopIteration as over:
             yield from (Record(number, one.at, one.payload, True) for one in marks)
             ending: Ending = over.value
@@ -252,7 +251,7 @@ def salvage(folder: Path, target: Path, seen: Seen = int) -> Salvaged:
     for path in (target, part):
         if path.exists():
             raise StorageError(path, f"{str(path)!r} is there already: name a folder that is not, or remove it")
-    records, lost = 0, list[Lost]()
+    count, lost = 0, list[Lost]()
     log = Log(part, durability="disk")
     try:
         for _ in log.replay():
@@ -261,7 +260,7 @@ def salvage(folder: Path, target: Path, seen: Seen = int) -> Salvaged:
             if isinstance(one, Lost):
                 lost.append(one)
             elif not one.ours:
-                records += 1
+                count += 1
                 with log.lock:
                     log.append(one.payload)
                 if log.wants_segment:
@@ -269,4 +268,4 @@ def salvage(folder: Path, target: Path, seen: Seen = int) -> Salvaged:
     finally:
         log.close()
     os.rename(part, target)
-    return Salvaged(records, lost)
+    return Salvaged(count, lost)
