@@ -181,6 +181,7 @@ class Shop:
         self.port = port
         self.environment = {**os.environ, "JOBS_DB": str(Path(folder) / "jobs.db")}
         self.running: list[subprocess.Popen[bytes]] = []
+        self.asked: int | None = None  # the signal that asks the story to end
 
     def start(self) -> None:
         here = Path(__file__).resolve()
@@ -216,6 +217,12 @@ def open_shop(folder: str) -> Iterator[Shop]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shop = Shop(folder, port)
+
+    def ask(number: int, _: object) -> None:
+        shop.asked = number  # an exception here could come up between a process's start and its place in the list
+
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, ask)
     try:
         shop.start()
         yield shop
@@ -230,9 +237,9 @@ def tell(folder: str, jobs: int, kills: int) -> Ended:
     with open_shop(folder) as shop:
         deadline = time.monotonic() + PATIENCE
         while len(accepted) < jobs:
+            check(shop, deadline)
             answer = shop.ask("POST", "/jobs", json.dumps({"number": len(accepted)}))
             if answer is None or answer[0] != 202:
-                check(shop, deadline)
                 time.sleep(0.02)
                 continue
             accepted.append(answer[1]["id"])
@@ -261,13 +268,16 @@ def kill_while_posting(shop: Shop, accepted: list[str]) -> None:
 def wait_for(shop: Shop, accepted: list[str], deadline: float) -> None:
     """Until all are done, as anybody can see."""
     for job in accepted:
+        check(shop, deadline)
         while (answer := shop.ask("GET", f"/jobs/{job}")) is None or answer[1].get("state") == "queued":
             check(shop, deadline)
             time.sleep(0.02)
 
 
 def check(shop: Shop, deadline: float) -> None:
-    """Raise what is wrong with who is to answer."""
+    """Raise what there is against going on: a signal, a process that ended, or the time."""
+    if shop.asked is not None:
+        raise SystemExit(128 + shop.asked)
     for process in shop.running:
         if process.poll() is not None:
             raise RuntimeError(f"{' '.join(process.args)} ended with {process.returncode}")  # type: ignore[arg-type]
@@ -300,13 +310,9 @@ def main() -> int:
     if find_spec("uvicorn") is None:
         print("the story needs uvicorn: pip install 'decouple-messaging[server]'", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with tempfile.TemporaryDirectory() as folder:
             ended = tell(folder, asked.jobs, asked.kills)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1

@@ -187,7 +187,6 @@ def test_tenants_are_served_in_turn_there_too(source: Broker, target: Broker) ->
     target.check()
 
 
-@pytest.mark.parametrize("way", ["memory to memory", "memory to file"], indirect=True)
 def test_large_bodies_stay_where_they_are_kept(source: Broker, target: Broker, tmp_path: Path) -> None:
     orders = source.queue("orders", large_bodies=LargeBodies(tmp_path / "bodies", threshold=10))
     orders.send("x" * 1_000)
@@ -198,6 +197,23 @@ def test_large_bodies_stay_where_they_are_kept(source: Broker, target: Broker, t
     assert message.body == "x" * 1_000
     message.ack()
     assert list((tmp_path / "bodies").iterdir()) == []
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("way", ["memory to memory", "memory to file", "memory to sqlite"], indirect=True)
+def test_large_bodies_go_where_the_target_keeps_its_own(
+    source: Broker, target: Broker, tmp_path: Path, own: bool
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    source.queue("orders", large_bodies=LargeBodies(before, threshold=10)).send("x" * 1_000)
+    there = target.queue("orders", large_bodies=LargeBodies(after, threshold=10) if own else None)
+
+    copy(source, target)
+
+    assert list(before.iterdir()) == []
+    assert after.exists() == own
+    [message] = there.receive()
+    assert message.body == "x" * 1_000
 
 
 def test_queues_are_declared_as_they_are_and_those_that_are_there_stay_as_they_are(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from decouple.core.copies import Standing
 from decouple.errors import QueueClosed
-from decouple.large_bodies import Pointer, bring_in
+from decouple.large_bodies import FolderStore, LargeBodies, Pointer, bring_in
 
 if TYPE_CHECKING:
     from decouple.queue import Queue
@@ -75,15 +75,19 @@ class Passage:
             with self.source._lock:
                 core, now = self.source._core, self.source._now()
                 batch = core.as_they_stand(now, numbers)
-                if batch:
-                    self.put([self.at_target(one) for one in batch])
+                coming = [self.at_target(one) for one in batch]
+                if coming:
+                    self.put(coming)
                 core.take_away(now, numbers)
         finally:
             self.source._follow_up()
+        for one, there in zip(batch, coming, strict=True):
+            if isinstance(one.text, Pointer) and there.text is not one.text:
+                one.text.remove()  # the target keeps the body in a place of its own
         return len(batch)
 
     def put(self, batch: list[Standing]) -> None:
-        """See to it that the target has them, and that it is known."""
+        """See to it that the target has them, and that it is known. Where it fails, large bodies of its own may be left."""
         if self.shelf is None:
             self.deliver(batch)
             return
@@ -117,7 +121,17 @@ class Passage:
         if details.source is not None:
             details = details._replace(source=self.counterpart(details.source.name))
         first = None if one.first is None else one.first + ahead
-        return one._replace(sent_at=one.sent_at + ahead, due=one.due + ahead, first=first, details=details)
+        text = self.kept_there(one.text)
+        return one._replace(text=text, sent_at=one.sent_at + ahead, due=one.due + ahead, first=first, details=details)
+
+    def kept_there(self, text: str) -> str:
+        """A body that is kept elsewhere as the target has it: where it is, in the target's own store, or in the queue."""
+        if not isinstance(text, Pointer):
+            return text
+        large: LargeBodies | None = self.target._core.settings.large_bodies
+        if large is None:
+            return text.fetch(self.source.name)
+        return text if place_of(large) == place_of(text.bodies) else large.pointer(text.fetch(self.source.name))
 
     def counterpart(self, name: str) -> Any:
         """The target's queue of that name; None if it has none."""
@@ -128,3 +142,8 @@ class Passage:
         """All is brought, and gone from the source: forget the note."""
         if self.shelf is not None:
             self.shelf.drop(KIND, self.key)
+
+
+def place_of(large: LargeBodies) -> object:
+    """Where bodies are kept: two that are equal are one place."""
+    return large.store.folder if isinstance(large.store, FolderStore) else large.store

@@ -115,4 +115,4 @@ def report(copied: Any, *, dry_run: bool) -> None:
     for name in sorted(copied.topics):
         print(f"topic {name}{'' if dry_run else ' declared'}")
     for what in copied.left:
-        print(f"not taken along: {what}")
+        print(f"not taken along, nor what is on its way to it: {what}")

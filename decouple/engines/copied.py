@@ -41,7 +41,7 @@ class Copied(Transitions):
 
     def bring(self, now: int, one: Standing) -> None:
         now = self._begin(now)
-        [last] = self.database.one("UPDATE queues SET last = last + 1 WHERE number = ? RETURNING last", (self.number,))
+        last = (self._last() or (0, 0))[0] + 1
         details, state = one.details._replace(id=one.id), STATES[one.place]
         due = (min(now, one.due) if state == AGAIN else one.due) + self.base
         number, line = self._room_for(last, details, due)
@@ -55,7 +55,7 @@ class Copied(Transitions):
             ),
         )  # fmt: skip
         self._turn(now, line)
-        self._count(moved_in=1, received=details.brought - one.received)  # it was not received here
+        self._count_gone(last, moved_in=1, received=details.brought - one.received)  # it was not received here
         if self.listening:
             brought = self._delivery(self._row(number) or ())
             until = brought.due if state == DELAYED else None
