@@ -9,7 +9,7 @@ from measure import median
 
 from decouple import Queue
 
-Figures = dict[str, tuple[float, str]]
+Figures = dict[str, tuple[float | None, str]]  # None: not run, and the text says why
 BODY = "x" * 1024
 
 

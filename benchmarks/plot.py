@@ -36,7 +36,7 @@ def read(text: str) -> tuple[str, list[Bar]]:
     bars = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split("|")]
-        if len(cells) < 3 or (goal := goals.get((cells[0], cells[2]))) is None:
+        if len(cells) < 3 or not cells[1] or (goal := goals.get((cells[0], cells[2]))) is None:
             continue
         value, limit = float(cells[1].replace(",", "")), goal.must or goal.aim
         if limit:

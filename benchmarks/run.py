@@ -9,7 +9,7 @@ needs matplotlib: pip install 'decouple-messaging[plot]').
 Only ratios travel: absolute times move by half from one machine, build or hour to the next. So each slice of decouple
 runs next to a slice of every control and is divided by it, and the median of those ratios is shown. Within a process
 CPU time is compared, because on a shared machine the wall clock also charges for the neighbours; hand-offs and threads
-(W6, W7) are compared on wall time. What lives before a measurement is frozen out of the collector, memory is the
+(W6, W7) and disks (W9) are compared on wall time. What lives before a measurement is frozen out of the collector, memory is the
 difference in resident bytes, and each workload runs in a process of its own.
 
 Workloads: W1 one send, receive, ack; W2 in tens; W3 a backlog of a million (and ten); W4 leases that end; W5 fan-out;
@@ -17,7 +17,8 @@ W6 hand-off to whoever waits; W7 threads to threads; W8 asyncio; W10 a function 
 fair: what order, counting once and fairness add to a standard queue's cycle; filter: finding the subscriptions that a
 message matches; http: a delivery to a web endpoint (needs the extra `http`); aws and endpoint: boto3 in the process and
 requests to `decouple serve` beside other emulators (extras `aws`, `server`, and moto); simulate: programs in virtual time,
-and a day of 100 messages a second, in seconds of CPU; idle, import and churn: what having it
+and a day of 100 messages a second, in seconds of CPU; durable: W9, messages that are kept (its peers are in the extra
+`bench`, and what is not installed is left out, and said; durable_picture.py draws it); idle, import and churn: what having it
 costs. The controls do less than decouple does; the results say what each leaves out.
 
 Other libraries: peerbench compares Redis, RabbitMQ, NATS, moto, huey and more. peerbench_adapter.py is decouple's
@@ -46,6 +47,7 @@ from boto import boto  # noqa: E402
 from common import Figures  # noqa: E402
 from cycles import w1, w2, w8  # noqa: E402
 from deliveries import deliveries  # noqa: E402
+from durable import durable  # noqa: E402
 from endpoint import endpoint  # noqa: E402
 from fanout import w5  # noqa: E402
 from goals import CONTROLS, GOALS, Goal, verdict  # noqa: E402
@@ -60,7 +62,7 @@ from simulated import simulated  # noqa: E402
 WORKLOADS = {
     "w1": w1, "w2": w2, "w3": w3, "w4": w4, "w5": w5, "w6": w6, "w7": w7, "w8": w8, "w10": w10,
     "fifo": fifo, "dedup": dedup, "fair": fair, "filter": matching, "http": deliveries,
-    "aws": boto, "endpoint": endpoint, "simulate": simulated,
+    "aws": boto, "endpoint": endpoint, "simulate": simulated, "durable": durable,
     "idle": idle, "import": imports, "churn": churn,
 }  # fmt: skip
 
@@ -98,7 +100,7 @@ def line(*cells: str) -> str:
     return " | ".join([*(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=False)), *cells[len(WIDTHS) :]])
 
 
-def row(goal: Goal, value: float, note: str) -> str:
+def row(goal: Goal, value: float | None, note: str) -> str:
     numbers = (shown(one, goal.unit).rjust(width) for one, width in ((goal.must, 6), (goal.aim, 6)))
     return line(goal.title, shown(value, goal.unit).rjust(8), goal.unit, *numbers, verdict(goal, value), note).rstrip()
 

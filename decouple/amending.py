@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.archive import Archive
+from decouple.core.records import details_of
 from decouple.publish_steps import whole
+from decouple.subscribers import body_fields
 from decouple.terms import DEFAULTS, terms_of
 from decouple.topic_settings import TopicSettings, read_topic_settings, shown_topic_setting
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from decouple.subscribing import Subscribing
     from decouple.subscription import Replay, Subscription, Terms
 
-__all__ = ["amend", "change_settings", "replay_again"]
+__all__ = ["amend", "archived", "change_settings", "replay_again", "send_again"]
 
 # What of Terms is said by another name at the door.
 FIELDS = {"retry": "schedule", "max_rate": "gap"}
@@ -30,7 +32,7 @@ def amend(topic: Subscribing, subscription: Subscription, given: Mapping[str, An
     if unknown:
         raise TypeError(f"{unknown[0]!r} is not a term of a subscription; there are {', '.join(DEFAULTS)}")
     asked = terms_of(DEFAULTS | filter_as_it_is(subscription, given), subscription.sink, topic)
-    with topic._lock:
+    with topic._together(), topic._lock:
         was, terms = subscription.active, changed(subscription.terms, asked, given)
         whole(lambda: put_in_place(topic, subscription, terms, active=was))
         words = {name: getattr(value, "name", value) for name, value in given.items()}
@@ -38,6 +40,8 @@ def amend(topic: Subscribing, subscription: Subscription, given: Mapping[str, An
             policy = terms.filter
             words |= {"filter": policy and policy.text, "filter_scope": policy and policy.scope}
         topic._note("configured", subscription=subscription.name, settings=words)
+    if topic._kept is not None:
+        topic._kept.keep(subscription)
     topic._reporter.report()
 
 
@@ -78,20 +82,46 @@ def replay_again(topic: Subscribing, subscription: Subscription, replay: Replay)
     """See Subscription.replay_from. Nothing published meanwhile comes in between."""
     start, end = replay
     missed: list[tuple[Publication, Exception]] = []
-    with topic._lock:
+    with topic._together(), topic._lock:
         topic._subscribers.deactivate(subscription)
         subscription.finish(topic._published)
         subscription.replay = replay
         try:
             if start is not None:
-                topic._send_again(subscription, start, end, missed)
+                send_again(topic, subscription, start, end, missed)
         finally:
             topic._activate(subscription)
     if subscription.queue is not None:
         subscription.queue._follow_up()
     for publication, error in missed:
         subscription.missed(publication, error)
+    if topic._kept is not None:
+        topic._kept.keep(subscription)
     topic._reporter.report()
+
+
+def send_again(
+    topic: Subscribing,
+    subscription: Subscription,
+    start: int,
+    end: int | None,
+    missed: list[tuple[Publication, Exception]],
+) -> None:
+    """Under the lock: what the archive has, in order, before anything new; what the queue did not take is `missed`."""
+    assert topic._archive is not None
+    policy = subscription.terms.filter
+    for publication in topic._archive.between(topic.clock.now(), start, end):
+        record = publication.record
+        seen: Any = details_of(record).attributes
+        if policy is not None and policy.scope == "body":
+            seen = body_fields(record[0])
+        subscription._offered += 1
+        if policy is None or policy.matches(seen):
+            subscription._passed += 1
+            replayed = publication._replace(replayed=True)
+            error = subscription.send(replayed)
+            if error is not None:
+                missed.append((replayed, error))
 
 
 # -- a topic's settings ----------------------------------------------------------------------------------------------
@@ -107,6 +137,8 @@ def change_settings(topic: Subscribing, given: Mapping[str, Any]) -> None:
         # commit
         topic._settings = settings
         topic._archive = archive
+    if topic._kept is not None:
+        topic._kept.keep_topic()
     topic._reporter.report()
 
 

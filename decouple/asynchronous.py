@@ -3,12 +3,14 @@
 An error of the function is retried after one minute, then after two, at most `retries` times. For want of room an event
 is tried again after a second, and then less and less often, which counts as no retry. Who is older than `max_age`, or may
 not be tried again, goes to `on_failure` or `dead_letter`; what ended well goes to `on_success`. Whatever becomes of it, it
-ends in one place, with a record. Source: Lambda developer guide, "How Lambda handles errors and retries with asynchronous
-invocation".
+ends in one place, with a record. Where the broker's engine outlives the process, so do they (keeping_events.py).
+
+Source: Lambda developer guide, "How Lambda handles errors and retries with asynchronous invocation".
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.records import Failure
@@ -22,6 +24,7 @@ from decouple.mishaps.effects import WATCHED, about, done
 
 if TYPE_CHECKING:
     from decouple.function import Function
+    from decouple.keeping_events import KeptEvents
     from decouple.lineage import Lineage
     from decouple.runner import Runner
 
@@ -35,8 +38,13 @@ class Accepted:
     """An event on its way. attempts: runs that ended; throttled: how often there was no room in a row; last: why it failed.
 
     It is the runner's job for an attempt. going: from the begin of one until it is known how the event goes on; whoever
-    is interrupted meanwhile begins the attempt again.
+    is interrupted meanwhile begins the attempt again. kept, key, token: where it outlives the process, its record; cut: the
+    process that was at it before has died meanwhile.
     """
+
+    kept: KeptEvents | None = None
+    key = token = ""
+    cut = False
 
     def __init__(self, function: Function, runner: Runner, text: str, request_id: str, lineage: Lineage) -> None:
         self.function = function
@@ -85,18 +93,33 @@ class Accepted:
         if function.clock.now() - self.accepted_at > function._settings.max_age:
             self.give_up(TOO_OLD, self.last)
             return None
+        if self.cut and self.attempts > function._settings.retries:
+            self.give_up(RETRIES_EXHAUSTED, self.last)
+            return None
+        if self.kept is not None and not self._is_kept_as_begun(self.kept):
+            return None
         self.invocation = Invocation(function, copied(self.text), self.ended, self.request_id, self.lineage)
         try:
             function.admit(self.invocation)
         except Throttled as error:
             self._come_again(error)
-        except BrokenOff as error:
-            self.give_up(BROKER_CLOSED, self.last or error)
+        except BrokenOff:
+            self.abandon()
         except RecursionStopped as error:
             self.give_up(RETRIES_EXHAUSTED, error)
         else:
             return self.invocation
         return None
+
+    def _is_kept_as_begun(self, kept: KeptEvents) -> bool:
+        try:
+            mine = kept.begin(self)
+        except Exception as error:  # such as a full disk: as where there is no room, and told when it is too old
+            self._come_again(error)
+            return False
+        if not mine:
+            self._let_go()
+        return mine
 
     def _recover(self, error: BaseException) -> None:
         """Interrupted, unless it was the handler and this was seen to: what it took is given back, and it comes again."""
@@ -107,8 +130,13 @@ class Accepted:
             self.runner.put(self)
 
     def abandon(self) -> None:
-        """The broker closes: there will be no other attempt."""
-        self.give_up(BROKER_CLOSED, self.last or BrokenOff(self.function.name))
+        """The broker closes: there will be no other attempt, or in the next process."""
+        if self.kept is None:
+            self.give_up(BROKER_CLOSED, self.last or BrokenOff(self.function.name))
+            return
+        if self.going:
+            self.kept.rest(self, self.function.clock.now())
+        self._let_go()
 
     def describe(self) -> str:
         return f"attempt {self.attempts + 1} of an event for function {self.function.name!r}"
@@ -124,8 +152,9 @@ class Accepted:
         self.attempts += 1
         self.last = outcome.error
         if outcome.error is None:
-            tell_destination(function, self, SUCCESS, outcome)
-            self._done()
+            with self._together():
+                tell_destination(function, self, SUCCESS, outcome)
+                self._done()
             return
         if self.attempts > function._settings.retries:
             self.give_up(RETRIES_EXHAUSTED, outcome.error)
@@ -138,10 +167,14 @@ class Accepted:
 
     def _rest(self, delay: int) -> None:
         """Come again after so many nanoseconds."""
-        self.runner.put(self, self.function.clock.now() + delay)
+        at = self.function.clock.now() + delay
+        if self.kept is not None and not self.kept.rest(self, at):
+            self._let_go()
+            return
+        self.runner.put(self, at)
         self.going = False
 
-    def _come_again(self, error: Throttled) -> None:
+    def _come_again(self, error: Exception) -> None:
         first, longest = AFTER_THROTTLE
         delay = min(longest, first << min(self.throttled, 32))
         self.throttled += 1
@@ -155,6 +188,11 @@ class Accepted:
         failure = Failure(condition, condition, "", self.attempts)
         if error is not None:
             failure = failure_of(error, self.attempts)
+        with self._together():
+            self._end_as(condition, failure, error)
+            self._done()
+
+    def _end_as(self, condition: str, failure: Failure, error: BaseException | None) -> None:
         told = tell_destination(self.function, self, condition, Outcome(None, error, 0.0))
         buried = bury(self.function, self, failure)
         where = ", ".join(one for one in (told, buried) if one) or None
@@ -166,9 +204,18 @@ class Accepted:
             logging.getLogger("decouple").warning(
                 "an event for function %r was given up, and no destination has it: %s", self.function.name, why
             )
-        self._done()
+
+    def _together(self) -> AbstractContextManager[None]:
+        """Where it is told how it ended, and its record dropped, in one step if the engine has those."""
+        return nullcontext() if self.kept is None else self.kept.together()
 
     def _done(self) -> None:
+        if self.kept is not None:
+            self.kept.drop(self)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """It is nothing to this process any more."""
         with self.function._lock:
             self.function._pending -= self.pending
             self.pending = self.going = False
@@ -183,6 +230,9 @@ def accept(function: Function, runner: Runner, event: Any, lineage: Lineage, req
     with function._lock:
         function._pending += 1
     try:
+        if function._kept is not None:
+            accepted.kept = function._kept
+            accepted.kept.put(accepted)
         function.tell("event accepted", id=request_id)
         runner.put(accepted)
     except BaseException:  # interrupted: the caller has no id of it

@@ -22,7 +22,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from decouple.core.deadlines import FAR
 
-__all__ = ["LOOK", "Backlog", "Entry", "Job", "Mark", "Report", "Waiting", "entered", "give_up"]
+__all__ = ["LOOK", "Aside", "Backlog", "Entry", "Job", "Mark", "Report", "Waiting", "entered", "give_up"]
 
 
 class Job(Protocol):
@@ -146,6 +146,8 @@ class Backlog:
     def next_at(self) -> int:
         """When the first of the heap is due; FAR if it is empty. Without the lock: what it says may be over already."""
         for entry in self.later:
+            if isinstance(entry[2], Aside):
+                return min((at for at, _, job, _ in list(self.later) if not isinstance(job, Aside)), default=FAR)
             return entry[0]
         return FAR
 
@@ -242,6 +244,10 @@ class Mark:
 
     def describe(self) -> str:
         return "the end of what was put"
+
+
+class Aside:
+    """Of a job that is no part of the program's work: nobody waits for it, and no report tells of it."""
 
 
 class Look:

@@ -11,7 +11,6 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
@@ -21,11 +20,8 @@ from decouple.clock import AMBIENCE, SECOND, Clock, Seconds, default_clock, nano
 from decouple.core.changes import Change
 from decouple.core.places import SHARED
 from decouple.declaring import Declaring
-from decouple.engine import EngineOptions, engine_of
-from decouple.errors import (
-    DecoupleError,
-    TopicNotFound,
-)
+from decouple.engine import Engine, EngineOptions, engine_of
+from decouple.errors import DecoupleError, TopicNotFound
 from decouple.limits import Limit
 from decouple.mishaps.injecting import begun
 from decouple.numbers import whole
@@ -89,7 +85,7 @@ class Broker(Declaring, Observing):
 
     def __init__(
         self,
-        url: str = "memory://",
+        url: str | Engine = "memory://",
         *,
         clock: Clock | None = None,
         observers: Iterable[Callable[[Change], object]] = (),
@@ -136,9 +132,7 @@ class Broker(Declaring, Observing):
         self._closed = False
         self._engine = engine_of(url, self.clock, options)
         if self._engine.shelf is not None:
-            from decouple.keeping import restore  # here, because in memory nothing is kept
-
-            restore(self)
+            self._restore(self._engine.shelf)
 
     def __repr__(self) -> str:
         held = f"{len(self._queues)} queues, {len(self._topics)} topics, {len(self._functions)} functions"
@@ -148,18 +142,6 @@ class Broker(Declaring, Observing):
     def capabilities(self) -> Capabilities:
         """What its engine can do."""
         return self._engine.capabilities
-
-    def joining(self, connection: Any) -> AbstractContextManager[None]:
-        """Let what this thread sends, publishes and settles join the transaction of your own connection to the same database.
-
-        >>> with broker.joining(connection), connection:
-        ...     connection.execute("INSERT INTO orders VALUES (7)")
-        ...     orders.send({"id": 7})
-
-        Committed with it, or undone with it; who waits is woken when it is committed. connection: an sqlite3.Connection to
-        the file of a sqlite:// broker. Raises ValueError on another engine, or where it is to another file.
-        """
-        return self._engine.joining(connection)
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -182,6 +164,7 @@ class Broker(Declaring, Observing):
             runner.start()
         else:
             runner.start_tasks(self._loop)
+        self._look_after()
 
     def close(self, timeout: Seconds | None = None) -> list[str]:
         """End: work under way may finish, up to `timeout` seconds; the descriptions of what did not. Twice is no error.
@@ -221,6 +204,11 @@ class Broker(Declaring, Observing):
         return lambda: not any(line.keeps(last) for line, last in waiting)
 
     def _refuse(self) -> Staff | None:
+        if self._engine.shelf is not None:
+            # A Ctrl-C may have left a database's lock with this thread: who comes by it mends that, and here workers
+            # that want it are about to be waited for.
+            with self._engine.shelf.together():
+                pass
         with self._lock:
             self._closed = True
             return self._staff
@@ -264,6 +252,8 @@ class Broker(Declaring, Observing):
         """
         with self._lock:
             runner = self._employed().runner
+        if (kept := self._see_topics()) is not None:
+            kept.gather(working=True)
         return runner.run_until_idle(budget=budget, errors=errors)
 
     @property

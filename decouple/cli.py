@@ -1,4 +1,5 @@
-"""The command line: `decouple serve`, an endpoint that speaks AWS.
+"""The command line: `serve`, an endpoint that speaks AWS, `worker`, processes that work a broker's queues, `copy` from
+engine to engine, and `journal`, tools for what is kept in a folder.
 
 Errors of the one who types are a sentence: exit code 2 for what was asked wrongly, 1 for what could not be done.
 """
@@ -14,7 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from decouple.arns import ACCOUNT, REGION, check_account, check_region
-from decouple.errors import InvalidDescription, NotInstalled
+from decouple.copying import command as copying
+from decouple.errors import InvalidDescription, NotInstalled, StorageError
+from decouple.journal_command import add_journal, run_journal
+from decouple.worker import command as worker
 
 if TYPE_CHECKING:
     from decouple.aws.endpoint import Endpoint
@@ -32,10 +36,17 @@ def main(given: Sequence[str] | None = None) -> None:
     """Run the command that these arguments name, by default those of the process. Raises SystemExit."""
     parser = parser_of()
     asked = parser.parse_args(given)
-    if asked.command != "serve":
+    if "run" in asked:
+        code, sentence = asked.run(asked)
+        if sentence is not None:
+            fail(code, sentence)
+        raise SystemExit(code)
+    if asked.command == "journal":
+        run_journal(asked)
+    elif asked.command == "serve":
+        serve(parser, asked)
+    else:
         parser.print_help()
-        return
-    serve(parser, asked)
 
 
 def parser_of() -> argparse.ArgumentParser:
@@ -50,6 +61,12 @@ def parser_of() -> argparse.ArgumentParser:
     serve.add_argument("--account", type=named(check_account), default=ACCOUNT, help="whose, likewise (%(default)s)")
     serve.add_argument(
         "--config", type=Path, metavar="FILE", help="queues and topics: broker.describe() as JSON or TOML"
+    )
+    serve.add_argument(
+        "--store",
+        default="memory://",
+        metavar="URL",
+        help="where the queues and topics of --account and --region live: file:///folder or sqlite:///file.db outlive it",
     )
     serve.add_argument("--virtual-clock", action="store_true", help="time stands until POST /_decouple/clock moves it")
     serve.add_argument(
@@ -68,6 +85,9 @@ def parser_of() -> argparse.ArgumentParser:
         "--record", type=count_of, default=0, metavar="N", help="keep the newest N changes, for /_decouple/messages"
     )
     serve.add_argument("--log-level", choices=LEVELS, default="warning", help="(%(default)s)")
+    worker.add_to(commands)
+    copying.add_to(commands)
+    add_journal(commands)
     return parser
 
 
@@ -159,9 +179,13 @@ def endpoint_of(
             faults=faults,
             seed=asked.seed,
             record=asked.record,
+            store=asked.store,
         )
-    except ValueError as error:  # faults that this clock cannot have
+        world.broker()  # opens the store now, and not at the first request
+    except ValueError as error:  # faults that this clock cannot have, a url that is none
         fail(2, str(error))
+    except StorageError as error:
+        fail(1, str(error))
     hosts = LOCAL_NAMES if asked.host in (None, *LOCAL_NAMES) else None
     try:
         return Endpoint(world, verify=secrets, hosts=hosts, declare=declared if description else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack, cast, overload
@@ -22,6 +22,7 @@ from decouple.errors import (
 )
 from decouple.generic import T
 from decouple.mishaps.injecting import suffer
+from decouple.outliving import Outliving
 from decouple.queue import Queue
 from decouple.settings import QueueSettings, check_queue_name, read_settings, shown_setting
 from decouple.tags import Tags, check_tags
@@ -29,6 +30,7 @@ from decouple.tags import Tags, check_tags
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
+    from decouple.declaring_schedules import Shelved
     from decouple.engine import Engine
     from decouple.function import Function
     from decouple.function_settings import GivenFunctionSettings
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["Declaring"]
 
 
-class Declaring:
+class Declaring(Outliving):
     """The state of a broker; Broker fills it."""
 
     clock: Clock
@@ -61,7 +63,7 @@ class Declaring:
     _functions: dict[str, Function]
     _schedules: dict[str, Schedule]
     _limit: Limit | None
-    _numbers: itertools.count[int]
+    _numbers: Iterator[int]
     _schedule_numbers: itertools.count[int]
     _staff: Staff | None
     _started: bool
@@ -103,7 +105,7 @@ class Declaring:
         if shelf is not None and shelf.shared and (revision := shelf.revision) != self._looked:
             from decouple.keeping import catch_up  # here, because in memory nobody else declares anything
 
-            with self._lock:
+            with self._together(), self._lock:
                 self._looked = revision
                 catch_up(cast("Any", self))
 
@@ -122,13 +124,14 @@ class Declaring:
         """
         check_queue_name(name, fifo)
         self._look()
-        with self._lock:
+        with self._together(), self._lock:
             if self._closed:
                 raise DecoupleError(f"the broker is closed: declare queue {name!r} before, or with another broker")
             queue = self._queues.get(name)
             if queue is None:
-                queue = self._queues[name] = self._make_queue(name, fifo=fifo, body=body, tags=tags, **settings)
+                queue = self._make_queue(name, fifo=fifo, body=body, tags=tags, **settings)
                 queue._keep()
+                self._queues[name] = queue
                 return queue
             restored = name in self._restored
             self._restored.discard(name)
@@ -165,6 +168,7 @@ class Declaring:
     @property
     def topics(self) -> Mapping[str, Topic]:
         """The declared topics by name, read-only."""
+        self._see_topics()
         return MappingProxyType(self._topics)
 
     def topic(self, name: str, *, fifo: bool | None = None, **settings: Unpack[GivenTopicSettings]) -> Topic:
@@ -173,23 +177,24 @@ class Declaring:
         Settings as in Topic. Works before the broker is started. Raises InvalidName, ValueError, TypeError.
         """
         # Here, and so in other places below, because programs with queues alone need none of it.
-        from decouple.topic import Topic
         from decouple.topic_settings import check_topic_name, read_topic_settings, shown_topic_setting
 
         check_topic_name(name, fifo)
-        with self._lock:
+        kept = self._keep_topics()
+        with self._together(), self._lock:
             if self._closed:
                 raise DecoupleError(f"the broker is closed: declare topic {name!r} before, or with another broker")
             topic = self._topics.get(name)
             if topic is None:
-                topic = Topic(name, fifo=fifo, clock=self.clock, **settings)
-                self._settle_in(topic)
-                topic._employ(self._employed(), self._numbers, self._observers)
-                topic._write_as(self._links, self._sign)
-                self._topics[name] = topic
-                return topic
+                made = self._make_topic(name, fifo, **settings)
+                if kept is None or kept.enter(made):
+                    return self._topics.setdefault(name, made)
+        if topic is None:  # another process was first
+            return self.topic(name, fifo=fifo, **settings)
         if fifo is not None and fifo != topic.fifo:
             raise TopicExists(name, setting="fifo", current=topic.fifo, asked=fifo)
+        if kept is not None and kept.anew(topic, settings):
+            return topic
         asked = read_topic_settings(topic, settings)
         for setting in settings:
             current, wanted = getattr(topic._settings, setting), getattr(asked, setting)
@@ -246,8 +251,14 @@ class Declaring:
                 self._settle_in(made)
                 suffer(made, self._faults)
                 made._employ(self._employed().runner, self._limit, self._observers)
+                if self._engine.shelf is not None:
+                    from decouple.keeping_events import KeptEvents  # here, because in memory nothing is kept
+
+                    made._kept = KeptEvents(self._engine.shelf, made)
                 self._functions[made.name] = made
-                return made
+        if function is None:
+            self._go_on_with(made)
+            return made
         if function.handler is not handler:
             raise FunctionExists(made.name, setting="handler", current=function.handler, asked=handler)
         for setting in settings:
@@ -255,6 +266,13 @@ class Declaring:
             if now != asked:
                 raise FunctionExists(made.name, setting=setting, current=now, asked=settings[setting])
         return function
+
+    def _go_on_with(self, function: Function) -> None:
+        """Let a new function have what waits for one of its name, where that outlives a process."""
+        if self._kept_topics is not None:
+            self._kept_topics.declared(function)
+        if function._kept is not None:
+            self._looks().adopt(function._kept.kind, function._kept.take)
 
     def _function_of(self, what: Function | Callable[..., Any]) -> Function:
         """The function that a queue of ours is to trigger. Raises ValueError for one that is not ours."""
@@ -300,15 +318,20 @@ class Declaring:
         "reports/nightly" for a schedule in the group reports.
 
         Declared again under its name with the same terms it is the same one, ScheduleExists with others. One that has ended
-        leaves its name. Raises InvalidSchedule, also for what is never due; InvalidName, ValueError, TypeError,
-        NotInstalled. Source: EventBridge Scheduler API, CreateSchedule.
+        leaves its name. Where it outlives the process (declaring_schedules.py) the next one has it, with the terms given there;
+        among processes each instant is done once. Raises InvalidSchedule, also for what is never due; InvalidName, ValueError,
+        TypeError, NotInstalled. Source: EventBridge Scheduler API, CreateSchedule.
         """
-        from decouple.schedules import Schedule, check_schedule_name, read_terms  # here, because few programs have any
+        from decouple.schedule_terms import check_due, check_schedule_name, read_terms
+        from decouple.schedules import Schedule  # here, because few programs have any
 
         terms, planned, since = read_terms(
             expression, target, clock=self.clock, payload=payload, timezone=timezone, window=window, start=start,
             end=end, group=group, retry=retry, dead_letter=dead_letter, account=self.account, region=self.region,
         )  # fmt: skip
+        if self._engine.shelf is not None:
+            return self._shelved.declare(name, terms, planned, since)
+        check_due(expression, planned, since)
         with self._lock:
             if self._closed:
                 raise DecoupleError(
@@ -322,6 +345,17 @@ class Declaring:
             schedule.compare(made)
         schedule._go_on()
         return schedule
+
+    @property
+    def _shelved(self) -> Shelved:
+        """The schedules that outlive the process, where the engine has a shelf."""
+        from decouple.declaring_schedules import Shelved
+
+        with self._lock:
+            if self._kept_schedules is None:
+                assert self._engine.shelf is not None
+                self._kept_schedules = Shelved(self, self._engine.shelf)
+            return self._kept_schedules
 
     def _free_name(self) -> str:
         """Under the lock: a name for a schedule that was given none."""
@@ -377,6 +411,8 @@ class Declaring:
                 raise FunctionNotFound(function.name, declared=len(self._functions))
             del self._functions[function.name]
             queues = list(self._queues.values())
+        if function._kept is not None:
+            self._looks().leave(function._kept.kind)
         for queue in queues:
             if (trigger := queue._triggers.get(function.name)) is not None:
                 trigger.close()
@@ -390,6 +426,8 @@ class Declaring:
         topic.close()
         for subscription in topic.subscriptions:
             subscription.cancel()
+        if self._kept_topics is not None:
+            self._kept_topics.forget(topic)
 
     def _delete_queue(self, queue: Queue[Any]) -> None:
         with self._lock:
@@ -405,4 +443,7 @@ class Declaring:
         queue.purge()
         if self._engine.shelf is not None:
             self._engine.shelf.drop("queue", queue.name)
+            for task in queue._tasks:
+                if task._kept is not None:
+                    task._kept.drop()
         self._engine.forget(queue)

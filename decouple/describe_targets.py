@@ -72,6 +72,8 @@ def target_data(subscription: Subscription) -> dict[str, Any]:
         return {"sms": sink.number}
     if isinstance(sink, Push):
         return {"push": sink.endpoint}
+    if not subscription.attached:
+        return {key: word for key, word in sink.data.items() if key in ("function", "handler")}
     if isinstance(subscription.target, Function):
         return {"function": subscription.target.name}
     return {"handler": word_of(subscription.target)}

@@ -64,6 +64,9 @@ class Desk(Generic[T]):
         """Without the lock: what is to be done after a transition."""
         raise NotImplementedError
 
+    def _see(self) -> None:
+        """Under the lock: who is told of changes may be others now."""
+
     # -- for the clock -----------------------------------------------------------------------------------------
 
     def next_at(self) -> int:

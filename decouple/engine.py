@@ -45,6 +45,10 @@ class Engine(Protocol):
         """A queue with what the engine has of it by that name, settings as Queue takes them."""
         ...
 
+    def restored(self) -> None:
+        """All queues that were kept are declared again, with their settings."""
+        ...
+
     def forget(self, queue: Queue[Any]) -> None:
         """The queue was deleted, and is empty."""
         ...
@@ -66,6 +70,9 @@ class Memory:
 
     def queue(self, name: str, **settings: Any) -> Queue[Any]:
         return Queue(name, **settings)
+
+    def restored(self) -> None:
+        pass
 
     def forget(self, queue: Queue[Any]) -> None:
         pass

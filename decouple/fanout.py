@@ -8,8 +8,7 @@ waiting receivers) is a send like any other.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from decouple.attributes import MOST_ATTRIBUTES
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["details_for", "put", "shares", "spread"]
 
 
-def shares(queue: Sending[Any], numbers: itertools.count[int]) -> bool:
+def shares(queue: Sending[Any], numbers: Iterator[int]) -> bool:
     """Whether the queue may hold records numbered by `numbers`: it takes the first source it is offered."""
     if queue.fifo:
         return False

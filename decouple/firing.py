@@ -1,209 +1,48 @@
 """What a schedule does when it is due: its payload goes to the target, again after a while if that did not take it.
 
-A queue, a topic and a function have it when their `send` or `publish` returns; a callable is called by the workers. What
-no attempt brought there goes to the schedule's dead-letter queue with the reason, or it is gone, with a record and a line
-in the log.
-Sources: EventBridge Scheduler user guide, "Configuring a dead-letter queue" and "Adding context attributes".
+What no attempt brought there goes to the schedule's dead-letter queue with the reason, or it is gone, with a record and a
+line in the log. Source: EventBridge Scheduler user guide, "Configuring a dead-letter queue".
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from decouple.attempt import cut_short, reason_of, words_of
-from decouple.bodies import text_of
 from decouple.callers import WORK
-from decouple.calls import answer_of, is_async
 from decouple.core.records import Details, Failure
-from decouple.errors import (
-    DecoupleError,
-    DeliveryFailed,
-    DeliveryRefused,
-    NeedsBroker,
-    NotDelivered,
-    QueueClosed,
-    TopicClosed,
-)
+from decouple.core.settings import SECOND
+from decouple.errors import DecoupleError, DeliveryFailed, StorageError
 from decouple.fanout import put
-from decouple.function import Function
-from decouple.jsontext import json_text
-from decouple.message import Entry
-from decouple.publishing import Publish, checked
-from decouple.queue import Queue
-from decouple.settings import same_time
-from decouple.topic import Topic
+from decouple.outlets import ARN, EXECUTION, TIME
 
 if TYPE_CHECKING:
     from contextvars import Token
 
-    from decouple.clock import Clock
     from decouple.schedules import Schedule
 
-__all__ = ["Firing", "Outlet", "Payload", "outlet_of", "payload_of"]
+__all__ = ["Firing", "LeaseLostError"]
 
-ARN = "<aws.scheduler.schedule-arn>"
-TIME = "<aws.scheduler.scheduled-time>"
-EXECUTION = "<aws.scheduler.execution-id>"
-ATTEMPT = "<aws.scheduler.attempt-number>"
-PLACEHOLDERS = (ARN, TIME, EXECUTION, ATTEMPT)
 LONGEST_REASON = 200
 LONGEST_ATTRIBUTE = 1_024
-SAMPLE = "0" * 36
-"""As long as the id of an execution."""
 
 
-# -- what is handed over ---------------------------------------------------------------------------------------------
-
-
-class Payload(NamedTuple):
-    """The text of a payload. coded: it is the JSON of a value; open: the placeholders in it."""
-
-    text: str
-    coded: bool
-    open: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return self.text if self.coded else repr(self.text)
-
-
-def payload_of(value: Any, target: Any, account: str, region: str) -> Payload:
-    """Text as it is, anything else as its JSON, or as the body of a typed queue; None is AWS's scheduled event.
-
-    Raises TypeError, ValueError.
-    """
-    codec = target._codec if isinstance(target, Queue) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    if codec is not None:
-        text: str = codec.text_of(value)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        return Payload(text, True, ())  # pyright: ignore[reportUnknownArgumentType]
-    if isinstance(value, str):
-        text, coded = text_of(value), False
-    else:
-        said = scheduled_event(account, region) if value is None else value
-        text, coded = json_text(said, "a payload must be text or JSON"), True
-    return Payload(text, coded, tuple(one for one in PLACEHOLDERS if one in text))
-
-
-def scheduled_event(account: str, region: str) -> dict[str, Any]:
-    """What a schedule without a payload says."""
-    return {
-        "version": "0",
-        "id": EXECUTION,
-        "detail-type": "Scheduled Event",
-        "source": "aws.scheduler",
-        "account": account,
-        "time": TIME,
-        "region": region,
-        "resources": [ARN],
-        "detail": "{}",
-    }
-
-
-class Outlet(NamedTuple):
-    """How a target is given a payload. final: errors after which another attempt is no use.
-
-    called: it is a callable, for a worker to call.
-    """
-
-    hand_over: Callable[[Firing, str], Any]
-    awaits: bool
-    called: bool
-    final: tuple[type[BaseException], ...]
-    name: str
-    arn: str
-
-
-def outlet_of(target: Any, payload: Payload, group: str | None, clock: Clock) -> Outlet:
-    """The way into that target, checked as far as can be known before. Raises TypeError, ValueError, NeedsBroker."""
-    if isinstance(target, (Queue, Topic, Function)):
-        if not same_time(target.clock, clock):  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-            raise ValueError(
-                f"target {target.name!r} is on another clock than the broker: make both with the same clock="
-            )
-        if isinstance(target, Function):
-            return into_function(target, payload, group)
-        ordered = target.fifo
-        if ordered and group is None:
-            raise ValueError(f"group is missing: FIFO target {target.name!r} keeps the order within each group")
-        if isinstance(target, Topic):
-            return into_topic(target, payload, group)
-        return into_queue(target, payload, group)  # pyright: ignore[reportUnknownArgumentType]
-    if not callable(target) or isinstance(target, type):
-        raise TypeError(f"a schedule's target must be a Queue, Topic, Function or callable, not {target!r:.80}")
-    check_no_group(group)
-    named = name_of(target)
-    awaits = is_async(target)
-
-    def call(firing: Firing, text: str) -> Any:
-        answer = target(json.loads(text) if payload.coded else text)
-        return answer if awaits else answer_of(answer, named)
-
-    return Outlet(call, awaits, True, (DeliveryRefused,), named, named)
-
-
-def name_of(target: Callable[..., Any]) -> str:
-    """A callable's own ARN, if it stands for something that has one; or where it is defined."""
-    arn = getattr(target, "arn", None)
-    if isinstance(arn, str):
-        return arn
-    return f"{getattr(target, '__module__', '')}.{getattr(target, '__qualname__', type(target).__qualname__)}"
-
-
-def into_queue(queue: Queue[Any], payload: Payload, group: str | None) -> Outlet:
-    """Send: as the queue's own message, with the execution as the deduplication id where there is order."""
-    if queue._codec is None:
-        queue._checked(Entry(payload.text, group=group, deduplication_id=SAMPLE if queue.fifo else None))
-
-    def send(firing: Firing, text: str) -> None:
-        identity = firing.id if queue.fifo else None
-        if queue._codec is None:
-            queue.send(text, group=group, deduplication_id=identity)
-        else:
-            put(queue, text, Details(group=group, deduplication_id=identity))
-            queue._follow_up()
-
-    return Outlet(send, False, False, (QueueClosed,), queue.name, queue.arn)
-
-
-def into_topic(topic: Topic, payload: Payload, group: str | None) -> Outlet:
-    """Publish: to every subscription that wants it."""
-    checked(Publish(payload.text, group=group, deduplication_id=SAMPLE if topic.fifo else None), topic)
-
-    def publish(firing: Firing, text: str) -> None:
-        topic.publish(text, group=group, deduplication_id=firing.id if topic.fifo else None)
-
-    # Of NotDelivered: publishing again would give the others a second copy.
-    return Outlet(publish, False, False, (TopicClosed, NotDelivered), topic.name, topic.arn)
-
-
-def into_function(function: Function, payload: Payload, group: str | None) -> Outlet:
-    """Hand over as an event, which the function sees through by its own retries and destinations."""
-    if function._runner is None:
-        raise NeedsBroker(f"an event for function {function.name!r}")
-    check_no_group(group)
-
-    def send(firing: Firing, text: str) -> None:
-        function.send(json.loads(text) if payload.coded else text)
-
-    return Outlet(send, False, False, (NeedsBroker,), function.name, function.arn)
-
-
-def check_no_group(group: str | None) -> None:
-    if group is not None:
-        raise ValueError(f"group is for queues and topics, not {group!r}: leave it out")
-
-
-# -- one time --------------------------------------------------------------------------------------------------------
+class LeaseLostError(Exception):
+    """Another process has taken over what was to be delivered: undo it."""
 
 
 class Firing:
     """One time the schedule was due, until its payload is with the target or given up. It is the runner's job.
 
-    due: the instant planned, nanoseconds since 1970; attempt: which one it is, 1 at first; failures: those that did.
+    due: the instant planned, nanoseconds since 1970; attempt: which one it is, 1 at first; failures: those that did. Where it
+    outlives the process: at: when it is to be begun; token: the number of its lease; ready: it is kept as begun already; cut:
+    its process has died at it.
     """
 
-    __slots__ = ("attempt", "awaits", "due", "failures", "first_at", "number", "previous", "schedule")
+    __slots__ = (
+        "at", "attempt", "awaits", "cut", "due", "failures", "first_at", "number", "previous", "ready", "schedule", "token",
+    )  # fmt: skip
 
     def __init__(self, schedule: Schedule, due: int, number: int) -> None:
         self.schedule = schedule
@@ -214,6 +53,8 @@ class Firing:
         self.failures = 0
         self.previous = 0
         self.first_at: int | None = None
+        self.at = self.token = 0
+        self.ready = self.cut = False
 
     @property
     def id(self) -> str:
@@ -246,7 +87,10 @@ class Firing:
                 work = WORK.set(self)
                 if not self._begin():
                     return
-                self.schedule._outlet.hand_over(self, self.text)
+                self._hand_over()
+            except LeaseLostError:
+                self._lose()
+                return
             except BaseException as error:
                 self._ended_by(error)
                 raise
@@ -262,14 +106,49 @@ class Firing:
             if not self._begin():
                 return
             await self.schedule._outlet.hand_over(self, self.text)
+            self._end_late()
         except BaseException as error:
             self._ended_by(error)
             raise
         self._took()
 
+    def _hand_over(self) -> None:
+        kept, outlet = self.schedule._kept, self.schedule._outlet
+        if kept is None:
+            outlet.hand_over(self, self.text)
+        elif outlet.called:  # which may take its time: no transaction waits for it
+            outlet.hand_over(self, self.text)
+            self._end_late()
+        else:
+            with kept.together():
+                outlet.hand_over(self, self.text)
+                self._end()
+
+    def _end(self) -> None:
+        """Where it outlives the process: it is dealt with. Raises LeaseLostError where it was not ours to deal with."""
+        kept = self.schedule._kept
+        if kept is not None:
+            if not kept.end(self):
+                raise LeaseLostError
+            kept.held.pop(self.number, None)
+
+    def _end_late(self) -> None:
+        """A callable has returned."""
+        kept = self.schedule._kept
+        if kept is not None and not kept.end(self):
+            import logging  # here, because most programs never need it
+
+            logging.getLogger("decouple").warning(
+                "what schedule %r had due at %s was taken over, and may have been done twice",
+                self.schedule.name,
+                self._shown,
+            )
+
     def abandon(self) -> None:
         """The broker closes before this attempt was begun."""
-        if self._begin():
+        if self.schedule._kept is not None:
+            self.schedule._release(self)
+        elif self._begin():
             self.give_up(Failure("BrokerClosed", "the broker was closed before it was delivered", "", 0))
 
     def __str__(self) -> str:
@@ -289,16 +168,34 @@ class Firing:
             if self not in schedule._resting:
                 return False
             del schedule._resting[self]
+        if schedule._kept is not None and not schedule._kept.begin(self):
+            self._lose()
+            return False
         if self.first_at is None:
             self.first_at = schedule.clock.now()
         self.attempt = self.failures + 1
+        if self.cut and self._delay() is None:
+            self.give_up(Failure("ProcessDied", "the process ended while it was delivered", "", 0))
+            return False
+        self.cut = False
         return True
+
+    def _lose(self) -> None:
+        """Another process has it: it is nothing to this one any more."""
+        schedule = self.schedule
+        with schedule._lock:
+            schedule._resting.pop(self, None)
+            schedule._fired -= 1
+        if schedule._kept is not None:
+            schedule._kept.held.pop(self.number, None)
 
     # -- what became of it ---------------------------------------------------------------------------------------
 
     def _took(self) -> None:
         with self.schedule._lock:
             self.schedule._delivered += 1
+        if self.schedule._kept is not None:
+            self.schedule._kept.held.pop(self.number, None)
         self.schedule._tell("fired", self, receives=self.attempt)
 
     def _ended_by(self, error: BaseException) -> None:
@@ -311,7 +208,7 @@ class Firing:
         with schedule._lock:
             schedule._failed += 1
         delay = None if isinstance(error, schedule._outlet.final) else self._delay()
-        if delay is None or schedule.state == "closed":
+        if delay is None or (schedule.state == "closed" and not schedule._left):
             failure = reason_of(error, self.failures)
             code = error.code if isinstance(error, DeliveryFailed) else None
             self.give_up(failure if code is None else failure._replace(error=code))
@@ -342,7 +239,16 @@ class Firing:
         """No other attempt: to the dead-letter queue, or gone with a record."""
         schedule = self.schedule
         failure = failure._replace(attempts=self.failures)
-        buried = self._bury(failure)
+        try:
+            with nullcontext() if schedule._kept is None else schedule._kept.together():
+                buried = self._bury(failure)
+                self._end()
+        except LeaseLostError:
+            self._lose()
+            return
+        except StorageError:  # such as a full disk, of which the log tells, too
+            schedule._rest(self, schedule.clock.now() + SECOND)
+            return
         with schedule._lock:
             schedule._dead_lettered += buried
             schedule._dropped += not buried

@@ -40,6 +40,7 @@ from decouple.reporting import Observer, Reporter
 from decouple.runtimes import Runtime, runtime_for
 
 if TYPE_CHECKING:
+    from decouple.keeping_events import KeptEvents
     from decouple.limits import Limit
     from decouple.mishaps.handlers import Mishaps
     from decouple.notification import Notification
@@ -153,6 +154,7 @@ class Function:
 
     # -- settings ------------------------------------------------------------------------------------------------
 
+    _kept: KeptEvents | None = None  # where its events outlive the process
     _account: str = ACCOUNT
     _region: str = REGION
 
@@ -284,10 +286,9 @@ class Function:
 
     def warm_up(self, environment: Environment) -> None:
         """Once for each environment, where it runs: `on_init`."""
-        if not environment.ready:
-            if self._settings.on_init is not None:
-                self._settings.on_init()
-            environment.ready = True
+        if not environment.ready and self._settings.on_init is not None:
+            self._settings.on_init()
+        environment.ready = True
 
     def new_request_id(self) -> str:
         stem = self._stem
@@ -373,7 +374,7 @@ class Function:
     # -- events that are seen to later ---------------------------------------------------------------------------
 
     def send(self, event: Any = None, *, request_id: str | None = None) -> str:
-        """Hand an event over: its request id, a new one unless given. Run at least once, then on to the destinations.
+        """Hand an event over: its request id, new unless given. As durable as queues are; run at least once.
 
         An error is retried after one minute and then two, at most `retries` times; for want of room it is tried for up to
         max_age. Raises TypeError, ValueError, NeedsBroker. Source: Lambda API, Invoke, Event.
@@ -436,8 +437,7 @@ class Function:
             self._bell.release()
 
     def _employ(self, runner: Runner, limit: Limit | None, observers: tuple[Observer, ...]) -> None:
-        self._runner = runner
-        self._limit = limit
+        self._runner, self._limit = runner, limit
         self._reporter.observers = observers
 
     def tell(self, cause: Cause, **more: Any) -> None:

@@ -14,7 +14,7 @@ from decouple.large_bodies import FolderStore, LargeBodies
 from decouple.settings import FIFO
 
 if TYPE_CHECKING:
-    from decouple.broker import Broker
+    from decouple.outliving import Outliving
     from decouple.queue import Queue
     from decouple.shelves import Shelf
 
@@ -46,7 +46,7 @@ def kept_folder(queue: Queue[Any], large: LargeBodies) -> dict[str, Any]:
     return {"folder": large.store.folder, "threshold": large.threshold}
 
 
-def restore(broker: Broker) -> None:
+def restore(broker: Outliving) -> None:
     """Declare the queues that are on the shelf of a broker's engine, as they were."""
     shelf = broker._engine.shelf
     assert shelf is not None
@@ -56,9 +56,10 @@ def restore(broker: Broker) -> None:
         broker._restored.add(name)
     for name, terms in kept.items():  # when all are there: some are dead-letter queues of others
         settle(broker, broker._queues[name], terms)
+    broker._engine.restored()
 
 
-def catch_up(broker: Broker) -> None:
+def catch_up(broker: Outliving) -> None:
     """Have the queues that other processes have declared by now, and let go of those that they have deleted."""
     shelf = broker._engine.shelf
     assert shelf is not None
@@ -69,7 +70,7 @@ def catch_up(broker: Broker) -> None:
     restore(broker)
 
 
-def settle(broker: Broker, queue: Queue[Any], terms: Mapping[str, Any]) -> None:
+def settle(broker: Outliving, queue: Queue[Any], terms: Mapping[str, Any]) -> None:
     """Give a queue the settings, tags and policy that it was kept with: no change, so it makes no record."""
     settings = dict(terms["settings"])
     if settings["dead_letter"] is not None:

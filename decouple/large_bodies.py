@@ -288,6 +288,7 @@ def watch_from_now_on(queue: Desk[Any]) -> None:
         queue._core.listen()
         queue._core.make = LargeMessage
         queue._make = LargeMessage
+        queue._see()
 
 
 def pointer_at(text: str, bodies: LargeBodies) -> Pointer:

@@ -24,6 +24,7 @@ from decouple.moving import bring
 from decouple.parking import Park, TaskPark, ThreadPark
 
 if TYPE_CHECKING:
+    from decouple.keeping_moves import KeptTask
     from decouple.queue import Queue
 
 __all__ = ["AsyncMoveTask", "Letter", "MoveTask"]
@@ -63,6 +64,7 @@ class MoveTask:
         self.errors: list[Exception] = []
         self.aio = AsyncMoveTask(self)
         self._queue = queue
+        self._kept: KeptTask | None = None  # where it outlives the process
         self._status: Status = "running"
         self._failure: str | None = None
         self._moved = 0
@@ -288,6 +290,8 @@ class MoveTask:
             self._slots += tried
             self._moved += move.arrived
             self._failed += not move.arrived
+        if self._kept is not None:
+            self._kept.moved(self)
 
     # -- begin and end -----------------------------------------------------------------------------------------
 
@@ -320,6 +324,8 @@ class MoveTask:
         self._failure = failure
         self._left = left
         self._todo = nothing
+        if self._kept is not None and not self._queue.closed:
+            self._kept.drop()
         self._leave()
 
     def _abandon(self) -> None:

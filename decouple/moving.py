@@ -47,12 +47,14 @@ def bring(queue: Queue[Any], pick: Callable[[int], Move | None]) -> Move | None:
         if move is None:
             return None
         if core.log:
-            queue._reporter.report()  # that it departs is told before anybody can tell that it arrived
+            queue._tell()  # that it departs is told before anybody can tell that it arrived
         if not move.arrived and move.refusal is None:
             try:
                 move.target.deliver(move)
             except DecoupleError as error:
                 move.refusal = error
+        if move.arrived and move.target._core.log:
+            move.target._tell()  # that it has arrived is told, or written down, before it is gone here
         with lock:
             now = queue._now()
             if move.arrived:

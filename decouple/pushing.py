@@ -56,6 +56,11 @@ class Line:
         self._room: deque[Waiter] = deque()
 
     @property
+    def held(self) -> bool:
+        """Whether its target is one of an earlier process, and not there yet."""
+        return False
+
+    @property
     def name(self) -> str:
         """As records and stats show it."""
         return self.subscription.name
@@ -131,10 +136,10 @@ class Line:
         kind: Kind = "Notification",
         token: str | None = None,
         held: dict[Line, None] | None = None,
-    ) -> None:
+    ) -> Exception | None:
         """Take a notification; when the backlog is full, the subscription's terms say what becomes of it.
 
-        held: places this publisher has; the one it has here is used.
+        held: places this publisher has; the one it has here is used. The answer says why it could not be kept, where it is.
         """
         pending = Pending(self, publication, kind, token)
         terms = self.subscription.terms
@@ -161,6 +166,7 @@ class Line:
         if full:
             full_up = FULL._replace(text=FULL.text.format(terms.max_backlog))
             self.give_up(pending, full_up, to_dead_letters=terms.on_full != "drop")
+        return None
 
     def _take_turn(self) -> None:
         """Have the runner come by. Interrupted, it may come twice for one turn, which does no harm; never not at all."""
@@ -342,8 +348,7 @@ class Line:
             self.failed += 1
         delay = None if isinstance(error, DeliveryRefused) else self._delay(pending, now)
         with self._lock:
-            # Only who is asked whether it wants to come back is still tried after the end.
-            over = delay is None or (self.closed and pending.kind != "UnsubscribeConfirmation")
+            over = delay is None or self._ended(pending)
             if not over:
                 self.resting.add(pending)
         if over or delay is None:
@@ -356,8 +361,16 @@ class Line:
         self.subscription.tell(
             "delivery failed", pending.publication, receives=pending.failures, reason=shown, until=until
         )
+        self._keep(pending, now + delay)
         self.staff.runner.put(pending, now + delay)
         hand[0] = None
+
+    def _ended(self, pending: Pending) -> bool:
+        """Whether nothing is tried again: but for who is asked whether it wants to come back."""
+        return self.closed and pending.kind != "UnsubscribeConfirmation"
+
+    def _keep(self, pending: Pending, due: int) -> None:
+        """Where it outlives the process: keep how often it failed, and when the next attempt is due."""
 
     def _delay(self, pending: Pending, now: int) -> int | None:
         """What the schedule says, which may be somebody's own: one that fails, or answers nonsense, ends the attempts."""

@@ -460,18 +460,22 @@ class Queue(Founding[T], Sending[T], Receiving[T], Handling[T], AssertingQueue[T
         finally:
             self._follow_up()
 
+    def _tell(self) -> None:
+        """Without the lock: let everybody know what changed."""
+        self._reporter.report()
+
     # -- what follows a transition -----------------------------------------------------------------------------
 
     def _follow_up(self) -> None:
         """Without the lock: tell observers, carry dead letters, wake receivers; whatever is there to do, whoever left it."""
         core = self._core
         if core.log:
-            self._reporter.report()
+            self._tell()
         if core.outgoing:
             carry(self)
         if core.filled:
             self._lobby.wake()
         if core.log:
-            self._reporter.report()
+            self._tell()
         if self._task is not None:
             self._task.settle()

@@ -62,6 +62,11 @@ def redrive(
             task.messages = [message for message, letter in chosen if letter.refusal is None]
             task._pretend(good, bad)
         else:
+            if queue._shelf is not None and chosen:
+                from decouple.keeping_moves import keep_task  # here, because in memory nothing outlives its process
+
+                own = [word for word, asked in (("where", where), ("edit", edit), ("keep", keep)) if asked]
+                keep_task(queue._shelf, task, bad + good, own)
             task._start(bad + good)
     except BaseException:
         task._abandon()

@@ -19,7 +19,7 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Literal
 
-from decouple.backlog import LOOK, Backlog, Entry, Job, Mark, Report, Waiting, entered
+from decouple.backlog import LOOK, Aside, Backlog, Entry, Job, Mark, Report, Waiting, entered
 from decouple.clock import Clock, Seconds, datetime_at, moved_by_hand, nanoseconds
 from decouple.core.deadlines import FAR
 from decouple.errors import DecoupleError, EndlessWork
@@ -376,8 +376,7 @@ class Runner:
         before = self._done
         if not self._inbox.empty() or workers.busy or self._tasks.begun:
             return False
-        later = self._backlog.later
-        return (not later or later[0][0] > max(target, self._now())) and before == self._done
+        return self._backlog.next_at() > max(target, self._now()) and before == self._done
 
     @property
     def _done(self) -> int:
@@ -387,7 +386,8 @@ class Runner:
     def _waiting(self) -> tuple[Waiting, ...]:
         if self._workers is None and not self._backlog.closed:
             self._backlog.sort()
-        return tuple(Waiting(datetime_at(self._clock, at), job.describe()) for at, _, job, _ in self._backlog.waiting())
+        waiting = [(at, job) for at, _, job, _ in self._backlog.waiting() if not isinstance(job, Aside)]
+        return tuple(Waiting(datetime_at(self._clock, at), job.describe()) for at, job in waiting)
 
 
 def was_cancelled(error: BaseException) -> bool:

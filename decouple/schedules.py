@@ -5,45 +5,39 @@ the process slept or nobody did any, does it once, and the schedule goes on from
 everything on the way happens. What is due is one Firing (firing.py), which may wait for its place in the flexible window or
 for another attempt, while the schedule goes on.
 
-Source: EventBridge Scheduler user guide. Different from AWS: an expression that is never due is refused; an ended schedule
-is forgotten (ActionAfterCompletion is DELETE); instants are exact (see core/schedule.py).
+Where the broker's engine outlives the process, so do they (keeping_schedules.py).
+
+Source: EventBridge Scheduler user guide. Different from AWS: an ended schedule is forgotten (ActionAfterCompletion is
+DELETE); instants are exact (see core/schedule.py).
 """
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from decouple.arns import ACCOUNT, REGION, arn_of
 from decouple.callers import caller
-from decouple.clock import Clock, Seconds, nanoseconds, random_bytes
-from decouple.core.backoff import exponential, until
+from decouple.clock import Clock, random_bytes
 from decouple.core.changes import Cause, Change
 from decouple.core.records import EPOCH, Failure
-from decouple.core.schedule import LONGEST_WINDOW, At, Plan, plan
-from decouple.core.settings import SECOND
-from decouple.errors import DecoupleError, InvalidName, InvalidSchedule, ScheduleExists
-from decouple.firing import Firing, Outlet, Payload, outlet_of, payload_of
-from decouple.queue import Queue
+from decouple.core.schedule import Plan
+from decouple.errors import DecoupleError, ScheduleExists
+from decouple.firing import Firing
+from decouple.outlets import Outlet, outlet_of
 from decouple.reporting import Observer, Reporter
-from decouple.settings import same_time
-from decouple.terms import read_retry
-from decouple.zones import zone
+from decouple.schedule_terms import DEFAULT_GROUP, Terms
 
 if TYPE_CHECKING:
-    from decouple.core.backoff import Schedule as Retries
+    from decouple.keeping_schedules import KeptSchedule
     from decouple.staff import Staff
 
-__all__ = ["Schedule", "ScheduleStats", "Terms", "check_schedule_name", "read_terms"]
+__all__ = ["Schedule", "ScheduleStats", "Terms"]
 
-NAME = re.compile(r"([0-9A-Za-z_.-]{1,64}/)?[0-9A-Za-z_.-]{1,64}", re.ASCII)
-DEFAULT_GROUP = "default"
-DEFAULT_RETRIES = until(exponential(1, 600), max_attempts=186, max_age=86_400)
-"""EventBridge's: 185 retries within 24 hours, exponential with jitter; AWS does not publish the delays."""
+CLOSED = "the broker was closed"
 CANCELLED = Failure("ScheduleClosed", "the schedule was closed before it was delivered", "", 0)
 
 
@@ -60,112 +54,6 @@ class ScheduleStats(NamedTuple):
     dead_lettered: int
     dropped: int
     pending: int
-
-
-class Terms(NamedTuple):
-    """What was declared, as compared when it is declared again. window: seconds."""
-
-    expression: str
-    target: Any
-    payload: Payload
-    timezone: str
-    window: float
-    start: datetime | None
-    end: datetime | None
-    group: str | None
-    retry: Retries
-    dead_letter: Queue[Any] | None
-
-
-# -- reading ---------------------------------------------------------------------------------------------------------
-
-
-def check_schedule_name(name: str) -> str:
-    """A name AWS would accept, with its group before it where that is not the default one. Raises InvalidName."""
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        rule = "1 to 64 letters, digits, '-', '_' and '.', with or without the like as its group/ before it"
-        raise InvalidName(name, kind="schedule", rule=rule)
-    return name.removeprefix(f"{DEFAULT_GROUP}/")
-
-
-def read_terms(
-    expression: str,
-    target: Any,
-    *,
-    clock: Clock,
-    payload: Any,
-    timezone: str | tzinfo,
-    window: Seconds,
-    start: datetime | None,
-    end: datetime | None,
-    group: str | None,
-    retry: Any,
-    dead_letter: Any,
-    account: str,
-    region: str,
-) -> tuple[Terms, Plan, int]:
-    """The terms, when they are due, and since when: nanoseconds since 1970.
-
-    Raises InvalidSchedule, TypeError, ValueError, NotInstalled.
-    """
-    place = zone(timezone)
-    width = nanoseconds(window, "window", most=LONGEST_WINDOW / SECOND)
-    now = clock.now() + clock.epoch
-    first = now if start is None else instant(start, "start")
-    planned = plan(expression, zone=place, start=first, end=None if end is None else instant(end, "end"), window=width)
-    check_due(expression, planned, now)
-    terms = Terms(
-        expression=expression,
-        target=target,
-        payload=payload_of(payload, target, account, region),
-        timezone=str(place),
-        window=width / SECOND,
-        start=start,
-        end=end,
-        group=group,
-        retry=DEFAULT_RETRIES if retry is None else read_retry(retry),
-        dead_letter=check_dead_letter(dead_letter, clock),
-    )
-    return terms, planned, now
-
-
-def instant(value: datetime, name: str) -> int:
-    """Nanoseconds since 1970."""
-    if not isinstance(value, datetime):
-        raise TypeError(f"{name} must be an aware datetime or None, not {value!r:.80}")
-    if value.tzinfo is None:
-        raise ValueError(f"{name} must be an aware datetime, not the naive {value!r}: give it tzinfo=")
-    return (value - EPOCH) // timedelta(microseconds=1) * 1_000
-
-
-def check_due(expression: str, planned: Plan, now: int) -> None:
-    """At least once, now or later."""
-    if planned.next_after(now - 1) is not None:
-        return
-    reason = "it is never due between its start and its end"
-    if isinstance(planned.expression, At):
-        due = planned.next_after(0)
-        reason = "its time is over" if due is None else f"its time was {(now - due) / SECOND:,.0f} s ago"
-    raise InvalidSchedule(expression, field="", reason=f"{reason}; nothing was declared")
-
-
-def check_dead_letter(queue: Any, clock: Clock) -> Queue[Any] | None:
-    """A standard queue on the same time."""
-    if queue is None:
-        return None
-    if not isinstance(queue, Queue):
-        raise TypeError(f"dead_letter must be a Queue, not {queue!r:.80}")
-    found: Queue[Any] = queue  # pyright: ignore[reportUnknownVariableType]
-    if found.fifo:
-        raise ValueError(f"dead_letter must be a standard queue (EventBridge), and {found.name!r} is FIFO")
-    if not same_time(found.clock, clock):
-        raise ValueError(
-            f"dead_letter queue {found.name!r} is on another clock than the broker: make both with the same clock="
-        )
-    return found
-
-
-# -- the schedule ----------------------------------------------------------------------------------------------------
 
 
 class Schedule:
@@ -232,6 +120,10 @@ class Schedule:
         """All that was declared."""
         return self._terms
 
+    _kept: KeptSchedule | None = None  # where it outlives the process
+    _restored = False  # it was there before this process, and is not declared in it yet
+    _left = False  # others may go on with it
+    _over = False  # its end was told
     _account: str = ACCOUNT
     _region: str = REGION
 
@@ -264,22 +156,35 @@ class Schedule:
 
     def pause(self) -> None:
         """Let it not be due until `resume`; what was due is still delivered. Twice is no error. Raises DecoupleError."""
+        self._check_going()
+        if self._kept is not None:
+            self._kept.pause(True, self._wall())
+            return
         with self._lock:
             self._check_going()
             self.state, self._next = "paused", None
 
     def resume(self) -> None:
         """Go on with the next instant from now; what fell into the pause is left out. Raises DecoupleError at its end."""
+        self._check_going()
+        if self._kept is not None:
+            self._kept.pause(False, self._wall())
         with self._lock:
-            self._check_going()
-            if self.state == "paused":
+            if self.state == "paused" and self._kept is None:
                 self._next = self._plan.next_after(max(self._last, self._wall() - 1))
                 self.state = "ended" if self._next is None else "enabled"
         self._go_on()
 
     def close(self) -> None:
         """End it: its name is free, and what was due and is not delivered yet is given up. Twice is no error."""
+        if self._kept is not None and self._runner.closed:
+            self._leave(CLOSED)
+            return
+        if self._kept is not None:
+            self._kept.gather(self._wall())
         self._close(CANCELLED, "it was closed")
+        if self._kept is not None:
+            self._kept.remove()
 
     def _close(self, why: Failure, reason: str) -> None:
         with self._lock:
@@ -294,6 +199,32 @@ class Schedule:
         self._forget(self)
         if not told:
             self._tell("schedule ended", reason=reason)
+
+    def _leave(self, reason: str) -> None:
+        """It ends in this process alone."""
+        with self._lock:
+            if self.state == "closed":
+                return
+            told, self.state, self._next = self.state == "ended", "closed", None
+            self._left = True
+            self._tick.schedule = None
+            resting = list(self._resting)
+        for firing in resting:
+            self._release(firing)
+        self._forget(self)
+        if not told:
+            self._tell("schedule ended", reason=f"{reason}; it is kept")
+
+    def _release(self, firing: Firing) -> None:
+        """Let another process deliver it."""
+        with self._lock:
+            if firing not in self._resting:
+                return
+            del self._resting[firing]
+            self._fired -= 1
+        if self._kept is not None:
+            self._kept.held.pop(firing.number, None)
+            self._kept.rest(firing, firing.at)
 
     def _check_going(self) -> None:
         if self.state in ("ended", "closed"):
@@ -323,7 +254,8 @@ class Schedule:
             if mine and due is not None:
                 self._runner.put(self._tick, due - self.clock.epoch)
             raise
-        if due is None and ended:
+        if due is None and ended and not self._over:
+            self._over = True
             self._forget(self)
             self._tell("schedule ended", reason="it is never due again")
 
@@ -344,6 +276,9 @@ class Schedule:
             raise
 
     def _take(self, now: int, taken: list[Firing]) -> None:
+        if self._kept is not None:
+            taken += self._kept.take_due(now)
+            return
         with self._lock:
             self._ticking = False
             due = self._next
@@ -360,8 +295,9 @@ class Schedule:
 
     def _fire(self, firing: Firing) -> None:
         now = self.clock.now()
-        delay = self._plan.delay(self._chance)
-        at = max(now, firing.due - self.clock.epoch + delay)
+        at = firing.at
+        if self._kept is None:
+            at = max(now, firing.due - self.clock.epoch + self._plan.delay(self._chance))
         if at > now or self._outlet.called:
             self._runner.put(firing, at)
         else:
@@ -369,6 +305,10 @@ class Schedule:
 
     def _rest(self, firing: Firing, until: int) -> None:
         """Let it be tried again at that instant."""
+        firing.at = until
+        if self._kept is not None and not self._kept.rest(firing, until):
+            firing._lose()
+            return
         with self._lock:
             self._resting[firing] = None
         self._runner.put(firing, until)
@@ -406,8 +346,10 @@ class Tick:
 
     def abandon(self) -> None:
         """The broker closes."""
-        if self.schedule is not None:
-            reason = "the broker was closed"
+        if self.schedule is not None and self.schedule._kept is not None:
+            self.schedule._leave(CLOSED)
+        elif self.schedule is not None:
+            reason = CLOSED
             self.schedule._close(Failure("BrokerClosed", f"{reason} before it was delivered", "", 0), reason)
 
     def describe(self) -> str:

@@ -9,10 +9,11 @@ one that asks takes it over (`adopt`), so work is neither forgotten nor done by 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-__all__ = ["Shelf"]
+__all__ = ["Shelf", "afterwards"]
 
 
 class Shelf(Protocol):
@@ -49,7 +50,10 @@ class Shelf(Protocol):
         ...
 
     def swap(self, kind: str, key: str, old: Any, new: Any) -> bool:
-        """Put `new` if the value is `old` (None: if there is none) in one step; False, and nothing done, if it is another."""
+        """Put `new` if the value is `old`, in one step; False, and nothing done, if it is another.
+
+        None is for none, of both: an `old` of None if there is none, a `new` of None to drop it.
+        """
         ...
 
     def together(self) -> AbstractContextManager[None]:
@@ -58,3 +62,15 @@ class Shelf(Protocol):
         Otherwise each is kept as it comes. May be nested; an exception undoes all of it where it is a transaction.
         """
         ...
+
+
+def afterwards(shelf: Shelf, call: Callable[[], object]) -> None:
+    """Call it once what this thread has put is kept for certain: at once, unless it is within a transaction.
+
+    A shelf that has those has a method `then(call)` for it: called after the commit by this thread, never if it is undone.
+    """
+    then = getattr(shelf, "then", None)
+    if then is None:
+        call()
+    else:
+        then(call)

@@ -16,6 +16,8 @@ __all__ = ["GroupStats", "QueueStats", "groups_of", "stats_of"]
 class QueueStats(NamedTuple):
     """What is in a queue now, and what has gone through it. Ages in seconds.
 
+    survives: "nothing", or the loss of what the messages survive, "process", "disk".
+
     sent + moved_in + injected = deleted + retained_out + purged + rejected + moved_out + moving + visible + in_flight + delayed.
     """
 
@@ -40,6 +42,7 @@ class QueueStats(NamedTuple):
     empty_receives: int
     duplicates: int
     injected: int
+    survives: str = "nothing"
 
 
 def stats_of(core: Machine, now: int) -> QueueStats:
@@ -68,6 +71,7 @@ def stats_of(core: Machine, now: int) -> QueueStats:
         empty_receives=counts.empty_receives,
         duplicates=counts.duplicates,
         injected=counts.injected,
+        survives=core.survives,
     )
 
 

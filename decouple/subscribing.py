@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from decouple.amending import amend, replay_again
+from decouple.amending import amend, replay_again, send_again
 from decouple.arns import ACCOUNT, REGION, arn_of
 from decouple.callers import caller, handled
 from decouple.clock import Clock, datetime_at, random_bytes
 from decouple.core.archive import Archive
 from decouple.core.changes import Cause, Change
 from decouple.core.once import Once
-from decouple.core.records import EPOCH, details_of
+from decouple.core.records import EPOCH
 from decouple.core.settings import SECOND
 from decouple.errors import NeedsBroker, SubscriptionExists, SubscriptionNotFound, TopicClosed
 from decouple.expiry import Expiry
@@ -28,20 +28,22 @@ from decouple.pushing import Line
 from decouple.queue_at import QueueAt, there
 from decouple.reporting import Observer, Reporter
 from decouple.sending import Sending
-from decouple.subscribers import Subscribers, body_fields
+from decouple.subscribers import Subscribers
 from decouple.subscription import Replay, State, Subscription
-from decouple.terms import DEFAULTS, key_of, sink_of, terms_of
+from decouple.terms import compare, key_of, said, sink_of, terms_of
 from decouple.topic_settings import TopicSettings
 
 if TYPE_CHECKING:
     from decouple.core.backoff import Schedule
-    from decouple.core.filters import Filter, Scope
+    from decouple.core.filters import Scope
+    from decouple.keeping_subscriptions import KeptTopic
     from decouple.staff import Staff
     from decouple.subscription import Terms
     from decouple.targets import Target
 
 __all__ = ["Subscribing"]
 
+NOTHING_KEPT = nullcontext()
 CONFIRMED_WITHIN = 2 * 86_400 * SECOND
 
 
@@ -53,7 +55,7 @@ class Subscribing:
     clock: Clock
     _lock: threading.Lock
     _settings: TopicSettings
-    _numbers: itertools.count[int]
+    _numbers: Iterator[int]
     _stem: str
     _subscribers: Subscribers
     _once: Once
@@ -61,6 +63,7 @@ class Subscribing:
     _log: deque[Change]
     _reporter: Reporter[Change]
     _staff: Staff | None = None
+    _kept: KeptTopic | None = None  # where it outlives the process
     _closed: bool = False
     _published: int = 0
     _duplicates: int = 0
@@ -134,7 +137,7 @@ class Subscribing:
         The same target again gives the same subscription. Raises TypeError, ValueError, InvalidFilter, NeedsBroker,
         SubscriptionExists (with other terms), TopicClosed; then nothing is changed. Source: SNS API, Subscribe.
         """
-        given = {
+        given: dict[str, Any] = {
             "filter": filter,
             "filter_scope": filter_scope,
             "envelope": envelope,
@@ -152,23 +155,33 @@ class Subscribing:
         if not isinstance(sink, (Sending, QueueAt)) and self._staff is None:
             raise NeedsBroker(f"delivering to {sink.endpoint}")
         start, end = self._replay_between(replay_from, replay_until)
+        if self._kept is not None and (again := self._kept.again(target, sink, given, terms)) is not None:
+            self._compare_replay(again, replay_from, replay_until, (start, end))
+            return again
         new: Subscription | None = None
         missed: list[tuple[Publication, Exception]] = []
         try:
-            with self._lock:
+            with self._together(), self._lock:
                 self._check_open()
                 known = self._subscribers.by_target.get(key_of(target, sink))
                 if known is not None:
-                    self._compare(known, {name: it for name, it in given.items() if it != DEFAULTS[name]}, terms)
+                    compare(known, said(given), terms)
                     self._compare_replay(known, replay_from, replay_until, (start, end))
                     return known
                 new = self._made(sink, target, terms, (start, end))
                 pending = confirm and new.line is not None and new.line.target.confirms
-                self._enter(new, "pending" if pending else "confirmed")
-                if start is not None:
-                    self._send_again(new, start, end, missed)
-                if not pending:
-                    self._activate(new)
+                new.state = "pending" if pending else "confirmed"
+                first = self._kept is None or self._kept.enter(new)
+                if first:
+                    self._enter(new, new.state)
+                    if start is not None:
+                        send_again(self, new, start, end, missed)
+                    if not pending:
+                        self._activate(new)
+            if not first:  # another process has subscribed it meanwhile
+                return self.subscribe(
+                    target, **given, confirm=confirm, replay_from=replay_from, replay_until=replay_until
+                )
             if pending:
                 self._ask(new, "SubscriptionConfirmation")
             elif start is not None and new.queue is not None:
@@ -182,9 +195,11 @@ class Subscribing:
         self._reporter.report()
         return new
 
-    def _made(self, sink: Sending[Any] | QueueAt | Target, target: Any, terms: Terms, replay: Replay) -> Subscription:
-        seq = next(self._numbers)
-        subscription = Subscription(self, f"{self.arn}:{self._stem}{seq:012x}", sink, target, terms)
+    def _made(
+        self, sink: Sending[Any] | QueueAt | Target, target: Any, terms: Terms, replay: Replay, arn: str | None = None
+    ) -> Subscription:
+        arn = arn or f"{self.arn}:{self._stem}{next(self._numbers):012x}"
+        subscription = Subscription(self, arn, sink, target, terms)
         subscription.replay = replay
         if isinstance(sink, Sending):
             self._share(subscription)
@@ -193,7 +208,8 @@ class Subscribing:
                 subscription.queue = queue
                 self._share(subscription)
         elif self._staff is not None:
-            subscription.line = Line(subscription, sink, self._staff)
+            make = Line if self._kept is None else self._kept.line
+            subscription.line = make(subscription, sink, self._staff)
         return subscription
 
     def _share(self, subscription: Subscription) -> None:
@@ -234,20 +250,6 @@ class Subscribing:
         subscription.begin(self._published)
         self._subscribers.activate(subscription)
 
-    def _compare(self, known: Subscription, given: Mapping[str, Any], terms: Terms) -> None:
-        """A subscription again: only what is given is compared (SNS: the same ARN if attributes are equal or fewer)."""
-        for setting in given:
-            if setting == "filter_scope" and "filter" not in given:
-                terms = terms._replace(filter=scoped(known.terms.filter, given[setting]))
-            field = {"filter_scope": "filter", "retry": "schedule", "max_rate": "gap"}.get(setting, setting)
-            now, asked = getattr(known.terms, field), getattr(terms, field)
-            if field == "filter":
-                now, asked = ((None if one is None else (one.scope, one.text)) for one in (now, asked))
-            if now != asked:
-                raise SubscriptionExists(
-                    self.name, endpoint=known.name, setting=setting, current=now, asked=given[setting]
-                )
-
     def _compare_replay(
         self, known: Subscription, start: datetime | None, end: datetime | None, replay: Replay
     ) -> None:
@@ -284,25 +286,6 @@ class Subscribing:
             raise ValueError(f"replay_until ends what an earlier replay_from begins, not {start!r}")
         return begins, ends
 
-    def _send_again(
-        self, subscription: Subscription, start: int, end: int | None, missed: list[tuple[Publication, Exception]]
-    ) -> None:
-        """Under the lock: what the archive has, in order, before anything new; what the queue did not take is `missed`."""
-        assert self._archive is not None
-        policy = subscription.terms.filter
-        for publication in self._archive.between(self.clock.now(), start, end):
-            record = publication.record
-            seen: Any = details_of(record).attributes
-            if policy is not None and policy.scope == "body":
-                seen = body_fields(record[0])
-            subscription._offered += 1
-            if policy is None or policy.matches(seen):
-                subscription._passed += 1
-                replayed = publication._replace(replayed=True)
-                error = subscription.send(replayed)
-                if error is not None:
-                    missed.append((replayed, error))
-
     # -- confirming and ending -----------------------------------------------------------------------------------
 
     def _ask(self, subscription: Subscription, kind: Kind) -> None:
@@ -318,9 +301,12 @@ class Subscribing:
             # commit
             subscription.token = token
             self._subscribers.by_token[token] = subscription
+        if self._kept is not None:
+            self._kept.asked(subscription, token, now + CONFIRMED_WITHIN)
         seq = next(self._numbers)
         publication = Publication(f"{self._stem}{seq:012x}", (kind, now, seq))
-        line.add(publication, kind=kind, token=token)
+        if (error := line.add(publication, kind=kind, token=token)) is not None:
+            raise error
         staff.runner.put(Expiry(self, subscription.name, token), now + CONFIRMED_WITHIN)
 
     def confirm(self, token: str) -> Subscription:
@@ -356,11 +342,15 @@ class Subscribing:
             subscription.state = "confirmed"
             self._activate(subscription)
             self._note("confirmed", subscription=subscription.name, reason=subscription.arn)
+        if self._kept is not None:
+            self._kept.keep(subscription)
         self._reporter.report()
 
     def _cancel(self, subscription: Subscription, why: str) -> None:
         """End it, whole also when interrupted: half cancelled, it would go on, and a second cancel() find nothing to do."""
         was, line = "cancelled", subscription.line
+        if self._kept is not None:
+            self._kept.ending(subscription)
         try:
             with self._lock:
                 if subscription.arn in self._subscribers.by_arn:
@@ -370,6 +360,8 @@ class Subscribing:
             subscription.end()
         if line is not None and was == "confirmed" and line.target.protocol in ("http", "https") and not self._closed:
             self._ask(subscription, "UnsubscribeConfirmation")
+        if self._kept is not None:
+            self._kept.ended(subscription)
         self._reporter.report()
 
     def _remove(self, subscription: Subscription, why: str) -> None:
@@ -398,14 +390,22 @@ class Subscribing:
             subscription = self._subscribers.by_token.pop(token, None)
         if subscription is not None and subscription.state == "pending" and subscription.token == token:
             self._cancel(subscription, "not confirmed within two days")
+        if self._kept is not None:
+            self._kept.expired(token, subscription)
 
     # -- what both halves use ------------------------------------------------------------------------------------
+
+    def _together(self) -> AbstractContextManager[object]:
+        """Within, what is kept is one transaction, where there are any. To be taken before the topic's lock, which a publish
+        within an application's own transaction waits for, while it has the shelf's.
+        """
+        return NOTHING_KEPT if self._kept is None else self._kept.shelf.together()
 
     def _check_open(self) -> None:
         if self._closed:
             raise TopicClosed(self.name)
 
-    def _employ(self, staff: Staff, numbers: itertools.count[int], observers: Iterable[Observer]) -> None:
+    def _employ(self, staff: Staff, numbers: Iterator[int], observers: Iterable[Observer]) -> None:
         """A broker takes the topic in: its workers push, its queues share one line of numbers, its observers listen."""
         self._staff = staff
         self._numbers = numbers
@@ -443,8 +443,3 @@ def told(subscription: Subscription) -> dict[str, Any]:
     """The terms that decide what it gets, for the records."""
     policy = subscription.terms.filter
     return {} if policy is None else {"filter": policy.text, "filter_scope": policy.scope}
-
-
-def scoped(policy: Filter | None, scope: Scope) -> Filter | None:
-    """The policy, where its scope is this one."""
-    return policy if policy is None or policy.scope == scope else None

@@ -14,6 +14,7 @@ from decouple.core.filters import Explanation, Filter
 from decouple.core.records import NOTHING, Failure, details_of
 from decouple.entries import sha256
 from decouple.envelopes import envelope_of
+from decouple.errors import StorageError
 from decouple.fanout import details_for, put
 from decouple.message import Message, failure_of
 from decouple.notification import Notification, Publication, Way
@@ -98,7 +99,15 @@ class Subscription:
         self._failed = self._dead_lettered = self._dropped = 0
 
     def __repr__(self) -> str:
-        return f"<Subscription of {self.name} to {self.topic.name!r}: {self.state}>"
+        waits = "" if self.attached else ", waiting for its handler"
+        return f"<Subscription of {self.name} to {self.topic.name!r}: {self.state}{waits}>"
+
+    @property
+    def attached(self) -> bool:
+        """Whether what it delivers to is there. A handler of an earlier process is not, until it is subscribed again in
+        this one, or a function until it is declared: what is published for it meanwhile is kept.
+        """
+        return self.line is None or not self.line.held
 
     @property
     def filter(self) -> Filter | None:
@@ -238,8 +247,18 @@ class Subscription:
         put(queue, text, details, {"origin": publication.id, "subscription": self.name} if listened else NOTHING)
 
     def missed(self, publication: Publication, error: Exception) -> bool:
-        """Its queue did not take it, and never will: to the dead-letter queue; False if there is none, or it neither."""
-        buried = self.bury(publication, failure_of(error, 1))
+        """Its queue did not take it, and never will: to the dead-letter queue; False if there is none, or it neither.
+
+        Where nothing can be kept just now, no dead letter can: False, and the publisher tries again.
+        """
+        failure = failure_of(error, 1)
+        try:
+            if isinstance(error, StorageError):
+                raise error
+            buried = self.bury(publication, failure)
+        except StorageError as full:
+            self._lost(publication, failure, f"{failure.error}: {full}")
+            buried = False
         with self.topic._lock:
             self._failed += 1
             if buried:
@@ -251,7 +270,7 @@ class Subscription:
     def bury(self, publication: Publication, failure: Failure, to_dead_letters: bool = True) -> bool:
         """Put what cannot be delivered into the dead-letter queue; False if there is none, or it did not take it, or is not to.
 
-        Also then there is a record with the cause, and a line in the log.
+        Also then there is a record with the cause, and a line in the log. Raises StorageError where it could not be kept.
         """
         queue = self.terms.dead_letter if to_dead_letters else None
         why = f"{failure.error}: {failure.text}"
@@ -263,6 +282,8 @@ class Subscription:
         try:
             queue = queue.find() if isinstance(queue, QueueAt) else queue
             self._put(queue, publication, self.terms.envelope or many, failure)
+        except StorageError:
+            raise  # what is on a shelf stays there
         except Exception as error:
             self._lost(publication, failure, f"{why}; and dead-letter queue {queue.name!r} did not take it: {error}")
             return False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from decouple.core.backoff import AWS_MANAGED, Schedule, delivery_policy
 from decouple.core.settings import SECOND
+from decouple.errors import SubscriptionExists
 from decouple.numbers import whole
 from decouple.queue_at import QueueAt
 from decouple.sending import Sending
@@ -15,11 +16,12 @@ from decouple.subscription import Terms
 from decouple.targets import Handler
 
 if TYPE_CHECKING:
-    from decouple.core.filters import Filter
+    from decouple.core.filters import Filter, Scope
     from decouple.subscribing import Subscribing
+    from decouple.subscription import Subscription
     from decouple.targets import Target
 
-__all__ = ["DEFAULTS", "key_of", "sink_of", "terms_of"]
+__all__ = ["DEFAULTS", "compare", "key_of", "said", "scoped", "sink_of", "terms_of"]
 
 MOST_BACKLOG = 100_000
 CONCURRENCY = 4
@@ -219,3 +221,31 @@ def check_dead_letter(queue: Any, topic: Subscribing) -> Sending[Any] | QueueAt 
         )
     check_time(queue, topic, "dead_letter queue")  # pyright: ignore[reportUnknownArgumentType]
     return queue  # pyright: ignore[reportUnknownVariableType]
+
+
+# -- a subscription again --------------------------------------------------------------------------------------------
+
+
+def said(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The terms that were given, without those left out."""
+    return {name: it for name, it in given.items() if it != DEFAULTS[name]}
+
+
+def compare(known: Subscription, given: Mapping[str, Any], terms: Terms) -> None:
+    """Only what is given is compared (SNS: the same ARN if attributes are equal or fewer). Raises SubscriptionExists."""
+    for setting in given:
+        if setting == "filter_scope" and "filter" not in given:
+            terms = terms._replace(filter=scoped(known.terms.filter, given[setting]))
+        field = {"filter_scope": "filter", "retry": "schedule", "max_rate": "gap"}.get(setting, setting)
+        now, asked = getattr(known.terms, field), getattr(terms, field)
+        if field == "filter":
+            now, asked = ((None if one is None else (one.scope, one.text)) for one in (now, asked))
+        if now != asked:
+            raise SubscriptionExists(
+                known.topic.name, endpoint=known.name, setting=setting, current=now, asked=given[setting]
+            )
+
+
+def scoped(policy: Filter | None, scope: Scope) -> Filter | None:
+    """The policy, where its scope is this one."""
+    return policy if policy is None or policy.scope == scope else None

@@ -209,11 +209,14 @@ class Topic(Subscribing, AssertingTopic):
     def _publish(self, one: Checked) -> Sent:
         if WATCHED:
             about(f"a publish to topic {self.name!r}")
-        body = body_fields(one.text) if self._subscribers.reads_bodies() else None
-        sent = self._publish_in_order(one, body) if self.fifo else self._publish_at_once(one, body)
+        sent = self._send_out(one) if self._kept is None else self._kept.publish(one)
         if WATCHED:
             done(f"a publish to topic {self.name!r}")
         return sent
+
+    def _send_out(self, one: Checked) -> Sent:
+        body = body_fields(one.text) if self._subscribers.reads_bodies() else None
+        return self._publish_in_order(one, body) if self.fifo else self._publish_at_once(one, body)
 
     def _publish_at_once(self, one: Checked, body: Fields | None) -> Sent:
         held: dict[Line, None] = {}
@@ -276,7 +279,8 @@ class Topic(Subscribing, AssertingTopic):
         """Give each its copy as it wants it."""
         for subscription in out.others:
             if subscription.line is not None:
-                subscription.line.add(publication, held=held)
+                if (unkept := subscription.line.add(publication, held=held)) is not None:
+                    out.failures[subscription.name] = unkept
                 continue
             try:
                 error = subscription.send(publication)
@@ -298,6 +302,8 @@ class Topic(Subscribing, AssertingTopic):
                 first = self._once.first(now, key)
                 if first is None:
                     whole(lambda: self._admit_in_order(one, body, now, key, out), out)
+                    if self._kept is not None:
+                        self._kept.check_remembered()
                 else:
                     self._duplicate(one, now, first)
             if first is not None:
@@ -333,7 +339,6 @@ class Topic(Subscribing, AssertingTopic):
             self._log += log
             out.publication = publication
             out.record = publication.record
-        self._once.remember(now, key, out.publication.record[2])
         if self._archive is not None:
             self._archive.add(now, out.publication)
         for subscription in out.found:
@@ -343,6 +348,8 @@ class Topic(Subscribing, AssertingTopic):
             error = subscription.send(out.publication)
             if error is not None:
                 out.missed.append((subscription, error))
+        # Only now: a publisher whose process ends before tries again, and those without a copy get theirs.
+        self._once.remember(now, key, out.publication.record[2])
 
     def _follow_up(self, out: Out) -> None:
         """What follows from a publish in order, once the lock is released."""

@@ -72,7 +72,7 @@ class DictShelf:
         with self.shop.lock:
             if self.get(kind, key) != old:
                 return False
-            self.put(kind, key, new)
+            self.drop(kind, key) if new is None else self.put(kind, key, new)
             return True
 
     def together(self) -> AbstractContextManager[None]:
@@ -89,6 +89,9 @@ class Shelved:
 
     def queue(self, name: str, **settings: Any) -> Queue[Any]:
         return Queue(name, **settings)
+
+    def restored(self) -> None:
+        pass
 
     def forget(self, queue: Queue[Any]) -> None:
         pass

@@ -476,3 +476,16 @@ def test_an_interrupt_anywhere_leaves_all_or_nothing(broker, queue, path) -> Non
             assert not broker._engine.database.connection.in_transaction
     queue.purge()
     assert rows(path) == []
+
+
+def test_several_dead_letters_may_come_in_one_transaction(broker: Broker, clock: VirtualClock) -> None:
+    dead = broker.queue("dead")
+    orders = broker.queue("orders", dead_letter=dead, max_receives=1, visibility_timeout=1)
+    sent = [orders.send(str(number)).id for number in range(3)]
+    orders.receive(max_messages=3)
+    clock.advance(2)
+
+    assert orders.receive(max_messages=3) == []
+
+    assert [message.id for message in dead.peek()] == sent
+    broker.check()

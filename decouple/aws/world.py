@@ -62,7 +62,9 @@ class World(Observed):
         seed: int | None = None,
         faults: Faults | None = None,
         record: int = 0,
+        store: str = "memory://",
     ) -> None:
+        self.store = store
         self.clock: Clock = clock or default_clock()
         self.account = check_account(account)
         self.region = check_region(region)
@@ -104,8 +106,12 @@ class World(Observed):
         with self._lock:
             found = self._places.get(key)
             if found is None:
-                broker = Broker(clock=self.clock, account=key[0], region=key[1], seed=self.seed, faults=self.faults)
-                self._join(broker, home=key == (self.account, self.region))
+                home = key == (self.account, self.region)
+                broker = Broker(
+                    self.store if home else "memory://",
+                    clock=self.clock, account=key[0], region=key[1], seed=self.seed, faults=self.faults,
+                )  # fmt: skip
+                self._join(broker, home=home)
                 if self._started:
                     broker.start()
                 found = self._places[key] = Place(self, broker)
@@ -207,6 +213,8 @@ class World(Observed):
             places, self._places = self.places, {}
             self._begin()
         for place in places:
+            if place.broker.capabilities.survives != "nothing":
+                place.empty()
             place.close(0)
 
 
@@ -247,6 +255,16 @@ class Place:
         if topic is None or way.protocol == "lambda":
             return signer.sign(notification, "1")
         return signer.sign(notification, self.signature_versions.get(topic, "1"))
+
+    def empty(self) -> None:
+        """Delete all that would be there again."""
+        for topic in list(self.broker.topics.values()):
+            self.broker.delete(topic)
+        for queue in list(self.broker.queues.values()):
+            if queue.dead_letter is not None:
+                queue.configure(dead_letter=None, max_receives=None)
+        for queue in list(self.broker.queues.values()):
+            self.broker.delete(queue)
 
     def close(self, timeout: float | None = None) -> None:
         """Close the broker, then what is kept beside it."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from decouple.core.changes import Change
+from decouple.core.copies import Standing
 from decouple.core.groups import Groups
 from decouple.core.places import Move
 from decouple.core.records import Details, Record
@@ -89,3 +90,12 @@ class Deduplication(Groups):
             self.seen[key] = seen
             self.window += (seen,)
         return sent_at, details
+
+    def _bringing(self, now: int, number: int, one: Standing) -> None:
+        """Its deduplication id counts here for as long as it would have there."""
+        keys = self._keys(now, one.details)
+        if now - one.sent_at < WINDOW and self._first_of(now, keys) is None:
+            seen: Seen = (one.sent_at, number, key := keys[0])
+            # commit
+            self.seen[key] = seen
+            self.window += (seen,)

@@ -121,7 +121,7 @@ class Due(Settling):
             self._turn_page()
             self.page_at = inserted
         self.ceiling = self.taken + min(self.max_receivable(), PAGE - (inserted - self.page_at))
-        if self.listening or self.closed or self.outgoing or self._in_doubt():
+        if self.closed or self.outgoing or self._in_doubt():
             self.due = 0
             return
         # Whatever is leased or sent from now on ends later than this, so a plain send or receive need not touch `due`.

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import Any
 
+from decouple.core.copies import Standing
 from decouple.core.machine import Machine
 from decouple.core.places import Move
 from decouple.core.records import Delivery, Details, Record, group_of
@@ -91,6 +92,10 @@ class Fair(Machine):
         if details.group:
             self._group()
         return sent_at, details
+
+    def _bringing(self, now: int, number: int, one: Standing) -> None:
+        if one.details.group:
+            self._group()
 
     def _group(self) -> None:
         """From now on there are tenants. Cost: O(visible again)."""

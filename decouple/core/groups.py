@@ -84,6 +84,10 @@ class Groups(Machine):
     def _in_doubt(self) -> bool:
         return False
 
+    @property
+    def in_sequence(self) -> bool:
+        return True
+
     def in_line(self) -> Iterator[tuple[int, Record, Past]]:
         """The visible messages in the order of sending, those of blocked groups too."""
         # Copied before it is looked at: a receive without the lock may come in between.

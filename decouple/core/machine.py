@@ -10,7 +10,8 @@ from typing import Any
 
 from decouple.core.books import faults_of, numbers_of, oldest_sent
 from decouple.core.changes import Change
-from decouple.core.due import ENOUGH, Due
+from decouple.core.copies import Copies
+from decouple.core.due import ENOUGH
 from decouple.core.places import Receiver
 from decouple.core.records import NOTHING, Delivery, Details, Failure, Past, Record, details_of
 from decouple.core.settings import Settings
@@ -18,7 +19,7 @@ from decouple.core.settings import Settings
 __all__ = ["Machine", "why_dead"]
 
 
-class Machine(Due):
+class Machine(Copies):
     """A queue's state machine but for its order. Callers hold its lock, but for the two doors of core/places.py."""
 
     ordered = False  # whether it is a FIFO queue's
@@ -240,7 +241,6 @@ class Machine(Due):
         """Nobody listens any more."""
         # commit
         self.listening = False
-        self.due = 0
         self._open()
 
     def listen(self) -> None:

@@ -109,6 +109,9 @@ class Move:
 class Places:
     """The state of one queue, and what can be asked of it without changing anything."""
 
+    survives = "nothing"
+    """What its messages survive the loss of; see Capabilities."""
+
     # What every send and receive looks at lies together in the object: with a thousand queues, one line of the cache each.
     __slots__ = (
         "__dict__",
@@ -184,13 +187,14 @@ class Places:
         self.deleted: int = 0
         self.seqs = itertools.count(1)
         self.next_seq = self.seqs.__next__
-        self.shared: itertools.count[int] | None = None  # where the numbers of shared records come from
+        self.shared: Iterator[int] | None = None  # where the numbers of shared records come from
 
         # What the short paths rely on; `_look_again` says what it means.
         self.due = 0
         self.ceiling = 0
         self.page_at = 0
         self.lane_end = 0  # the last deadline in `leased`
+        self.calm = False  # whether nothing is out of the ordinary, for a short path that makes its own record
         self.plain = False  # whether `quick` may be open
         self.quick = False
         self.quick_send = False
@@ -373,6 +377,7 @@ class Places:
 
     def _shut(self) -> None:
         """Nobody changes anything without the lock until `_open`."""
+        self.calm = False
         self.quick_send = False
         self.quick = False
 
@@ -396,7 +401,8 @@ class Places:
 
     def _open(self) -> None:
         """Open the doors as far as things are plain: nobody listens, and no parked receive waits for room to take more."""
-        self.plain = self.express and not (self.listening or self.choosy or (self.parked and self.deliverable))
+        self.calm = self.express and not (self.choosy or (self.parked and self.deliverable))
+        self.plain = self.calm and not self.listening
         self.quick = self.plain
         self.quick_send = self.plain and not (self.held or self.closed or self.parked or self.settings.delay)
 

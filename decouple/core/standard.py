@@ -87,7 +87,7 @@ class Standard(Fair):
             fresh, due = self.fresh, now + self.lease
             if now < self.due and not fresh:
                 return True
-            if now < self.due and self.taken + most <= self.ceiling and due >= self.lane_end:
+            if now < self.due and self.taken + most <= self.ceiling and due >= self.lane_end and not self.listening:
                 leased, make, owner = self.leased, self.make, self.owner
                 self.lane_end = due
                 while fresh and most:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from decouple.core.changes import Change
+from decouple.core.copies import Standing
 from decouple.core.dedup import WINDOW
 from decouple.core.fifo import GroupView
 from decouple.core.places import Move
@@ -370,6 +371,19 @@ class FifoTable(StandardTable):
         delay = 0 if move.entry is None else move.entry[2]
         line = self._line_for(details.group or "", self.first | last, now + delay + self.base)
         return sent_at, details, line, last
+
+    @property
+    def in_sequence(self) -> bool:
+        return True
+
+    def _room_for(self, last: int, details: Details, due: int) -> tuple[int, int | None]:
+        return last, self._line_for(details.group or "", self.first | last, due)
+
+    def _bringing(self, now: int, number: int, one: Standing) -> None:
+        state = self._state()
+        keys = self._keys(now, one.details, 0 if state is None else state[1])
+        if now - one.sent_at < WINDOW and self._first_of(now, keys) is None:
+            self._remember(one.sent_at, keys[0], number)
 
     def configure(self, now: int, changed: Any, words: Any) -> None:
         scope = self.settings.deduplication_scope

@@ -49,8 +49,12 @@ class Joined:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        calls = self._engine.ended()
         try:
             self._engine.database.gate.leave_joined(self._before, error)
         finally:
             if not self._engine.database.gate.mine:
                 self._engine.after_span()
+        if error is None:
+            for call in calls:
+                call()

@@ -30,9 +30,15 @@ class SqliteShelf:
 
     shared = True
 
-    def __init__(self, database: Database, span: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        span: Callable[[], AbstractContextManager[None]],
+        then: Callable[[Callable[[], object]], None],
+    ) -> None:
         self._database = database
         self._span = span
+        self.then = then
         self._folder = f"{database.path}-processes"
         self._owner = ""
         self._file = -1
@@ -83,8 +89,11 @@ class SqliteShelf:
     def drop(self, kind: str, key: str) -> None:
         with self._database.gate:
             self._database.write()
-            if self._database.sql("DELETE FROM shelf WHERE kind = ? AND key = ?", (kind, key)).rowcount:
-                self._change(kind, key)
+            self._drop(kind, key)
+
+    def _drop(self, kind: str, key: str) -> None:
+        if self._database.sql("DELETE FROM shelf WHERE kind = ? AND key = ?", (kind, key)).rowcount:
+            self._change(kind, key)
 
     def get(self, kind: str, key: str) -> Any:
         with self._database.gate:
@@ -137,7 +146,10 @@ class SqliteShelf:
             self._database.write()
             if self.value(kind, key) != old:
                 return False
-            self._put(kind, key, text, owner)
+            if new is None:
+                self._drop(kind, key)
+            else:
+                self._put(kind, key, text, owner)
             return True
 
     def together(self) -> AbstractContextManager[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +48,11 @@ class SqliteEngine:
         self.clock = clock
         self.database = Database(path, clock, synchronous)
         self.voices = Voices(self.database.gate)
-        self.shelf = SqliteShelf(self.database, self.span)
+        self.shelf = SqliteShelf(self.database, self.span, self.then)
         self.queues: weakref.WeakValueDictionary[str, SqliteQueue[Any]] = weakref.WeakValueDictionary()
         self.waiting: set[Table] = set()  # the queues where receives are parked
         self.later: dict[str, SqliteQueue[Any]] = {}  # whose steps come after the span
+        self.calls: list[Callable[[], object]] = []  # what is to be called after the span
         self.changed_elsewhere: list[str] = []  # whose settings another process has changed
         self._watcher = Watcher(self)
         self.beside: weakref.WeakSet[SqliteEngine] = BESIDE.setdefault(self.database.path, weakref.WeakSet())
@@ -74,6 +75,9 @@ class SqliteEngine:
     def found(self, name: str) -> Any:
         """The queue of that name, None where this process does not know it."""
         return self.queues.get(name)
+
+    def restored(self) -> None:
+        """What the queues hold is in the database."""
 
     def forget(self, queue: Queue[Any]) -> None:
         core: Any = queue._core
@@ -116,7 +120,13 @@ class SqliteEngine:
     def busy(self) -> bool:
         """Whether something may have to follow a transaction."""
         return bool(
-            self.waiting or self.crowd or self.changed_elsewhere or self.database.gate.spans or self.voices.log.told
+            self.waiting
+            or self.crowd
+            or self.changed_elsewhere
+            or self.database.gate.spans
+            or self.voices.log.told
+            or self.later
+            or self.calls
         )
 
     def follow_up(self, queue: SqliteQueue[Any]) -> None:
@@ -165,13 +175,33 @@ class SqliteEngine:
         try:
             yield
         except BaseException as error:
+            self.ended()
             gate.exit_span(error)
             raise
         else:
+            calls = self.ended()
             gate.exit_span(None)
         finally:
             if not gate.mine:
                 self.after_span()
+        for call in calls:
+            call()
+
+    def then(self, call: Callable[[], object]) -> None:
+        """Call it after the span this thread is in, if that is kept; at once where there is none."""
+        gate = self.database.gate
+        if not (gate.mine and gate.spans):
+            call()
+            return
+        gate.undo.append((self.calls.remove, (call,)))
+        self.calls.append(call)
+
+    def ended(self) -> list[Callable[[], object]]:
+        """What is to be called if all is kept, at the end of the outermost span. Under the gate."""
+        if self.database.gate.spans > 1:
+            return []
+        calls, self.calls = self.calls, []
+        return calls
 
     def after_span(self) -> None:
         """Without the gate: do what each operation within would have done after it."""

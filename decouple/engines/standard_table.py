@@ -9,10 +9,11 @@ from typing import Any
 from decouple.core.machine import why_dead
 from decouple.core.places import Move
 from decouple.core.records import NOTHING, PLAIN, Delivery, Details, Past, Record
+from decouple.engines.copied import Copied
 from decouple.engines.rows import COLUMNS, more_of
 from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, LINE, MASK, MOVED
 from decouple.engines.table import Row
-from decouple.engines.transitions import INSERT, Transitions
+from decouple.engines.transitions import INSERT
 from decouple.errors import QueueClosed
 
 __all__ = ["StandardTable"]
@@ -39,7 +40,7 @@ LEASE_MANY = (
 )
 
 
-class StandardTable(Transitions):
+class StandardTable(Copied):
     """One standard queue."""
 
     # -- sending -------------------------------------------------------------------------------------------------

@@ -147,7 +147,8 @@ class Table(Machine):
         It is that of the newest message, or of a newer one that is gone: so a send changes messages alone.
         """
         found: tuple[int, int] | None = self._ask(LAST_NUMBER, (self.first, self.first | (MOVED - 1), self.number))
-        return found
+        # What this transaction gave out already is not in the table yet.
+        return None if found is None else (max(found[0], self.tally.get("last", 0)), found[1])
 
     def _ask(self, text: str, values: Any) -> Any:
         """The first row of an answer, also for who does not hold the gate."""
@@ -241,6 +242,7 @@ class Table(Machine):
         return row is not None and tuple(row) == (delivery.times_received, delivery.received_at + self.base)
 
     def standing(self, seq: int) -> Delivery | None:
+        self.database.write()  # who asks moves it: so no other process may take it in between
         row = self._row(seq)
         return None if row is None or row[1] > self._moment() else self._delivery(row)
 
