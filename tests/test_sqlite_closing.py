@@ -30,5 +30,5 @@ def test_closing_waits_for_no_worker_that_waits_for_what_an_interrupt_left_held(
 
 def interrupted(engine: SqliteEngine) -> None:
     gate = engine.database.gate
-    gate._lock.acquire()
+    gate._acquire()
     gate._holder = sys._getframe()
