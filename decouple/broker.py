@@ -11,7 +11,6 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
@@ -143,18 +142,6 @@ class Broker(Declaring, Observing):
     def capabilities(self) -> Capabilities:
         """What its engine can do."""
         return self._engine.capabilities
-
-    def joining(self, connection: Any) -> AbstractContextManager[None]:
-        """Let what this thread sends, publishes and settles join the transaction of your own connection to the same database.
-
-        >>> with broker.joining(connection), connection:
-        ...     connection.execute("INSERT INTO orders VALUES (7)")
-        ...     orders.send({"id": 7})
-
-        Committed with it, or undone with it; who waits is woken when it is committed. connection: an sqlite3.Connection to
-        the file of a sqlite:// broker. Raises ValueError on another engine, or where it is to another file.
-        """
-        return self._engine.joining(connection)
 
     # -- life --------------------------------------------------------------------------------------------------
 

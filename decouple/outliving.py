@@ -55,6 +55,18 @@ class Outliving:
     _links: str | None = None
     _sign: Callable[[Notification], Mapping[str, str]] | None = None
 
+    def joining(self, connection: Any) -> AbstractContextManager[None]:
+        """Let what this thread sends, publishes and settles join the transaction of your own connection to the same database.
+
+        >>> with broker.joining(connection), connection:
+        ...     connection.execute("INSERT INTO orders VALUES (7)")
+        ...     orders.send({"id": 7})
+
+        Committed with it, or undone with it; who waits is woken when it is committed. connection: an sqlite3.Connection to
+        the file of a sqlite:// broker. Raises ValueError on another engine, or where it is to another file.
+        """
+        return self._engine.joining(connection)
+
     def _employed(self) -> Staff:
         """The workers."""
         raise NotImplementedError
