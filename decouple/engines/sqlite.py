@@ -108,11 +108,11 @@ class SqliteEngine:
         terms = self.shelf.value("queue", table.name)
         if terms is None:
             return
-        settings = {name: value for name, value in terms["settings"].items() if name != "large_bodies"}
+        settings: dict[str, Any] = {name: value for name, value in terms["settings"].items() if name != "large_bodies"}
         target = settings["dead_letter"]
         settings["dead_letter"] = None if target is None else self.found(target) or table.settings.dead_letter
-        if isinstance(settings["redrive_allow"], list):
-            settings["redrive_allow"] = tuple(settings["redrive_allow"])
+        allowed: Any = settings["redrive_allow"]
+        settings["redrive_allow"] = allowed if isinstance(allowed, str) else tuple(allowed)
         table._adopt(table.settings._replace(**settings))
         self.changed_elsewhere.append(table.name)
 
