@@ -109,7 +109,7 @@ class SqliteEngine:
         terms = self.shelf.value("queue", table.name)
         if terms is None:
             return
-        settings = {name: value for name, value in terms["settings"].items() if name != "large_bodies"}
+        settings: dict[str, Any] = {name: value for name, value in terms["settings"].items() if name != "large_bodies"}
         target = settings["dead_letter"]
         settings["dead_letter"] = None if target is None else self.found(target) or table.settings.dead_letter
         settings["redrive_allow"] = who_may(settings["redrive_allow"])
