@@ -25,7 +25,8 @@ from decouple.engines.watcher import Watcher
 
 if TYPE_CHECKING:
     from decouple.engine import Engine
-    from decouple.queue import Queue
+    from decouple.keeping import who_may
+from decouple.queue import Queue
 
 __all__ = ["SqliteEngine", "open_database"]
 
@@ -111,8 +112,7 @@ class SqliteEngine:
         settings = {name: value for name, value in terms["settings"].items() if name != "large_bodies"}
         target = settings["dead_letter"]
         settings["dead_letter"] = None if target is None else self.found(target) or table.settings.dead_letter
-        if isinstance(settings["redrive_allow"], list):
-            settings["redrive_allow"] = tuple(settings["redrive_allow"])
+        settings["redrive_allow"] = who_may(settings["redrive_allow"])
         table._adopt(table.settings._replace(**settings))
         self.changed_elsewhere.append(table.name)
 
