@@ -22,10 +22,10 @@ from decouple.engines.shelf import SqliteShelf
 from decouple.engines.table import Table
 from decouple.engines.voices import Voice, Voices
 from decouple.engines.watcher import Watcher
+from decouple.keeping import who_may
 
 if TYPE_CHECKING:
     from decouple.engine import Engine
-    from decouple.keeping import who_may
 from decouple.queue import Queue
 
 __all__ = ["SqliteEngine", "open_database"]
