@@ -45,7 +45,7 @@ class SqliteEngine:
 
     def __init__(self, path: str, clock: Clock, synchronous: str) -> None:
         survives: Any = LEVELS[synchronous]
-        self.capabilities: Capabilities = MEMORY._replace(survives=survives, shared="machine")
+        self.capabilities: Capabilities = MEMORY._replace(survives=survives, shared="machine", fair=False)
         self.clock = clock
         self.database = Database(path, clock, synchronous)
         self.voices = Voices(self.database.gate)
