@@ -22,10 +22,10 @@ from decouple.engines.shelf import SqliteShelf
 from decouple.engines.table import Table
 from decouple.engines.voices import Voice, Voices
 from decouple.engines.watcher import Watcher
+from decouple.keeping import who_may
 
 if TYPE_CHECKING:
     from decouple.engine import Engine
-    from decouple.keeping import who_may
 from decouple.queue import Queue
 
 __all__ = ["SqliteEngine", "open_database"]
@@ -109,7 +109,7 @@ class SqliteEngine:
         terms = self.shelf.value("queue", table.name)
         if terms is None:
             return
-        settings = {name: value for name, value in terms["settings"].items() if name != "large_bodies"}
+        settings: dict[str, Any] = {name: value for name, value in terms["settings"].items() if name != "large_bodies"}
         target = settings["dead_letter"]
         settings["dead_letter"] = None if target is None else self.found(target) or table.settings.dead_letter
         settings["redrive_allow"] = who_may(settings["redrive_allow"])
