@@ -135,6 +135,8 @@ class Machine(Copies):
 
     def unfold(self, now: int) -> None:
         """Give every fresh message a state of its own, so that it can be moved. Cost: O(fresh * log)."""
+        if self._eldest() is None:
+            return
         self._shut()
         try:
             while (record := self._eldest()) is not None:
