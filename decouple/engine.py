@@ -87,6 +87,8 @@ class Memory:
 def engine_of(url: Any, clock: Clock, options: Mapping[str, Any]) -> Engine:
     """The engine a url names, `options` being those that were given. Raises ValueError, TypeError, and what opening it does."""
     if not isinstance(url, str):
+        if not hasattr(url, "shelf"):
+            raise TypeError(f"url must be text, {SCHEMES}, not {url!r:.80}")
         engine: Engine = url
         return engine
     parts = urlsplit(url)
@@ -132,4 +134,8 @@ def path_of(url: str) -> str:
         path = path.removeprefix("/")
     if not path or path == "/":
         raise ValueError(f"{url!r} names no path: write {parts.scheme}:///path")
+    if parts.fragment or url.endswith("#"):
+        raise ValueError(f"{url!r} has a '#', which ends the path of a url: write %23 for one in a name")
+    if path == ":memory:":
+        raise ValueError(f"{url!r} would be kept nowhere: Broker() is in memory, 'sqlite:///file.db' in a file")
     return path

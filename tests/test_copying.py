@@ -331,6 +331,17 @@ def test_what_is_asked_wrongly_is_said(source: Broker, target: Broker) -> None:
         copy(source, target, queues="orders")
 
 
+def test_two_brokers_on_one_database_are_one(tmp_path: Path) -> None:
+    with Broker(f"sqlite:///{tmp_path}/jobs.db") as one, Broker(f"sqlite:///{tmp_path}/./jobs.db") as same:
+        one.queue("orders").send("order 7")
+        same.queue("orders")
+
+        with pytest.raises(ValueError, match="one broker"):
+            copy(one, same)
+
+        assert one.queue("orders").stats().visible == 1
+
+
 # -- ends in between -------------------------------------------------------------------------------------------------
 
 
