@@ -53,7 +53,7 @@ class SqliteQueue(Queue[T]):
             raise ValueError("faults= are for queues in memory: a database has those of its machine")
         kind: type[Table] = FifoTable if self.fifo else StandardTable
         engine = self._engine
-        return kind(
+        core = kind(
             self.name,
             settings,
             database=engine.database,
@@ -63,6 +63,8 @@ class SqliteQueue(Queue[T]):
             waits=engine.waits,
             **terms,
         )
+        core.survives = engine.capabilities.survives
+        return core
 
     def _found(self) -> tuple[int, str, int]:
         """Its number, the stem of its ids and the version of its settings: as they are, or made now."""
@@ -80,6 +82,11 @@ class SqliteQueue(Queue[T]):
         if bool(row[3]) != self.fifo:
             raise QueueExists(self.name, setting="fifo", current=bool(row[3]), asked=self.fifo)
         return row[0], row[1], row[2]
+
+    def _is_gone(self) -> bool:
+        core: Any = self._core
+        with self._lock:
+            return core._state() is None
 
     _plain = -1  # the most characters of a body that need no second look
 
