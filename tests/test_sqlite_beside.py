@@ -18,9 +18,9 @@ Pair = tuple[Broker, Broker]
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
     clock = VirtualClock()
-    with Broker(f"sqlite:///{tmp_path / 'jobs.db'}", clock=clock) as one:
-        with Broker(f"sqlite:///{tmp_path / 'jobs.db'}", clock=clock) as two:
-            yield one, two
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    with Broker(url, clock=clock) as one, Broker(url, clock=clock) as two:
+        yield one, two
 
 
 def test_a_wait_ends_when_the_queue_is_deleted_beside(tmp_path: Path) -> None:
@@ -94,3 +94,26 @@ def test_an_empty_receive_does_not_count_what_is_not_visible(pair: Pair) -> None
 def test_stats_say_what_the_messages_survive(tmp_path: Path, url: str, level: str) -> None:
     with Broker(f"sqlite:///{tmp_path / 'jobs.db'}{url}") as broker:
         assert broker.queue("jobs").stats().survives == level
+
+
+def test_an_interrupt_within_what_follows_another_leaves_a_queue_that_works(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two Ctrl-C in a row: the second one comes when the transaction is over, and before that is noted."""
+    queue = pair[0].queue("jobs")
+    gate = pair[0]._engine.database.gate  # type: ignore[attr-defined]
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gate, "_apply", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            queue.send_batch(["a", "b"])
+
+    queue.send("c")
+    with pair[0]._together():
+        queue.send("d")
+
+    assert [message.text for message in pair[1].queue("jobs").receive(max_messages=9)] == ["a", "b", "c", "d"]
+    assert queue.check()["accepted"] == 4
