@@ -64,7 +64,7 @@ def catch_up(broker: Outliving) -> None:
     shelf = broker._engine.shelf
     assert shelf is not None
     kept = shelf.items("queue")
-    for name in [name for name in broker._queues if name not in kept]:
+    for name in [name for name, queue in broker._queues.items() if name not in kept or queue._is_gone()]:
         broker._queues.pop(name).close()
         broker._restored.discard(name)
     restore(broker)

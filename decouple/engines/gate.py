@@ -98,6 +98,8 @@ class Gate:
             self.mend(sys._getframe(1))
         self._acquire()
         self._holder = sys._getframe(1)
+        if self.begun:  # an interrupt came while an earlier one was dealt with
+            self._take_back()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -254,6 +256,8 @@ class Gate:
         if self.mine and not self.spans:
             self.mend(sys._getframe(1))
         self._acquire()
+        if self.begun and not self.spans:
+            self._take_back()
         self.spans += 1
 
     def exit_span(self, error: BaseException | None) -> None:

@@ -83,6 +83,11 @@ class SqliteQueue(Queue[T]):
             raise QueueExists(self.name, setting="fifo", current=bool(row[3]), asked=self.fifo)
         return row[0], row[1], row[2]
 
+    def _is_gone(self) -> bool:
+        core: Any = self._core
+        with self._lock:
+            return core._state() is None
+
     _plain = -1  # the most characters of a body that need no second look
 
     def _adopt(self, settings: Settings) -> None:

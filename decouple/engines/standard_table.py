@@ -181,6 +181,10 @@ class StandardTable(Copied):
         sql(DELETED, (count - brought, seq & (MOVED - 1), self.number))
         return True
 
+    @property
+    def crowded(self) -> bool:
+        return self._room(1) < 1
+
     def _room(self, asked: int) -> int:
         """How many of those asked for may be in flight, too.
 

@@ -103,6 +103,10 @@ class Table(Machine):
             self.stale(self)
         return row
 
+    def _adopt(self, settings: Settings) -> None:
+        super()._adopt(settings)
+        self.ample = 0  # it was of another limit
+
     def park(self, receiver: Receiver) -> None:
         if self.database.gate.spans:
             raise RuntimeError("a receive cannot wait within a transaction: nobody could send anything meanwhile")
