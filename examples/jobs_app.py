@@ -7,7 +7,7 @@
 
     python examples/jobs_app.py                                        # the story, told by itself in ten seconds
 
-What it shows: jobs are in a database file (`Broker("sqlite:///jobs.db")`), which web and workers share. A POST writes the
+What it shows: jobs are in a database file, jobs.db beside this one or $JOBS_DB, which web and workers share. A POST writes the
 job's row and sends its message in one transaction, so there is never one without the other, and answers 202 when both are
 there. Whoever is killed then, nothing is forgotten: a message that a worker had comes back when its visibility timeout is
 over, to the next worker. The handler may so run twice, and writes its answer in a transaction that looks first whether there
@@ -43,7 +43,8 @@ from decouple import Broker, Message, Queue
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
 Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
 
-FILE = os.environ.get("JOBS_DB", "jobs.db")
+FILE = os.environ.get("JOBS_DB") or str(Path(__file__).resolve().with_name("jobs.db"))
+"""Web and workers have the same one, wherever each of them is started."""
 TAKES = 0.05
 """Seconds of work in a job."""
 PATIENCE = 60

@@ -36,6 +36,19 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     return module
 
 
+def test_web_and_workers_have_one_file_wherever_they_are_started(tmp_path: Path) -> None:
+    script = "import jobs_app; print(jobs_app.FILE)"
+    environment = {**os.environ, "PYTHONPATH": f"{PATH.parent}{os.pathsep}{ROOT}"}
+    environment.pop("JOBS_DB", None)
+
+    said = {
+        subprocess.check_output([sys.executable, "-c", script], cwd=folder, env=environment, text=True, timeout=30)
+        for folder in (tmp_path, PATH.parent)
+    }
+
+    assert said == {f"{PATH.with_name('jobs.db')}\n"}
+
+
 def work_off(example: Any) -> None:
     """What a worker does with what is there."""
     worker: Broker = example.broker()
