@@ -204,12 +204,9 @@ class Broker(Declaring, Observing):
         return lambda: not any(line.keeps(last) for line, last in waiting)
 
     def _refuse(self) -> Staff | None:
-        if self._engine.shelf is not None:
-            # A Ctrl-C may have left a database's lock with this thread: who comes by it mends that, and here workers
-            # that want it are about to be waited for.
-            with self._engine.shelf.together():
-                pass
-        with self._lock:
+        # A Ctrl-C may have left a database's lock with this thread, and workers that want it are about to be waited for:
+        # who comes by it sets that right.
+        with self._together(), self._lock:
             self._closed = True
             return self._staff
 

@@ -92,7 +92,7 @@ def engine_of(url: Any, clock: Clock, options: Mapping[str, Any]) -> Engine:
         engine: Engine = url
         return engine
     parts = urlsplit(url)
-    words = dict(parse_qsl(parts.query, keep_blank_values=True)) | dict(options)
+    words: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True)) | dict(options)
     if parts.scheme == "memory":
         refuse(url, words, ())
         return Memory()

@@ -71,6 +71,10 @@ class Founding(Desk[T]):
 
             keep(self._shelf, self._queue)
 
+    def _is_gone(self) -> bool:
+        """Whether another process has deleted it, and maybe made another of that name."""
+        return False
+
     def _set_up(self, settings: Settings, tags: Tags, policy: Mapping[str, Any] | None) -> None:
         """Have what it was declared with in another process."""
         with self._lock:

@@ -215,7 +215,7 @@ class Receiving(Settling[T]):
                     core.receive_for(now, most, core.lease if lease is None else lease, out)
                     if not out:
                         core.counts.empty_receives += 1
-                    if not out and not self.fifo and core.max_receivable() <= 0:
+                    if not out and not self.fifo and core.crowded:
                         raise TooManyInFlight(self.name, in_flight=core.in_flight, limit=core.settings.max_in_flight)
             finally:
                 self._follow_up()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import threading
 from collections.abc import Callable
@@ -600,3 +601,18 @@ def test_consumers_work_on_a_journal(folder: Folder) -> None:
 
     assert done == ["a", "b"]
     assert texts(folder.again().queue("orders")) == []
+
+
+def test_a_journal_that_nobody_has_any_more_is_given_back(tmp_path: Path) -> None:
+    """As in a shell or a notebook, where nobody closes what the next cell opens again."""
+    broker = Broker(f"file://{tmp_path}/jobs")
+    broker.queue("jobs").send("x")
+    files = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+    del broker
+    gc.collect()
+
+    if files:
+        assert len(os.listdir("/proc/self/fd")) < files
+    with Broker(f"file://{tmp_path}/jobs") as again:
+        assert [message.text for message in again.queue("jobs").receive()] == ["x"]

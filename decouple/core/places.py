@@ -230,6 +230,11 @@ class Places:
         """How many more messages may be in flight."""
         return self.settings.max_in_flight - self.in_flight
 
+    @property
+    def crowded(self) -> bool:
+        """Whether no more messages may be in flight, as far as settled."""
+        return self.max_receivable() <= 0
+
     def id_of(self, record: Record) -> str:
         """The message's id: its own, or the one it kept when it was moved here."""
         return details_of(record).id or f"{self.stem}{record[2]:012x}"

@@ -181,6 +181,10 @@ class StandardTable(Copied):
         sql(DELETED, (count - brought, seq & (MOVED - 1), self.number))
         return True
 
+    @property
+    def crowded(self) -> bool:
+        return self._room(1) < 1
+
     def _room(self, asked: int) -> int:
         """How many of those asked for may be in flight, too.
 
@@ -225,14 +229,15 @@ class StandardTable(Copied):
         late = sum(1 for row in rows if row[2] == FLYING)
         if late:
             self._count(expired=late)
-        make, owner = self.make, self.owner
+        owner = self.owner
         taken: list[tuple[Row, Delivery]] = []
         for row in rows:
             count = row[4]
             past: Past | None = (count, None if row[6] is None else row[6] - base, True) if count else None
-            delivery = make()
+            record = self._record(row)
+            delivery = self.make()
             delivery.owner = owner
-            delivery.record = self._record(row)
+            delivery.record = record
             delivery.received_at = now
             delivery.due = due
             delivery.past = past

@@ -309,6 +309,7 @@ class Transitions(Noticing):
             receiver = self.parked[0]
             if not receiver.messages and not receiver.done:
                 if not gate.begun and not self.deliverable:
+                    self._state()  # another process may have deleted the queue: then nobody waits any more
                     return
                 try:
                     self.taker = receiver if self.listening else None

@@ -258,6 +258,11 @@ class Log(Appending):
                 self._state, self.room, self.wants_segment = "closed", 0, False
                 self._release()
 
+    def __del__(self) -> None:
+        """Nobody has it any more and nobody closed it: the folder is free, as it would be at the end of the process."""
+        if "_owner" in vars(self):
+            self._release()
+
     def _release(self) -> None:
         # What is not done here, whoever opens the log next finds: a segment that is not used, and zeros behind the last
         # record of another. So a disk that refuses it is no reason to fail.

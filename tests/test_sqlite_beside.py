@@ -1,0 +1,119 @@
+"""What one broker on a database does to queues that another one uses, too."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from decouple import Broker, Entry, QueueClosed, TooManyInFlight, VirtualClock
+
+Pair = tuple[Broker, Broker]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    clock = VirtualClock()
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    with Broker(url, clock=clock) as one, Broker(url, clock=clock) as two:
+        yield one, two
+
+
+def test_a_wait_ends_when_the_queue_is_deleted_beside(tmp_path: Path) -> None:
+    with Broker(f"sqlite:///{tmp_path / 'jobs.db'}") as one, Broker(f"sqlite:///{tmp_path / 'jobs.db'}") as two:
+        here, there = one.queue("jobs"), two.queue("jobs")
+        answers: list[type[BaseException]] = []
+
+        def wait() -> None:
+            with pytest.raises(QueueClosed) as caught:
+                here.receive(wait=20)
+            answers.append(caught.type)
+
+        thread = threading.Thread(target=wait, daemon=True)
+        thread.start()
+        while not here.stats().parked:
+            time.sleep(0.001)
+
+        two.delete(there)
+        thread.join(10)
+
+        assert answers == [QueueClosed]
+
+
+def test_a_queue_that_was_deleted_and_made_again_beside_can_be_used(pair: Pair) -> None:
+    one, two = pair
+    one.queue("jobs").send("old")
+    before = two.queue("jobs")
+
+    one.delete(one.queue("jobs"))
+    one.queue("jobs").send("new")
+
+    with pytest.raises(QueueClosed):
+        before.send("of the old one")
+    assert [message.text for message in two.queue("jobs").receive()] == ["new"]
+
+
+def test_a_lower_limit_in_flight_holds_at_once_and_beside(pair: Pair) -> None:
+    one, two = pair
+    here, there = one.queue("jobs"), two.queue("jobs")
+    here.send_batch(["x"] * 9)
+    here.receive()
+    there.receive()
+
+    here.configure(max_in_flight=3)
+
+    assert len(there.receive(max_messages=9)) == 1
+    for queue in (here, there):
+        with pytest.raises(TooManyInFlight):
+            queue.receive()
+
+
+def test_an_empty_receive_does_not_count_what_is_not_visible(pair: Pair) -> None:
+    queue = pair[0].queue("jobs")
+    queue.send_batch([Entry("x", delay=900)] * 2000)
+    queue.receive()
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    connection: sqlite3.Connection = pair[0]._engine.database.connection  # type: ignore[attr-defined]
+    connection.set_progress_handler(count, 100)
+    assert queue.receive() == []
+    connection.set_progress_handler(None, 0)
+
+    assert steps < 20
+
+
+@pytest.mark.parametrize(("url", "level"), [("", "process"), ("?synchronous=FULL", "disk")])
+def test_stats_say_what_the_messages_survive(tmp_path: Path, url: str, level: str) -> None:
+    with Broker(f"sqlite:///{tmp_path / 'jobs.db'}{url}") as broker:
+        assert broker.queue("jobs").stats().survives == level
+
+
+def test_an_interrupt_within_what_follows_another_leaves_a_queue_that_works(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two Ctrl-C in a row: the second one comes when the transaction is over, and before that is noted."""
+    queue = pair[0].queue("jobs")
+    gate = pair[0]._engine.database.gate  # type: ignore[attr-defined]
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gate, "_apply", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            queue.send_batch(["a", "b"])
+
+    queue.send("c")
+    with pair[0]._together():
+        queue.send("d")
+
+    assert [message.text for message in pair[1].queue("jobs").receive(max_messages=9)] == ["a", "b", "c", "d"]
+    assert queue.check()["accepted"] == 4
