@@ -47,6 +47,8 @@ FILE = os.environ.get("JOBS_DB") or str(Path(__file__).resolve().with_name("jobs
 """Web and workers have the same one, wherever each of them is started."""
 TAKES = 0.05
 """Seconds of work in a job."""
+LARGEST = 999_999_999
+"""Its square is a number of SQLite's."""
 PATIENCE = 60
 TABLES = """
     CREATE TABLE IF NOT EXISTS results (job TEXT PRIMARY KEY, number INTEGER NOT NULL, answer INTEGER);
@@ -133,8 +135,10 @@ class Web:
     def accept(self, body: bytes) -> tuple[int, dict[str, Any]]:
         try:
             number = int(json.loads(body)["number"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return 400, {"error": 'a job is like {"number": 12}'}
+        if abs(number) > LARGEST:
+            return 400, {"error": f"a number has at most {len(str(LARGEST))} digits"}
         job = str(uuid.uuid4())
         with self.broker.joining(self.connection), self.connection:
             self.connection.execute("INSERT INTO results VALUES (?, ?, NULL)", [job, number])

@@ -78,6 +78,8 @@ def test_what_is_no_job_is_not_accepted(example: Any) -> None:
         async with living(app.app):
             answers = [await app(*asked) for asked in (("POST", "/jobs", b"{}"), ("GET", "/jobs/x"), ("PUT", "/jobs"))]
             assert [answer.status for answer in answers] == [400, 404, 404]
+            for number in (b"1e400", b"-1000000000"):
+                assert (await app("POST", "/jobs", b'{"number": %s}' % number)).status == 400
             assert app.app.jobs.stats().visible == 0
 
     asyncio.run(use())
