@@ -70,6 +70,9 @@ class Broker(Declaring, Observing):
     written before a call returns, or "disk", also synced to the disk before a send returns, which survives a loss of power.
     "sqlite:///jobs.db": in a database that processes of one machine share; synchronous: "NORMAL", a loss of power may lose
     the last commits, or "FULL". What was declared there is there again; declared anew, it has the settings given then.
+    Options may stand in the url, "sqlite:///jobs.db?synchronous=FULL". A path after three slashes is absolute for file and
+    relative for sqlite, which takes a fourth for an absolute one. Opening raises StorageInUse for a folder that a process
+    has, StorageDamaged, StorageTooNew, ClockBehind, and StorageError or NotKept for what the system refuses.
 
     Workers run from `start` or `with` (threads) or `async with` (tasks, and threads for what is no async def) until the
     end of it. On a VirtualClock nothing is started: work is done in `run_until_idle` and while the clock is moved.
