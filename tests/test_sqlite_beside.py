@@ -117,3 +117,39 @@ def test_an_interrupt_within_what_follows_another_leaves_a_queue_that_works(
 
     assert [message.text for message in pair[1].queue("jobs").receive(max_messages=9)] == ["a", "b", "c", "d"]
     assert queue.check()["accepted"] == 4
+
+
+def test_an_interrupt_at_the_end_of_a_receive_gives_its_messages_back(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the end of the `with` did not run, the gate is held by a frame that is dealing with the interrupt."""
+    queue = pair[0].queue("jobs")
+    queue.send_batch(["a", "b"])
+
+    class Interrupted(type(queue._lock)):  # type: ignore[misc]
+        def __exit__(self, *error: object) -> None:
+            self.__class__ = self.__class__.__bases__[0]
+            raise KeyboardInterrupt
+
+    queue._lock.__class__ = Interrupted  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        queue.receive(max_messages=2)
+
+    assert [message.text for message in queue.receive(max_messages=2)] == ["a", "b"]
+
+
+def test_an_interrupt_while_an_answer_is_let_go_leaves_a_queue_that_works(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = pair[0].queue("jobs")
+    database = pair[0]._engine.database  # type: ignore[attr-defined]
+
+    def interrupted(connection: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "_use", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            with database.gate:
+                raise RuntimeError("as of an interrupt")
+
+    queue.send("a")
+    assert [message.text for message in queue.receive()] == ["a"]

@@ -70,12 +70,10 @@ class Database:
         self._use(connection)
 
     def _use(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._own = connection.cursor()
-        self._own.row_factory = None
-        self._execute = self._own.execute
-        self.sql = self._sql
-        self.has_connection = True
+        own = connection.cursor()
+        own.row_factory = None
+        # All in one step, which no signal comes between.
+        vars(self).update(_connection=connection, _own=own, _execute=own.execute, sql=self._sql, has_connection=True)
 
     def _sql(self, text: str, values: Any = ()) -> Any:
         """Execute one statement. Waits for other processes' changes to end."""
@@ -126,8 +124,9 @@ class Database:
 
     def rest(self) -> None:
         """End a statement that was interrupted before all of its answer was fetched: it would keep its lock."""
-        self._own.close()
+        interrupted = self._own
         self._use(self.connection)
+        interrupted.close()
 
     def write(self) -> None:
         """Begin a transaction, if none is begun."""

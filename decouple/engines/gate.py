@@ -52,6 +52,19 @@ def refuses(error: BaseException) -> bool:
     return isinstance(error, DecoupleError) and not isinstance(error, StorageError)
 
 
+def left(frame: FrameType) -> bool:
+    """Whether the exception that is being handled, or one before it, came out of what this frame had begun."""
+    error = sys.exc_info()[1]
+    while error is not None:
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame is frame:
+                return True
+            trace = trace.tb_next
+        error = error.__context__
+    return False
+
+
 class Gate:
     """Held with `with`. Nobody but the thread that holds it touches what it holds."""
 
@@ -117,7 +130,7 @@ class Gate:
     def mend(self, frame: FrameType | None = None) -> None:
         """Let go of it where an interrupt left it held by this thread; `frame`: who asks, if it may be held with right."""
         while frame is not None:
-            if frame is self._holder:
+            if frame is self._holder and not left(frame):
                 raise RuntimeError("a queue is used within an operation of its own, as by a signal's handler")
             frame = frame.f_back
         self._take_back()
