@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypedDict
-from urllib.parse import parse_qsl, urlsplit
 
 from decouple.capabilities import MEMORY, Capabilities
 from decouple.clock import Clock
@@ -91,13 +90,17 @@ def engine_of(url: Any, clock: Clock, options: Mapping[str, Any]) -> Engine:
             raise TypeError(f"url must be text, {SCHEMES}, not {url!r:.80}")
         engine: Engine = url
         return engine
+    if url == "memory://" and not options:
+        return Memory()
+    from urllib.parse import parse_qsl, urlsplit  # here, because most brokers are of memory
+
     parts = urlsplit(url)
     words: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True)) | dict(options)
     if parts.scheme == "memory":
         refuse(url, words, ())
         return Memory()
     if parts.scheme == "file":
-        from decouple.stores.journal import open_journal  # here, because most brokers are of memory
+        from decouple.stores.journal import open_journal
 
         refuse(url, words, ("durability",))
         journal: Engine = open_journal(path_of(url), clock, **words)
@@ -124,7 +127,7 @@ def path_of(url: str) -> str:
 
     The folder of a journal is the same by one rule more: file:///srv/queues is absolute, as everywhere.
     """
-    from urllib.parse import unquote
+    from urllib.parse import unquote, urlsplit
 
     parts = urlsplit(url)
     path = unquote(parts.path)

@@ -119,7 +119,9 @@ def test_an_interrupt_within_what_follows_another_leaves_a_queue_that_works(
     assert queue.check()["accepted"] == 4
 
 
-def test_an_interrupt_at_the_end_of_a_receive_gives_its_messages_back(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_at_the_end_of_a_receive_gives_its_messages_back(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the end of the `with` did not run, the gate is held by a frame that is dealing with the interrupt."""
     queue = pair[0].queue("jobs")
     queue.send_batch(["a", "b"])
