@@ -41,6 +41,10 @@ def broker():
     made.schedule("rate(1 minute)", lambda *_: write(f"{VERSION} {os.getpid()}"))
     return made
 
+def taken():
+    from decouple import StorageInUse
+    raise StorageInUse("/srv/queues", pid=7)
+
 alone = Broker()
 nothing = 7
 
@@ -203,6 +207,7 @@ def test_processes_end_with_a_supervisor_that_is_killed(run: Callable[..., Runni
             "shop:alone keeps its queues in one process, so several cannot serve it: ",
         ),
         (["shop:nothing"], "shop:nothing is int, and no Broker nor a callable that returns one"),
+        (["shop:taken"], "shop:taken: '/srv/queues' is open in process 7: "),
         (["shop:missing"], "shop:missing: there is no 'missing' in shop"),
         (["nowhere:broker"], "nowhere:broker: there is no module 'nowhere', neither in "),
         (["shop.py:broker"], "shop.py:broker: there is no module 'shop.py', neither in "),
