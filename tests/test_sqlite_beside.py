@@ -6,11 +6,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from decouple import Broker, Entry, QueueClosed, TooManyInFlight, VirtualClock
+from decouple import Broker, Entry, NotKept, QueueClosed, TooManyInFlight, VirtualClock
 
 Pair = tuple[Broker, Broker]
 
@@ -149,9 +150,48 @@ def test_an_interrupt_while_an_answer_is_let_go_leaves_a_queue_that_works(
 
     with monkeypatch.context() as patch:
         patch.setattr(database, "_use", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            with database.gate:
-                raise RuntimeError("as of an interrupt")
+        with pytest.raises(KeyboardInterrupt), database.gate:
+            raise RuntimeError("as of an interrupt")
 
     queue.send("a")
     assert [message.text for message in queue.receive()] == ["a"]
+
+
+def test_what_is_in_flight_can_be_settled_after_the_end(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    broker = Broker(url)
+    queue = broker.queue("jobs")
+    queue.send_batch(["a", "b", "c"])
+    first, second, third = queue.receive(max_messages=3)
+    broker.close()
+
+    first.ack()
+    queue._engine.database.close()  # type: ignore[attr-defined]
+    second.nack()
+    queue._engine.database.close()  # type: ignore[attr-defined]
+    queue.delete(third)
+
+    with Broker(url) as again:
+        again.queue("jobs").send("d")
+        assert [message.text for message in again.queue("jobs").receive(max_messages=9)] == ["b", "d"]
+    queue._engine.database.close()  # type: ignore[attr-defined]
+
+
+def test_nothing_of_a_transaction_is_kept_where_sqlite_undid_it(pair: Pair) -> None:
+    """As a full disk may do to it: what follows would be kept alone."""
+    one, two = pair
+    queue = one.queue("jobs")
+
+    def several() -> None:
+        with one._together():
+            queue.send("first")
+            one._engine.database.connection.execute("ROLLBACK")  # type: ignore[attr-defined]
+            with suppress(NotKept):
+                queue.send("last")
+
+    with pytest.raises(NotKept, match="all of it was undone"):
+        several()
+
+    assert two.queue("jobs").receive() == []
+    queue.send("after")
+    assert [message.text for message in two.queue("jobs").receive(max_messages=9)] == ["after"]

@@ -111,8 +111,9 @@ class Database:
 
     def _first_sql(self, text: str, values: Any = ()) -> Any:
         """`sql` before there is a connection."""
-        self.connect()
-        return self.sql(text, values)
+        if not self.has_connection:  # who holds this since before may have had one opened meanwhile
+            self.connect()
+        return self._sql(text, values)
 
     def many(self, text: str, rows: list[tuple[Any, ...]]) -> None:
         """The same statement for many rows."""

@@ -148,6 +148,7 @@ class Gate:
                 if not database.connection.in_transaction:
                     database.sql("BEGIN IMMEDIATE")
                 self.begun = True
+            self.check_whole()
             if self.points and not self.saved:
                 database.sql("SAVEPOINT decouple")
                 self.saved = True
@@ -187,9 +188,15 @@ class Gate:
 
     def _commit(self) -> None:
         if self.begun:
+            self.check_whole()
             self.flush()
             self.database.sql("COMMIT")
         self._apply()
+
+    def check_whole(self) -> None:
+        """Raise where an error of SQLite's ended the transaction: a full disk undoes all of it, not one statement."""
+        if not self.database.connection.in_transaction:
+            raise sqlite3.OperationalError("an earlier step of this transaction failed, and all of it was undone")
 
     def flush(self) -> None:
         """Write what is counted."""
