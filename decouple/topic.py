@@ -137,6 +137,7 @@ class Topic(Subscribing, AssertingTopic):
             body.__class__ is str
             and given == NOTHING_MORE
             and not self.fifo
+            and self._kept is None
             and self._subscribers.plain
             and not (RUNS and LINEAGE.get())
             and not WATCHED
