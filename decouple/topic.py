@@ -136,8 +136,7 @@ class Topic(Subscribing, AssertingTopic):
         if (
             body.__class__ is str
             and given == NOTHING_MORE
-            and not self.fifo
-            and self._kept is None
+            and not (self.fifo or self._kept is not None)
             and self._subscribers.plain
             and not (RUNS and LINEAGE.get())
             and not WATCHED
