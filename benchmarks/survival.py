@@ -89,9 +89,9 @@ def all_runs(given: argparse.Namespace) -> Iterator[Terms]:
     journal, sqlite = ENGINES["journal"], ENGINES["sqlite"]
     softly = (signal.SIGINT, signal.SIGTERM)
     yield run("journal", journal)
-    yield run("journal, small segments", small(64 * 1024))
-    yield run("journal, while opening", small(64 * 1024), early=1.0)
-    yield run("journal, full disk", small(64 * 1024), trouble=TROUBLES["full"])
+    yield run("journal, small segments", small(16 * 1024))
+    yield run("journal, while opening", small(16 * 1024), early=0.75)
+    yield run("journal, full disk", small(16 * 1024), trouble=TROUBLES["full"])
     yield run("journal, INT and TERM", journal, signals=softly)
     yield run("sqlite", sqlite)
     yield run("sqlite, 2 processes", sqlite, processes=2, lease=1.0)

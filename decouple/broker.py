@@ -70,6 +70,9 @@ class Broker(Declaring, Observing):
     written before a call returns, or "disk", also synced to the disk before a send returns, which survives a loss of power.
     "sqlite:///jobs.db": in a database that processes of one machine share; synchronous: "NORMAL", a loss of power may lose
     the last commits, or "FULL". What was declared there is there again; declared anew, it has the settings given then.
+    Options may stand in the url, "sqlite:///jobs.db?synchronous=FULL". A path after three slashes is absolute for file and
+    relative for sqlite, which takes a fourth for an absolute one. Opening raises StorageInUse for a folder that a process
+    has, StorageDamaged, StorageTooNew, ClockBehind, and StorageError or NotKept for what the system refuses.
 
     Workers run from `start` or `with` (threads) or `async with` (tasks, and threads for what is no async def) until the
     end of it. On a VirtualClock nothing is started: work is done in `run_until_idle` and while the clock is moved.
@@ -204,12 +207,9 @@ class Broker(Declaring, Observing):
         return lambda: not any(line.keeps(last) for line, last in waiting)
 
     def _refuse(self) -> Staff | None:
-        if self._engine.shelf is not None:
-            # A Ctrl-C may have left a database's lock with this thread: who comes by it mends that, and here workers
-            # that want it are about to be waited for.
-            with self._engine.shelf.together():
-                pass
-        with self._lock:
+        # A Ctrl-C may have left a database's lock with this thread, and workers that want it are about to be waited for:
+        # who comes by it sets that right.
+        with self._together(), self._lock:
             self._closed = True
             return self._staff
 

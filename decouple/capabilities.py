@@ -26,7 +26,7 @@ class Capabilities(NamedTuple):
     complete_receives: a receive finds all there is, oldest first, rather than a sample; exact_counts: visible, in flight and
     delayed are exact when they are read; books: totals, ages and check(); peek: looking without receiving, and redrives
     that choose, edit and copy; caps_in_flight: max_in_flight; reasons: dead letters say why they are; replays: FIFO
-    topics with an archive.
+    topics with an archive; fair: a group on a standard queue is a tenant, and a busy one does not delay the others.
     """
 
     fifo: Literal["none", "partitioned", "exact"] = "none"
@@ -46,6 +46,7 @@ class Capabilities(NamedTuple):
     caps_in_flight: bool = False
     reasons: bool = False
     replays: bool = False
+    fair: bool = False
 
 
 MEMORY = Capabilities(
@@ -64,5 +65,6 @@ MEMORY = Capabilities(
     caps_in_flight=True,
     reasons=True,
     replays=True,
+    fair=True,
 )
 """Of memory://."""

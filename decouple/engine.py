@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypedDict
-from urllib.parse import parse_qsl, urlsplit
 
 from decouple.capabilities import MEMORY, Capabilities
 from decouple.clock import Clock
@@ -87,15 +86,21 @@ class Memory:
 def engine_of(url: Any, clock: Clock, options: Mapping[str, Any]) -> Engine:
     """The engine a url names, `options` being those that were given. Raises ValueError, TypeError, and what opening it does."""
     if not isinstance(url, str):
+        if not hasattr(url, "shelf"):
+            raise TypeError(f"url must be text, {SCHEMES}, not {url!r:.80}")
         engine: Engine = url
         return engine
+    if url == "memory://" and not options:
+        return Memory()
+    from urllib.parse import parse_qsl, urlsplit  # here, because most brokers are of memory
+
     parts = urlsplit(url)
-    words = dict(parse_qsl(parts.query, keep_blank_values=True)) | dict(options)
+    words: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True)) | dict(options)
     if parts.scheme == "memory":
         refuse(url, words, ())
         return Memory()
     if parts.scheme == "file":
-        from decouple.stores.journal import open_journal  # here, because most brokers are of memory
+        from decouple.stores.journal import open_journal
 
         refuse(url, words, ("durability",))
         journal: Engine = open_journal(path_of(url), clock, **words)
@@ -122,7 +127,7 @@ def path_of(url: str) -> str:
 
     The folder of a journal is the same by one rule more: file:///srv/queues is absolute, as everywhere.
     """
-    from urllib.parse import unquote
+    from urllib.parse import unquote, urlsplit
 
     parts = urlsplit(url)
     path = unquote(parts.path)
@@ -132,4 +137,8 @@ def path_of(url: str) -> str:
         path = path.removeprefix("/")
     if not path or path == "/":
         raise ValueError(f"{url!r} names no path: write {parts.scheme}:///path")
+    if parts.fragment or url.endswith("#"):
+        raise ValueError(f"{url!r} has a '#', which ends the path of a url: write %23 for one in a name")
+    if path == ":memory:":
+        raise ValueError(f"{url!r} would be kept nowhere: Broker() is in memory, 'sqlite:///file.db' in a file")
     return path

@@ -29,14 +29,20 @@ def add_journal(commands: Any) -> None:
     )
     deeds = journal.add_subparsers(dest="deed", metavar="deed", required=True)
     inspect = deeds.add_parser("inspect", help="print a line for each record: segment, offset, what it says")
-    inspect.add_argument("--segment", type=int, metavar="N", help="of this segment only")
-    inspect.add_argument("--limit", type=int, metavar="N", help="the first N only")
+    inspect.add_argument("--segment", type=number, metavar="N", help="of this segment only")
+    inspect.add_argument("--limit", type=number, metavar="N", help="the first N only")
     verify = deeds.add_parser("verify", help="read all of it, also while it is in use; exit code 1 if it is damaged")
     salvage = deeds.add_parser("salvage", help="copy every whole record into a new folder, and say what was lost")
     compact = deeds.add_parser("compact", help="write again what is needed still, and remove the rest")
     for deed in (inspect, verify, salvage, compact):
         deed.add_argument("folder", type=Path)
     salvage.add_argument("target", type=Path, help="a folder that is not there yet")
+
+
+def number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"a whole number from 0, not {text!r:.40}")
+    return int(text)
 
 
 def run_journal(asked: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from decouple.queue import Queue
     from decouple.shelves import Shelf
 
-__all__ = ["catch_up", "declare_anew", "keep", "restore"]
+__all__ = ["catch_up", "declare_anew", "keep", "restore", "who_may"]
 
 
 def keep(shelf: Shelf, queue: Queue[Any]) -> None:
@@ -77,9 +77,13 @@ def settle(broker: Outliving, queue: Queue[Any], terms: Mapping[str, Any]) -> No
         settings["dead_letter"] = broker._queues.get(settings["dead_letter"])
     if (large := settings.get("large_bodies")) is not None:
         settings["large_bodies"] = LargeBodies(large["folder"], threshold=large["threshold"])
-    if isinstance(settings["redrive_allow"], list):
-        settings["redrive_allow"] = tuple(settings["redrive_allow"])
+    settings["redrive_allow"] = who_may(settings["redrive_allow"])
     queue._set_up(queue._core.settings._replace(**settings), terms["tags"], terms["policy"])
+
+
+def who_may(kept: Any) -> str | tuple[str, ...]:
+    """The setting redrive_allow, which as JSON has lists for tuples."""
+    return kept if isinstance(kept, str) else tuple(map(str, kept))
 
 
 def declare_anew(

@@ -7,7 +7,7 @@
 
     python examples/jobs_app.py                                        # the story, told by itself in ten seconds
 
-What it shows: jobs are in a database file (`Broker("sqlite:///jobs.db")`), which web and workers share. A POST writes the
+What it shows: jobs are in a database file, jobs.db beside this one or $JOBS_DB, which web and workers share. A POST writes the
 job's row and sends its message in one transaction, so there is never one without the other, and answers 202 when both are
 there. Whoever is killed then, nothing is forgotten: a message that a worker had comes back when its visibility timeout is
 over, to the next worker. The handler may so run twice, and writes its answer in a transaction that looks first whether there
@@ -43,9 +43,12 @@ from decouple import Broker, Message, Queue
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
 Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
 
-FILE = os.environ.get("JOBS_DB", "jobs.db")
+FILE = os.environ.get("JOBS_DB") or str(Path(__file__).resolve().with_name("jobs.db"))
+"""Web and workers have the same one, wherever each of them is started."""
 TAKES = 0.05
 """Seconds of work in a job."""
+LARGEST = 999_999_999
+"""Its square is a number of SQLite's."""
 PATIENCE = 60
 TABLES = """
     CREATE TABLE IF NOT EXISTS results (job TEXT PRIMARY KEY, number INTEGER NOT NULL, answer INTEGER);
@@ -132,8 +135,10 @@ class Web:
     def accept(self, body: bytes) -> tuple[int, dict[str, Any]]:
         try:
             number = int(json.loads(body)["number"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return 400, {"error": 'a job is like {"number": 12}'}
+        if abs(number) > LARGEST:
+            return 400, {"error": f"a number has at most {len(str(LARGEST))} digits"}
         job = str(uuid.uuid4())
         with self.broker.joining(self.connection), self.connection:
             self.connection.execute("INSERT INTO results VALUES (?, ?, NULL)", [job, number])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -291,6 +292,10 @@ def test_declaring_and_sending_work_before_the_start(clock: VirtualClock) -> Non
     ("arguments", "error", "text"),
     [
         ({"url": "redis://orders"}, ValueError, "url must be 'memory://', 'file:///folder'"),
+        ({"url": Path("queues")}, TypeError, "url must be text, 'memory://', 'file:///folder'"),
+        ({"url": "sqlite:///:memory:"}, ValueError, "would be kept nowhere: Broker"),
+        ({"url": "file:///srv/queues#1"}, ValueError, "write %23 for one in a name"),
+        ({"url": "file:///"}, ValueError, "names no path: write file:///path"),
         ({"observers": [7]}, TypeError, "observers must be callables"),
         ({"observers": 7}, TypeError, "iterable"),
     ],

@@ -146,6 +146,7 @@ WRONG = {
     "books": (False, "the_books_balance"),
     "peek": (False, "a_peek_shows_what_comes_and_takes_nothing"),
     "caps_in_flight": (False, "a_receive_beyond_the_cap_on_messages_in_flight_is_refused"),
+    "fair": (False, "a_busy_tenant_does_not_delay_the_others"),
     "reasons": (False, "a_dead_letter_carries_the_last_error_of_its_handlers"),
 }
 MORE = {"longest_delay": 1_000, "largest_body": 2_000_001}
@@ -274,4 +275,5 @@ def test_a_record_of_capabilities_begins_with_nothing() -> None:
         "caps_in_flight": False,
         "reasons": False,
         "replays": False,
+        "fair": False,
     }

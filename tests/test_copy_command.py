@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from decouple import Broker
 from decouple.cli import main
 from decouple.copying.command import Bar
 
@@ -28,8 +29,48 @@ def test_what_is_asked_wrongly_is_one_sentence(
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("name", "scheme"), [("folder", "file"), ("file.db", "sqlite")])
+def test_a_source_in_which_nothing_was_ever_kept_is_left_as_it_is(
+    name: str, scheme: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file.db").touch()
+    url = f"{scheme}:///{tmp_path}/{name}"
+
+    with pytest.raises(SystemExit):
+        main(["copy", url, f"sqlite:///{tmp_path}/target.db"])
+
+    assert capsys.readouterr().err == f"decouple: there is nothing at {url}\n"
+    assert not list((tmp_path / "folder").iterdir())
+    assert (tmp_path / "file.db").stat().st_size == 0
+
+
+@pytest.mark.parametrize("url", ["file://{}/folder", "sqlite:///{}/jobs.db"])
+def test_nothing_is_copied_to_itself(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = url.format(tmp_path)
+    with Broker(url) as broker:
+        broker.queue("orders").send("order 7")
+
+    with pytest.raises(SystemExit):
+        main(["copy", url, url.replace(str(tmp_path), f"{tmp_path}/.")])
+
+    assert capsys.readouterr().err == f"decouple: source and target are one, {url}: name another one\n"
+    with Broker(url) as broker:
+        assert broker.queue("orders").stats().visible == 1
+
+
+def test_a_source_without_queues_is_said_to_have_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Broker(f"file://{tmp_path}/folder").close()
+
+    with pytest.raises(SystemExit) as ended:
+        main(["copy", f"file://{tmp_path}/folder", f"sqlite:///{tmp_path}/jobs.db"])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == "there are no queues to copy\n"
+
+
 def test_a_dry_run_makes_no_target(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "source").mkdir()
+    Broker(f"file://{tmp_path}/source").close()
 
     with pytest.raises(SystemExit):
         main(["copy", f"file://{tmp_path}/source", f"sqlite:///{tmp_path}/a.db", "--dry-run"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -329,6 +330,39 @@ def test_what_is_asked_wrongly_is_said(source: Broker, target: Broker) -> None:
         copy(source, target, queues=["nothing"])
     with pytest.raises(TypeError, match="list of names"):
         copy(source, target, queues="orders")
+
+
+def test_going_on_costs_no_more_for_a_message_when_many_are_left(source: Broker, target: Broker) -> None:
+    """Each of them is looked at once: a queue put in line anew for each of its messages takes for ever."""
+
+    class Line(OrderedDict[Any, Any]):
+        moves = 0
+
+        def move_to_end(self, key: Any, last: bool = True) -> None:
+            self.moves += 1
+            super().move_to_end(key, last)
+
+    orders = source.queue("orders")
+    orders.send_batch([f"order {number}" for number in range(50)])
+    core: Any = orders._core
+    core.again = Line()
+
+    assert copy(source, target, dry_run=True).messages == {"orders": 50}
+    for number in core.all_numbers(orders._now()):
+        core.as_they_stand(orders._now(), [number])
+
+    assert core.again.moves <= 50
+
+
+def test_two_brokers_on_one_database_are_one(tmp_path: Path) -> None:
+    with Broker(f"sqlite:///{tmp_path}/jobs.db") as one, Broker(f"sqlite:///{tmp_path}/./jobs.db") as same:
+        one.queue("orders").send("order 7")
+        same.queue("orders")
+
+        with pytest.raises(ValueError, match="one broker"):
+            copy(one, same)
+
+        assert one.queue("orders").stats().visible == 1
 
 
 # -- ends in between -------------------------------------------------------------------------------------------------

@@ -36,6 +36,19 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     return module
 
 
+def test_web_and_workers_have_one_file_wherever_they_are_started(tmp_path: Path) -> None:
+    script = "import jobs_app; print(jobs_app.FILE)"
+    environment = {**os.environ, "PYTHONPATH": f"{PATH.parent}{os.pathsep}{ROOT}"}
+    environment.pop("JOBS_DB", None)
+
+    said = {
+        subprocess.check_output([sys.executable, "-c", script], cwd=folder, env=environment, text=True, timeout=30)
+        for folder in (tmp_path, PATH.parent)
+    }
+
+    assert said == {f"{PATH.with_name('jobs.db')}\n"}
+
+
 def work_off(example: Any) -> None:
     """What a worker does with what is there."""
     worker: Broker = example.broker()
@@ -65,6 +78,8 @@ def test_what_is_no_job_is_not_accepted(example: Any) -> None:
         async with living(app.app):
             answers = [await app(*asked) for asked in (("POST", "/jobs", b"{}"), ("GET", "/jobs/x"), ("PUT", "/jobs"))]
             assert [answer.status for answer in answers] == [400, 404, 404]
+            for number in (b"1e400", b"-1000000000"):
+                assert (await app("POST", "/jobs", b'{"number": %s}' % number)).status == 400
             assert app.app.jobs.stats().visible == 0
 
     asyncio.run(use())

@@ -603,6 +603,20 @@ def test_on_the_disk_a_send_is_synced_and_a_receive_is_not_waited_for(tmp_path: 
         assert len(syncs) == 2
 
 
+def test_on_the_disk_a_publish_is_synced_with_all_its_copies(tmp_path: Path, syncs: list[int]) -> None:
+    with Broker(f"file://{tmp_path}/q", durability="disk") as broker:
+        events = broker.topic("events")
+        for name in ("a", "b", "c"):
+            events.subscribe(broker.queue(name))
+        log = journal_of(broker).log
+        syncs.clear()
+
+        events.publish("order 7")
+
+        assert len(syncs) == 1
+        assert log.synced >= log.position
+
+
 def test_tasks_share_a_sync(tmp_path: Path, syncs: list[int]) -> None:
     async def main() -> None:
         async with Broker(f"file://{tmp_path}/q", durability="disk") as broker:

@@ -93,6 +93,22 @@ def test_inspect_can_be_limited_to_a_segment_and_to_a_number_of_lines(
     assert capsys.readouterr().out.splitlines() == ["       2        128 drop topic 'x'"]
 
 
+@pytest.mark.parametrize(
+    ("option", "code", "sentence"),
+    [
+        (("--segment", 3), 1, "has no segment 3: they are from 1 to 2"),
+        (("--segment", -1), 2, "argument --segment: a whole number from 0, not '-1'"),
+        (("--limit", -1), 2, "argument --limit: a whole number from 0, not '-1'"),
+    ],
+)
+def test_inspect_says_what_it_cannot_show(
+    option: tuple[str, int], code: int, sentence: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("inspect", folder, *option) == code
+
+    assert sentence in capsys.readouterr().err
+
+
 def test_inspect_goes_on_behind_damage_and_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     damage(folder, 1, 180)
 

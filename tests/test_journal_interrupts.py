@@ -58,6 +58,7 @@ def check_after_kill(world: World, where: str) -> None:
 
 def check_later(world: World, where: str) -> None:
     """The next operation writes what was left; what is in memory then is what is there after a kill."""
+    here(world.queue, world.dead)  # which goes on with a redrive that was interrupted
     before = here(world.queue, world.dead)
     broker = opened(killed(world), world.clock)
     queue, dead = broker.queue("work"), broker.queue("dead")

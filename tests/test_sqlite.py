@@ -133,6 +133,47 @@ def test_large_bodies_are_fetched_by_another_process(path, clock, tmp_path) -> N
     assert list((tmp_path / "bodies").iterdir()) == []
 
 
+def test_a_large_body_goes_with_its_dead_letter(path, clock, tmp_path) -> None:
+    with another(path, clock) as broker:
+        large = LargeBodies(str(tmp_path / "bodies"), threshold=10)
+        queue = broker.queue("big", large_bodies=large, dead_letter=broker.queue("dead"))
+        queue.send_batch(["0123456789 and more"] * 2)
+        for message in queue.receive(max_messages=2):
+            message.reject("bad")
+        [message] = broker.queue("dead").receive()
+        message.ack()
+        assert message.text == "0123456789 and more"
+    with another(path, clock) as broker:
+        [message] = broker.queues["dead"].receive()
+        message.ack()
+        assert message.text == "0123456789 and more"
+
+    assert list((tmp_path / "bodies").iterdir()) == []
+
+
+def test_receipts_are_checked_while_other_threads_work(broker, queue) -> None:
+    """A receipt is looked at before the lock is taken."""
+    queue.send_batch([str(n) for n in range(100)])
+    receipts = [message.receipt for message in queue.receive(max_messages=100)]
+    other = broker.queue("other")
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            other.send("x")
+            other.receive()[0].ack()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        for receipt in receipts:
+            queue.delete(receipt)
+    finally:
+        over.set()
+        thread.join(10)
+    assert queue.stats().deleted == 100
+
+
 # -- one transaction -------------------------------------------------------------------------------------------------
 
 

@@ -40,7 +40,9 @@ NOTHING = {
 
 
 def stats_of(queue: Queue) -> dict[str, Any]:
-    return queue.stats()._asdict()
+    stats = queue.stats()._asdict()
+    assert stats.pop("survives") == "nothing"
+    return stats
 
 
 def test_a_new_queue_has_nothing_but_zeros(queue: Queue) -> None:

@@ -41,6 +41,10 @@ def broker():
     made.schedule("rate(1 minute)", lambda *_: write(f"{VERSION} {os.getpid()}"))
     return made
 
+def taken():
+    from decouple import StorageInUse
+    raise StorageInUse("/srv/queues", pid=7)
+
 alone = Broker()
 nothing = 7
 
@@ -203,8 +207,10 @@ def test_processes_end_with_a_supervisor_that_is_killed(run: Callable[..., Runni
             "shop:alone keeps its queues in one process, so several cannot serve it: ",
         ),
         (["shop:nothing"], "shop:nothing is int, and no Broker nor a callable that returns one"),
+        (["shop:taken"], "shop:taken: '/srv/queues' is open in process 7: "),
         (["shop:missing"], "shop:missing: there is no 'missing' in shop"),
-        (["nowhere:broker"], "nowhere:broker cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
+        (["nowhere:broker"], "nowhere:broker: there is no module 'nowhere', neither in "),
+        (["shop.py:broker"], "shop.py:broker: there is no module 'shop.py', neither in "),
     ],
 )
 def test_what_nobody_can_serve_is_one_sentence_and_exit_code_1(
@@ -213,7 +219,9 @@ def test_what_nobody_can_serve_is_one_sentence_and_exit_code_1(
     running = run(*arguments, "--log-level", "error")
 
     assert running.process.wait(30) == 1
-    assert f"\ndecouple: {sentence}" in "\n" + running.said.read_text()
+    said = running.said.read_text()
+    assert f"\ndecouple: {sentence}" in "\n" + said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

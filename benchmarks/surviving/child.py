@@ -98,7 +98,7 @@ def load(part: Part, teller: Teller, pipe: int) -> None:
             )
     finally:
         for thread in threading.enumerate():  # what a closed broker refuses ends them
-            if thread is not threading.current_thread() and thread.daemon:
+            if thread is not threading.current_thread() and thread.daemon and thread.is_alive():
                 thread.join(5)
 
 

@@ -16,6 +16,8 @@ __all__ = ["add_to", "run"]
 
 SECURE = {"file": ("durability", "disk"), "sqlite": ("synchronous", "FULL")}
 """So that what left the source is on the target's disk."""
+LEAST = 512
+"""Bytes of a database in which there is something: a page."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,8 +43,10 @@ def run(asked: argparse.Namespace) -> tuple[int, str | None]:
     from decouple.errors import DecoupleError
 
     try:
-        if not Path(path_of(asked.source)).exists():
+        if empty(asked.source, Path(path_of(asked.source))):
             return 1, f"there is nothing at {asked.source}"
+        if Path(path_of(asked.source)).resolve() == Path(path_of(asked.target)).resolve():
+            return 1, f"source and target are one, {asked.source}: name another one"
         if asked.dry_run and not Path(path_of(asked.target)).exists():
             return 1, f"there is nothing at {asked.target} to compare with: without --dry-run it is made"
         with ExitStack() as stack:
@@ -56,6 +60,15 @@ def run(asked: argparse.Namespace) -> tuple[int, str | None]:
         return 130, "interrupted: the same command goes on from here"
     report(copied, dry_run=asked.dry_run)
     return 0, None
+
+
+def empty(url: str, path: Path) -> bool:
+    """Whether nobody ever kept anything there: opening it would make something that was not asked for."""
+    if not path.exists():
+        return True
+    if urlsplit(url).scheme == "sqlite":
+        return path.is_file() and path.stat().st_size < LEAST
+    return path.is_dir() and not any(path.glob("segment-*"))
 
 
 class Opened:
@@ -109,6 +122,8 @@ class Bar:
 
 def report(copied: Any, *, dry_run: bool) -> None:
     """What was done, on stdout."""
+    if not (copied.messages or copied.topics or copied.left):
+        print("there are no queues to copy")
     for name, count in sorted(copied.messages.items()):
         kept = ", with the settings it has there" if name in copied.there else ""
         print(f"{name}: {count:,} messages {'to be copied' if dry_run else 'copied'}{kept}")

@@ -7,6 +7,7 @@ is called again and goes on. The source's queues stay, empty.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -57,7 +58,7 @@ def copy(
     doubled. Deduplication ids of messages that are gone, and functions' events and schedules, are not taken along. Raises
     QueueNotFound, QueueExists, NotKept, DecoupleError, ValueError. Cost: O(messages).
     """
-    if source is target:
+    if source is target or one_file(source, target):
         raise ValueError("source and target are one broker: name another one")
     wanted = chosen(source, queues)
     check_queues(wanted, target)
@@ -77,6 +78,12 @@ def copy(
             source._engine.shelf.put(KIND, FROM, identity)
         passage.finish()
     return Copied(messages, there, topics, left)
+
+
+def one_file(source: Broker, target: Broker) -> bool:
+    """Whether two brokers have one database. A journal has one broker at a time."""
+    files: list[Any] = [getattr(broker._engine, "database", None) for broker in (source, target)]
+    return None not in files and Path(files[0].path).samefile(files[1].path)
 
 
 def numbers_of(queue: Queue[Any]) -> list[int]:

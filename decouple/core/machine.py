@@ -134,9 +134,11 @@ class Machine(Copies):
         """What else a kind of queue forgets at a purge."""
 
     def unfold(self, now: int) -> None:
-        """Give every fresh message a state of its own, so that it can be moved. Cost: O(fresh * log)."""
+        """Give every fresh message a state of its own, so that it can be moved. Cost: O(fresh * log), O(1) where none is."""
         self._shut()
         try:
+            if self._eldest() is None:
+                return  # a copy asks for each of its batches, and `again` is in line already
             while (record := self._eldest()) is not None:
                 key = self._fresh_key(record)
                 unfolded = self._new(record, now, record[1], (-1, None, True))

@@ -34,7 +34,6 @@ class Database:
         self.clock = clock
         self.synchronous = synchronous
         self.has_connection = False
-        self.closed = False
         self.gate = Gate(self)
         self.generation = 0  # how often the process was forked since
         self._connection: sqlite3.Connection | None = None

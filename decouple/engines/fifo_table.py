@@ -42,7 +42,7 @@ class FifoTable(StandardTable):
     @property
     def deliverable(self) -> bool:
         return (
-            self.database.one(
+            self._ask(
                 "SELECT 1 FROM groups WHERE queue = ? AND parked = 0 AND since <= ? LIMIT 1",
                 (self.number, self._moment()),
             )
@@ -176,7 +176,10 @@ class FifoTable(StandardTable):
             self.database.sql("DELETE FROM groups WHERE line = ?", (line,))
             return
         known = self.database.one("SELECT head, since FROM groups WHERE line = ?", (line,))
-        if known is None or (known[0] == head[0] and (known[1] == head[1] or max(known[1], head[1]) <= moment)):
+        if known is None or known == head:
+            return
+        if max(known[1], head[1]) <= moment:  # it keeps its place among those that can be received
+            self.database.sql("UPDATE groups SET head = ? WHERE line = ?", (head[0], line))
             return
         self.database.sql(
             "UPDATE groups SET head = ?, since = ?, turn = ? WHERE line = ?",

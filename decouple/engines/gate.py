@@ -74,6 +74,7 @@ class Gate:
         self.undo: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self.tallies: list[Callable[[], object]] = []  # what is written before a transaction ends
         self.begun = False
+        self.committed = False
         self.spans = 0  # how many spans are open, all of the thread that holds it
         self.points: list[tuple[int, int]] = []  # of operations within a span: what was to undo and to tell before
         self.saved = False  # whether the operation within a span has a savepoint
@@ -172,7 +173,8 @@ class Gate:
                 self._commit()
                 return
         except BaseException as failed:
-            if self.begun and not self.database.connection.in_transaction and not isinstance(failed, sqlite3.Error):
+            ended = self.begun and not self.database.connection.in_transaction
+            if self.committed or (ended and not isinstance(failed, sqlite3.Error)):
                 self._apply()  # interrupted after the commit
                 raise
             error = failed
@@ -203,13 +205,15 @@ class Gate:
             self.tallies.pop()
 
     def _apply(self) -> None:
-        """It is committed: what happened in memory stays, and can be told."""
+        """It is committed: what happened in memory stays, and can be told. Interrupted, it is begun again."""
+        self.committed = True
         self.undo.clear()
         if self.begun:
             self.changed = True
         self.begun = False
         self.log.told += self.log.staged
         self.log.staged.clear()
+        self.committed = False
 
     def _take_back(self) -> None:
         database = self.database

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from decouple.core.machine import Machine
-from decouple.core.records import Delivery
+from decouple.core.records import Delivery, new_delivery
 from decouple.core.settings import Settings
 from decouple.engines.fifo_table import FifoTable
 from decouple.engines.schema import MASK
@@ -139,7 +139,8 @@ class SqliteQueue(Queue[T]):
                 if group is None and details is None:
                     message.record = (text, sent_at - core.base, id & MASK)
                 else:
-                    message.record = core.record_of(id & MASK)
+                    record, since = core.record_of(id & MASK), message.received_at
+                    message = new_delivery(self._make, self, record, since, message.due, None)
         except BaseException:
             if row is not None:
                 message.record = ("", 0, row[0] & MASK)

@@ -12,7 +12,7 @@ from decouple.stories.change_json import details_from, details_to
 __all__ = ["COLUMNS", "details_in", "more_of", "record_in", "with_failure"]
 
 COLUMNS = "id, visible_at, state, sent_at, count, received_at, first_at, brought, line, grp, dedup, more, body"
-LARGE = "large"
+LARGE = "large_body_in"
 OWN = ("group", "deduplication_id", "brought")
 
 
@@ -22,8 +22,8 @@ def more_of(details: Details, text: str) -> str | None:
     if not (details.attributes or details.system or details.id or details.source or details.failure or large):
         return None
     found = details_to(details)
-    if large:
-        found[LARGE] = True
+    if isinstance(text, Pointer):
+        found[LARGE] = getattr(text.bodies.store, "folder", "")
     for name in OWN:
         found.pop(name, None)
     return json.dumps(found, ensure_ascii=False) if found else None
@@ -43,7 +43,9 @@ def details_in(row: tuple[Any, ...], source: Any) -> Details:
 
 def record_in(row: tuple[Any, ...], seq: int, epoch: int, source: Any, bodies: LargeBodies | None) -> Record:
     """The record of a row; instants of the process's own clock."""
-    if bodies is not None and row[11] is not None and LARGE in json.loads(row[11]):
+    if row[11] is not None and LARGE in row[11] and (folder := json.loads(row[11]).get(LARGE)) is not None:
+        if bodies is None or getattr(bodies.store, "folder", "") != folder:
+            bodies = LargeBodies(folder)  # it was sent under another setting
         return pointer_at(row[12], bodies), row[3] - epoch, seq, details_in(row, source)
     if row[11] is None and row[9] is None and row[10] is None and not row[7]:
         return row[12], row[3] - epoch, seq

@@ -126,7 +126,7 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
     while version < VERSION:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()  # another process may have done it
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])  # another process may have done it
             if version < VERSION:
                 for statement in STEPS[version].split(";"):
                     connection.execute(statement)

@@ -22,10 +22,11 @@ from decouple.engines.shelf import SqliteShelf
 from decouple.engines.table import Table
 from decouple.engines.voices import Voice, Voices
 from decouple.engines.watcher import Watcher
+from decouple.keeping import who_may
 
 if TYPE_CHECKING:
     from decouple.engine import Engine
-    from decouple.queue import Queue
+from decouple.queue import Queue
 
 __all__ = ["SqliteEngine", "open_database"]
 
@@ -44,7 +45,7 @@ class SqliteEngine:
 
     def __init__(self, path: str, clock: Clock, synchronous: str) -> None:
         survives: Any = LEVELS[synchronous]
-        self.capabilities: Capabilities = MEMORY._replace(survives=survives, shared="machine")
+        self.capabilities: Capabilities = MEMORY._replace(survives=survives, shared="machine", fair=False)
         self.clock = clock
         self.database = Database(path, clock, synchronous)
         self.voices = Voices(self.database.gate)
@@ -108,11 +109,10 @@ class SqliteEngine:
         terms = self.shelf.value("queue", table.name)
         if terms is None:
             return
-        settings = {name: value for name, value in terms["settings"].items() if name != "large_bodies"}
+        settings: dict[str, Any] = {name: value for name, value in terms["settings"].items() if name != "large_bodies"}
         target = settings["dead_letter"]
         settings["dead_letter"] = None if target is None else self.found(target) or table.settings.dead_letter
-        if isinstance(settings["redrive_allow"], list):
-            settings["redrive_allow"] = tuple(settings["redrive_allow"])
+        settings["redrive_allow"] = who_may(settings["redrive_allow"])
         table._adopt(table.settings._replace(**settings))
         self.changed_elsewhere.append(table.name)
 

@@ -229,14 +229,15 @@ class StandardTable(Copied):
         late = sum(1 for row in rows if row[2] == FLYING)
         if late:
             self._count(expired=late)
-        make, owner = self.make, self.owner
+        owner = self.owner
         taken: list[tuple[Row, Delivery]] = []
         for row in rows:
             count = row[4]
             past: Past | None = (count, None if row[6] is None else row[6] - base, True) if count else None
-            delivery = make()
+            record = self._record(row)
+            delivery = self.make()
             delivery.owner = owner
-            delivery.record = self._record(row)
+            delivery.record = record
             delivery.received_at = now
             delivery.due = due
             delivery.past = past

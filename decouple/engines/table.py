@@ -18,6 +18,7 @@ from decouple.core.records import Delivery, Past, Record
 from decouple.core.settings import Settings
 from decouple.engines.rows import COLUMNS, record_in
 from decouple.engines.schema import AGAIN, DELAYED, FLYING, FRESH, LINE, MASK, MOVED, WIDTH
+from decouple.large_bodies import Pointer, watch_from_now_on
 
 if TYPE_CHECKING:
     from decouple.engines.database import Database
@@ -149,20 +150,29 @@ class Table(Machine):
 
         It is that of the newest message, or of a newer one that is gone: so a send changes messages alone.
         """
-        found: tuple[int, int] | None = self.database.one(
-            LAST_NUMBER, (self.first, self.first | (MOVED - 1), self.number)
-        )
+        found: tuple[int, int] | None = self._ask(LAST_NUMBER, (self.first, self.first | (MOVED - 1), self.number))
         # What this transaction gave out already is not in the table yet.
         return None if found is None else (max(found[0], self.tally.get("last", 0)), found[1])
+
+    def _ask(self, text: str, values: Any) -> Any:
+        """The first row of an answer, also for who does not hold the gate."""
+        gate = self.database.gate
+        if gate.mine:
+            return self.database.one(text, values)
+        with gate:
+            return self.database.one(text, values)
 
     # -- rows ----------------------------------------------------------------------------------------------------
 
     def _row(self, seq: int) -> Row | None:
-        row: Row | None = self.database.one(f"SELECT {COLUMNS} FROM messages WHERE id = ?", (self.first | seq,))
+        row: Row | None = self._ask(f"SELECT {COLUMNS} FROM messages WHERE id = ?", (self.first | seq,))
         return row
 
     def _record(self, row: Row) -> Record:
-        return record_in(row, row[0] & MASK, self.base, self._source, self.settings.large_bodies)
+        record = record_in(row, row[0] & MASK, self.base, self._source, self.settings.large_bodies)
+        if isinstance(record[0], Pointer):  # it may have come from another queue, and been sent by another process
+            watch_from_now_on(self.owner)
+        return record
 
     def record_of(self, seq: int) -> Record:
         """What there is of a message that is here."""
@@ -190,7 +200,7 @@ class Table(Machine):
     # -- asking --------------------------------------------------------------------------------------------------
 
     def _number(self, text: str, *values: Any) -> int:
-        found: int = self.database.one(text, values)[0]
+        found: int = self._ask(text, values)[0]
         return found
 
     def _moment(self) -> int:
@@ -223,13 +233,13 @@ class Table(Machine):
         return None if row is None or not row[4] else self._delivery(row)
 
     def is_latest(self, delivery: Delivery) -> bool:
-        row = self.database.one(
+        row = self._ask(
             "SELECT count, received_at, state FROM messages WHERE id = ?", (self.first | delivery.record[2],)
         )
         return row is not None and tuple(row[:2]) == (delivery.times_received, delivery.received_at + self.base)
 
     def holds(self, delivery: Delivery, now: int) -> bool:
-        row = self.database.one(
+        row = self._ask(
             f"SELECT count, received_at FROM messages WHERE id = ? AND state = {FLYING} AND visible_at > ?",
             (self.first | delivery.record[2], now + self.base),
         )
@@ -274,7 +284,7 @@ class Table(Machine):
 
     def next_at(self) -> int:
         """The next instant at which anything happens by itself; FAR if nothing will. Cost: three searches."""
-        row = self.database.one(
+        row = self._ask(
             "SELECT visible_at FROM messages WHERE queue = ? AND visible_at > ? AND state IN (0, 2) "
             "ORDER BY visible_at LIMIT 1",
             (self.number, self.noticed),
@@ -288,13 +298,11 @@ class Table(Machine):
 
     def _oldest_sent(self) -> int | None:
         """When the oldest message here was sent, in the table's time."""
-        native = self.database.one(
+        native = self._ask(
             "SELECT sent_at FROM messages WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1",
             (self.first, self.first | (MOVED - 1)),
         )
-        moved = self.database.one("SELECT min(sent_at) FROM messages WHERE queue = ? AND brought > 0", (self.number,))[
-            0
-        ]
+        moved = self._ask("SELECT min(sent_at) FROM messages WHERE queue = ? AND brought > 0", (self.number,))[0]
         return min([sent for sent in (native and native[0], moved) if sent is not None], default=None)
 
     # -- the books -----------------------------------------------------------------------------------------------
@@ -311,7 +319,7 @@ class Table(Machine):
 
     def _numbers(self) -> dict[str, int]:
         self.database.gate.flush()
-        books = self.database.one(BOOKS, (self.number,)) or [0] * len(COUNTED)
+        books = self._ask(BOOKS, (self.number,)) or [0] * len(COUNTED)
         last = self._last()
         state = dict(zip(COUNTED, books, strict=True))
         here: dict[int, int] = {}

@@ -7,7 +7,8 @@ Every method takes the log's lock for as long as it takes to write a record; no 
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 from decouple.errors import StorageError
@@ -115,8 +116,13 @@ class JournalShelf:
             return self._valued(kind, self._inherited.pop(kind, ()))
 
     def together(self) -> AbstractContextManager[None]:
-        """There are no transactions here: each change is kept as it comes."""
-        return nullcontext()
+        """There are no transactions here: each change is kept as it comes; where the disk is promised, all at the end."""
+        return self._synced() if self._log.durability == "disk" else nullcontext()
+
+    @contextmanager
+    def _synced(self) -> Generator[None]:
+        yield
+        self._log.sync()
 
     def again(self, segment: int) -> int:
         """Append again what is only in that segment, the oldest, so that it can be removed; how many. Raises NotKept."""

@@ -100,8 +100,8 @@ class ShortPaths(Queue[T]):
             and (done := self._append(body)) is not None
         ):
             return done
-        answer = Queue.send(
-            self, body, delay=delay, attributes=attributes, group=group, deduplication_id=identity, system=system
+        answer = super().send(
+            body, delay=delay, attributes=attributes, group=group, deduplication_id=identity, system=system
         )
         return answer, self._files.position
 
@@ -111,7 +111,7 @@ class ShortPaths(Queue[T]):
             done = None if RUNS and LINEAGE.get() else self._append_all(given)
             if done is not None:
                 return done
-        return Queue.send_batch(self, given), self._files.position
+        return super().send_batch(given), self._files.position
 
     @property
     def _may_send(self) -> bool:
@@ -228,7 +228,8 @@ class ShortPaths(Queue[T]):
             if not (fresh and room and self._may_receive(now, most)):
                 return
             due, epoch, leased = now + core.lease, core.epoch, core.leased
-            for record in list(islice(fresh, most)):
+            records: list[Record] = list(islice(fresh, most))
+            for record in records:
                 message, seq = self._taken(record, now, due), record[2]
                 payload = STEP_HEAD.pack(STEP, number, seq, now + epoch, RECEIVED, due + epoch, 1)
                 frame = FRAME.pack(STEP_HEAD.size, crc32(payload, files.salt)) + payload
@@ -276,7 +277,7 @@ class ShortPaths(Queue[T]):
                 return False
             now, number = self._now() + core.epoch, self._number
             for message in handles:
-                record = message.record
+                record: Record = message.record
                 seq = record[2]
                 if seq not in leased:
                     return False  # the general way does all of them: to be deleted twice is no error

@@ -149,6 +149,10 @@ def verify(folder: Path, seen: Seen = int) -> Verdict:
 def inspect(folder: Path, *, segment: int | None = None) -> Iterator[Line]:
     """Every record in words, oldest first, and what is damaged among them. Raises StorageTooNew, StorageError."""
     size_of(folder)
+    numbers = [int(match[1]) for path in folder.iterdir() if (match := NAME.fullmatch(path.name))]
+    if segment is not None and not min(numbers) <= segment <= max(numbers):
+        there = f"from {min(numbers)} to {max(numbers)}"
+        raise StorageError(folder, f"{str(folder)!r} has no segment {segment}: they are {there}")
     for one in walk(folder, segment=segment):
         if isinstance(one, Record):
             yield Line(one.segment, one.offset, told(one.payload) if one.ours else described(one.payload))

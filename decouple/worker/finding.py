@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 from decouple.broker import Broker
@@ -20,7 +21,12 @@ def find(name: str, *, alone: bool) -> Broker:
     alone: whether this process is the only one that serves it; where it is not, the engine must be one that processes share.
     """
     module, _, what = name.partition(":")
-    found: Any = importlib.import_module(module)
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # what the module itself imports
+        raise Unservable(f"{name}: there is no module {error.name!r}, neither in {os.getcwd()} nor installed") from None
     for part in what.split("."):
         if not hasattr(found, part):
             raise Unservable(f"{name}: there is no {part!r} in {getattr(found, '__name__', found)}")

@@ -16,6 +16,7 @@ import time
 from typing import Any, NoReturn
 
 from decouple.broker import Broker
+from decouple.errors import StorageError
 from decouple.worker.finding import Unservable, find
 from decouple.worker.orders import GRACE, Orders
 
@@ -51,6 +52,8 @@ def found(orders: Orders) -> Broker | str:
         return find(orders.broker, alone=orders.alone)
     except Unservable as error:
         return str(error)
+    except StorageError as error:
+        return f"{orders.broker}: {error}"
     except (Exception, SystemExit) as error:
         log.exception("%s cannot be imported", orders.broker)
         return f"{orders.broker} cannot be imported: {type(error).__name__}: {error}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -48,7 +48,7 @@ def serve(endpoint: Endpoint, listener: socket.socket) -> None:
         endpoint,
         http=Guarded,
         ws="none",
-        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        loop="uvloop" if find_spec("uvloop") else "asyncio",
         interface="asgi3",
         lifespan="on",
         log_config=None,

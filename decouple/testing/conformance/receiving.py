@@ -120,6 +120,18 @@ def a_receive_beyond_the_cap_on_messages_in_flight_is_refused(bench: Bench) -> N
     bench.take(queue)
 
 
+@behaviour("fair")
+def a_busy_tenant_does_not_delay_the_others(bench: Bench) -> None:
+    """What a quiet tenant sends is received before the backlog of a noisy one, on a standard queue."""
+    queue = bench.queue()
+    for number in range(100):
+        queue.send(f"busy {number}", group="busy")
+    bench.take(queue, 40)
+    queue.send("quiet", group="quiet")
+
+    equal(bench.one(queue).text, "quiet", "what comes next, with 60 messages of a busy tenant waiting")
+
+
 # -- long polls --------------------------------------------------------------------------------------------------
 
 
