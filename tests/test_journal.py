@@ -488,6 +488,38 @@ def test_a_full_disk_refuses_sends_and_lets_the_rest_go_on(folder: Folder, monke
 
 
 @pytest.mark.parametrize("name", ["orders", "orders.fifo"])
+def test_a_full_disk_has_room_again_when_what_filled_it_is_deleted(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Here it has room for four segments, and one message of the first stays, so that it has to be written again."""
+    orders = folder.broker.queue(name, visibility_timeout=43_200)
+    orders.send("kept", **named(orders, "kept"))
+    [kept] = orders.receive()
+    reserve = os.posix_fallocate
+
+    def little(file: int, start: int, size: int) -> None:
+        if len(list(folder.path.glob("segment-*"))) > 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        reserve(file, start, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", little)
+    for turn in range(3):
+        sent = 0
+        with suppress(NotKept):
+            for sent in range(1_000):
+                orders.send(
+                    "x" * 1_000, **({"group": str(sent), "deduplication_id": f"{turn}-{sent}"} if orders.fifo else {})
+                )
+        assert 100 < sent < 1_000
+        while batch := orders.receive(max_messages=10):
+            orders.delete(*batch)
+
+    assert folder.again().queue(name).stats().in_flight == 1
+    folder.broker.queue(name).delete(kept.receipt)
+    assert folder.again().queue(name).stats().in_flight == 0
+
+
+@pytest.mark.parametrize("name", ["orders", "orders.fifo"])
 def test_a_send_that_is_refused_was_not_sent_whatever_others_write_meanwhile(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -60,6 +60,11 @@ class Appending:
         """How many bytes there were ever before what comes next: `base + at`."""
         return self.base + self.at
 
+    @property
+    def left(self) -> int:
+        """Bytes until the end of the segment that is appended to."""
+        return self._end - self.at
+
     def append(self, payload: bytes) -> None:
         """Write a payload of at least one byte; `lock` is held. Raises NotKept, StorageError: then nothing was written."""
         record = frame(payload, self.salt)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +30,7 @@ from decouple.large_bodies import Pointer, watch
 from decouple.queue import Queue
 from decouple.receipts import new_stem
 from decouple.stores.log import Log
-from decouple.stores.queues import JournalQueue
+from decouple.stores.queues import JournalQueue, room_for
 from decouple.stores.records import CODES, EVENT, FIFO, GONE, HEAD, MESSAGE, QUEUE, SENT, event, message, queue_head
 from decouple.stores.replay import Past, QueuePast
 from decouple.stores.shelf import JournalShelf
@@ -46,6 +47,8 @@ PATIENCE = 60 * SECOND
 """So far a clock may go back between two processes: leases last that much longer, and nothing else is wrong."""
 AT_ONCE = 64
 SLACK = 32 << 20
+HEAVY = 512
+"""What a message that is written again may have beyond one that was sent, at most."""
 KINDS = frozenset((SENT, FIFO, MESSAGE, EVENT, QUEUE))
 
 
@@ -82,6 +85,7 @@ class Journal:
         self.complete = False  # whether the queues that were kept are there
         self.cleaner: object | None = None
         self.slack = slack_bytes
+        self.heavy = math.inf  # what was needed when no old segment could be removed for want of room
         self.log = Log(path, durability=durability, segment_bytes=segment_bytes)
         try:
             self.shelf = JournalShelf(self.log)
@@ -223,6 +227,8 @@ class Journal:
                     return
                 self.cleaner = me
             self.log.prepare()
+            if self.log.full is not None:
+                self.give_room()
             self.clean_up()
         except NotKept as error:  # nothing was removed, and whoever writes next is told, too
             LOGGER.warning("%s: old segments stay for now: %s", self.log.path, error)
@@ -240,6 +246,40 @@ class Journal:
             if self.log.segments()[0].number >= last or not self.clean():
                 self.scale = max(1.0, self.log.total_bytes / (self.needed + self.log.segment_bytes))
                 return
+
+    def give_room(self) -> None:
+        """Where the disk is full: remove old segments of which so little is live that it fits in what is left of the last.
+
+        Or it would stay full whatever is received and deleted. To look costs a reading of the segment: so it is done again
+        when something was taken out.
+        """
+        if self.needed > self.heavy - min(self.heavy, self.log.segment_bytes) / 8:
+            return
+        last = self.log.segments()[-1].number
+        while self.log.full is not None and self.log.segments()[0].number < last:
+            if self.weight() > self.log.left / 2 or not self.clean():
+                self.heavy = self.needed
+                return
+            self.log.prepare()
+        self.heavy = math.inf
+
+    def weight(self) -> int:
+        """Bytes to write again before the oldest segment can be removed, by a high estimate."""
+        oldest = self.log.segments()[0].number
+        weight = self.shelf.weight(oldest)
+        for number, found in self.contents(oldest).items():
+            weight += HEAVY + sum(64 + 2 * (len(group or "") + len(identity)) for _, _, group, identity in found.seen)
+            if (queue := self.queues.get(number)) is not None:
+                core, seqs = queue._core, sorted(found.seqs)
+                with self.log.lock:
+                    fresh = dict(core.fresh) if queue.fifo else {one[2]: one for one in up_to(core.fresh, seqs)}
+                    for seq in seqs:
+                        record = fresh.get(seq)
+                        if record is None and (delivery := place_of(core, seq)[1]) is not None:
+                            record = delivery.record
+                        if record is not None:
+                            weight += HEAVY + room_for(record[0], details_of(record))
+        return weight
 
     @property
     def needed(self) -> int:

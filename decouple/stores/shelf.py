@@ -21,6 +21,10 @@ from decouple.stores.shelf_records import Put
 __all__ = ["JournalShelf"]
 
 
+BESIDE = 128
+"""What a record has beside its kind, key and text, at most."""
+
+
 class Kept(NamedTuple):
     """A value: its JSON text, its place in the order of first puts, and where its record is, and how long."""
 
@@ -131,6 +135,15 @@ class JournalShelf:
                     moved += 1
             self._prepare()
         return moved
+
+    def weight(self, segment: int) -> int:
+        """Bytes of what `again` would append."""
+        weight = 0
+        for kind, key in list(self._where.get(segment, ())):
+            kept = self._kept.get(kind, {}).get(key)
+            if kept is not None and kept.segment == segment:
+                weight += len(kept.text) + 12 * (len(kind) + len(key)) + BESIDE
+        return weight
 
     def _write(self, kind: str, key: str, text: bytes | None, *, mine: bool = True) -> tuple[Kept | None, int]:
         """Append a change and make it; what was there before, and what position to sync. Raises NotKept."""
