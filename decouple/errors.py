@@ -78,6 +78,7 @@ no program needs to read the sentence.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -916,9 +917,10 @@ class StorageInUse(StorageError):
     """Another process owns the journal: its queues are in that process's memory."""
 
     def __init__(self, path: object, *, pid: int) -> None:
+        process = f"process {pid}" if pid != os.getpid() else f"process {pid}, this one, by a broker that is not closed"
         super().__init__(
             path,
-            f"{str(path)!r} is open in process {pid}: a journal has one owner; for queues that several processes share, "
+            f"{str(path)!r} is open in {process}: a journal has one owner; for queues that several processes share, "
             f"use Broker('sqlite:///jobs.db')",
         )
         self.pid = pid

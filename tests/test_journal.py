@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from journalled import journal_of, kill
 
-from decouple import Broker, ClockBehind, Entry, LargeBodies, Message, NotKept, Queue, VirtualClock
+from decouple import Broker, ClockBehind, Entry, LargeBodies, Message, NotKept, Queue, StorageInUse, VirtualClock
 from decouple.core.changes import Change
 from decouple.stores.journal import Journal, open_journal
 from decouple.testing import Ledger
@@ -662,3 +662,11 @@ def test_a_journal_that_nobody_has_any_more_is_given_back(tmp_path: Path) -> Non
         assert len(os.listdir("/proc/self/fd")) < files
     with Broker(f"file://{tmp_path}/jobs") as again:
         assert [message.text for message in again.queue("jobs").receive()] == ["x"]
+
+
+def test_a_journal_that_this_very_process_has_open_says_so(tmp_path: Path) -> None:
+    with (
+        Broker(f"file://{tmp_path}/jobs"),
+        pytest.raises(StorageInUse, match="this one, by a broker that is not closed"),
+    ):
+        Broker(f"file://{tmp_path}/jobs")
