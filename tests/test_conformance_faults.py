@@ -76,7 +76,7 @@ def test_all_that_is_wrong_is_in_one_error_with_its_sentence_and_what_came() -> 
 
     failures, text = caught.value.failures, str(caught.value)
     assert len(failures) > 4
-    assert text.startswith(f"{len(failures)} of 207 behaviours are not as they should be:\n")
+    assert text.startswith(f"{len(failures)} of 208 behaviours are not as they should be:\n")
     assert all(name in text for name in failures)
     assert (
         "  a_message_not_settled_comes_again_after_its_visibility_timeout\n"
@@ -85,7 +85,7 @@ def test_all_that_is_wrong_is_in_one_error_with_its_sentence_and_what_came() -> 
     ) in text
     report = caught.value.report
     assert report.failed == failures
-    assert len(report.passed) == 207 - len(failures)
+    assert len(report.passed) == 208 - len(failures)
     assert "failed   a_message_not_settled_comes_again" in str(report)
     assert 'class="failed"' in report._repr_html_()
 

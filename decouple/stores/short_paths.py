@@ -113,33 +113,29 @@ class ShortPaths(Queue[T]):
                 return done
         return super().send_batch(given), self._files.position
 
-    @property
-    def _may_send(self) -> bool:
-        """Under the lock: whether a plain send has nothing to do but to be written down and appended."""
-        core = self._core
-        return not (
-            core.log
-            or core.parked
-            or core.held
-            or core.closed
-            or core.settings.delay
-            or self._reporter.observers
-            or self._files.full is not None
-        )
-
     def _append(self, body: str) -> tuple[Sent, int] | None:
         core, files = self._core, self._files
         text = body.encode()
         if not 0 < len(text) <= core.longest:
             return None
         with self._lock:  # numbers are given under it, so that `fresh` is in their order
-            if not self._may_send:
+            if (
+                core.log
+                or core.parked
+                or core.held
+                or core.closed
+                or core.settings.delay
+                or self._reporter.observers
+                or files.full is not None
+            ):
                 return None
             seq, now = core.next_seq(), self._now()
             payload = HEAD.pack(SENT, self._number, seq, now + core.epoch) + text
             frame = FRAME.pack(len(payload), crc32(payload, files.salt)) + payload
             record = (body, now, seq)
-            answer = new_sent(Sent, core.stem, seq)
+            answer = Sent()
+            answer._stem = core.stem
+            answer._seq = seq
             at = files.at
             end = at + len(frame)
             if end > files.room:
@@ -158,7 +154,9 @@ class ShortPaths(Queue[T]):
         with self._lock:
             at = files.at
             end = at + size + len(texts) * (HEAD.size + FRAME.size)
-            if end > files.room or not self._may_send:
+            if end > files.room or core.parked or core.held or core.closed or core.settings.delay:
+                return None
+            if core.log or self._reporter.observers or files.full is not None:
                 return None
             seqs = list(islice(core.seqs, len(bodies)))
             now, salt, parts = self._now(), files.salt, list[bytes]()
