@@ -329,7 +329,7 @@ class Journal:
                     known, add = number, found.setdefault(number, Contents()).seqs.add
                 add(seq)
             elif kind in KINDS:
-                number = int.from_bytes(payload[1:3], "little")
+                number = int.from_bytes(payload[1:5], "little")
                 found.setdefault(number, Contents()).add(payload, young)
         return found
 
@@ -418,7 +418,7 @@ class Contents:
             self.head = True
         alone = QueuePast(0)
         past = Past()
-        past.queues[int.from_bytes(payload[1:3], "little")] = alone
+        past.queues[int.from_bytes(payload[1:5], "little")] = alone
         past.apply(payload)
         self.seqs |= {*alone.fresh, *alone.lined, *alone.held}
         seen = [one for one in alone.seen if one[0] > young]

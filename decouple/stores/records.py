@@ -44,11 +44,11 @@ __all__ = [
 ]
 
 SENT, FIFO, MESSAGE, STEP, EVENT, QUEUE = b"SFMTEQ"
-HEAD = Struct("<BHQQ")  # kind, queue, number of the message, instant
-FIFO_HEAD = Struct("<BHQQHH")  # and how long group and deduplication id are
-STEP_HEAD = Struct("<BHQQBQI")  # and the cause, until when (0: no end), how often received
-MESSAGE_HEAD = Struct("<BHI")  # kind, queue, how long the JSON is; the text follows it
-EVENT_HEAD = Struct("<BH")
+HEAD = Struct("<BIQQ")  # kind, queue, number of the message, instant
+FIFO_HEAD = Struct("<BIQQHH")  # and how long group and deduplication id are
+STEP_HEAD = Struct("<BIQQBQI")  # and the cause, until when (0: no end), how often received
+MESSAGE_HEAD = Struct("<BII")  # kind, queue, how long the JSON is; the text follows it
+EVENT_HEAD = Struct("<BI")
 
 CAUSES = (
     "received", "given back", "visibility changed", "nacked", "expired", "delay ended", "delay changed", "moving",
