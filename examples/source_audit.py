@@ -54,6 +54,8 @@ class Audit:
         self.files = self.broker.queue("files", dead_letter=self.unparsed, max_receives=2)
         self.results = self.broker.queue("results", body=Report)
         self.reports: dict[str, Report] = {}
+        # Said by a word of its own: a Ctrl-C that comes while the main thread asks a Future may leave that one's lock held.
+        self.all_sent = False
 
     def run(self, workers: int) -> None:
         """Return when every file sent has a report or is a dead letter."""
@@ -65,9 +67,12 @@ class Audit:
             self.collect(sending)
 
     def send_files(self) -> None:
-        for path in python_files(self.folder):
-            # A body is text: a name that is not UTF-8 is sent escaped, and ends among the dead letters as no such file.
-            self.files.send(path.relative_to(self.folder).as_posix().encode(errors="backslashreplace").decode())
+        try:
+            for path in python_files(self.folder):
+                # A body is text: a name that is not UTF-8 is sent escaped, and ends among the dead letters as no such file.
+                self.files.send(path.relative_to(self.folder).as_posix().encode(errors="backslashreplace").decode())
+        finally:
+            self.all_sent = True
 
     def work(self) -> None:
         """Handle files until the queue is closed. An error is kept with its message; the worker goes on."""
@@ -78,7 +83,7 @@ class Audit:
     def collect(self, sending: Future[None]) -> None:
         """Take in the reports, by path: a standard queue delivers at least once, and a second one changes nothing."""
         with tqdm(unit=" files", disable=None) if tqdm else nullcontext() as bar:
-            while not (sending.done() and self.done >= self.files.stats().sent):
+            while not (self.all_sent and self.done >= self.files.stats().sent):
                 for message in self.results.receive(max_messages=100, wait=0.1):  # dead letters move the bar as well
                     with message:
                         self.reports[message.body.path] = message.body

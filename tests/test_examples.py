@@ -197,7 +197,10 @@ def test_ctrl_c_shows_what_was_done_so_far() -> None:
         os.close(stderr)
         seen = os.read(terminal, 4_096)
         child.send_signal(signal.SIGINT)
-        output, _ = child.communicate(timeout=60)
+        try:
+            output, _ = child.communicate(timeout=60)
+        finally:
+            child.kill()  # one that hangs is a failure, and not the end of all tests
     seen += rest_of(terminal)
 
     assert child.returncode == 130
