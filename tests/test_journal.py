@@ -304,8 +304,10 @@ def test_compacting_keeps_all_that_is_live(folder: Folder) -> None:
     ordered = folder.broker.queue("orders.fifo")
     orders.send_batch([f"{number} {'x' * 1_000}" for number in range(200)])
     orders.send("later", delay=500)
-    for number in range(100):
+    sent = [
         ordered.send(f"{number} {'x' * 1_000}", group=f"g{number % 3}", deduplication_id=str(number))
+        for number in range(100)
+    ]
     held = orders.receive(max_messages=50)
     orders.delete(*held[:40])
     held[41].reject("bad")
@@ -317,57 +319,8 @@ def test_compacting_keeps_all_that_is_live(folder: Folder) -> None:
 
     assert state(folder.broker) == before
     assert state(folder.again()) == before
-    assert folder.broker.queue("orders.fifo").send("again", group="g0", deduplication_id="0").sequence == ordered_first(
-        folder
-    )
-
-
-def test_what_is_in_queues_that_nobody_has_declared_yet_is_not_cleaned_away(folder: Folder) -> None:
-    orders = folder.broker.queue("orders")
-    folder.broker.queue("empty.fifo")
-    orders.send_batch([f"{number} {'x' * 1_000}" for number in range(200)])
-    folder.kill()
-
-    journal = open_journal(str(folder.path), folder.clock, segment_bytes=SMALL)
-    assert isinstance(journal, Journal)
-    journal.compact()
-    journal.close()
-
-    folder.broker = folder.opened()
-    assert folder.broker.queue("orders").stats().visible == 200
-
-
-def test_messages_whose_queue_lost_its_declaration_stay_until_it_is_declared(folder: Folder) -> None:
-    """As after a salvage that could not save the record with the declaration."""
-    orders = folder.broker.queue("orders")
-    for number in range(200):
-        orders.send(f"{number} {'x' * 1_000}")
-    folder.journal.shelf.drop("queue", "orders")
-    broker = folder.again()
-
-    folder.journal.compact()
-    assert len(folder.journal.log.segments()) > 3
-
-    assert broker.queue("orders").stats().visible == 200
-    folder.journal.compact()
-    assert folder.again().queue("orders").stats().visible == 200
-
-
-def test_a_queue_that_is_empty_and_not_declared_yet_keeps_its_number_through_cleaning(folder: Folder) -> None:
-    folder.broker.queue("ghost")
-    folder.journal.shelf.drop("queue", "ghost")
-    folder.broker.queue("orders").send_batch(["x" * 1_000] * 200)
-    broker = folder.again()
-
-    folder.journal.compact()
-    broker.queue("ghost").send("boo")
-
-    assert texts(folder.again().queue("ghost")) == ["boo"]
-
-
-def ordered_first(folder: Folder) -> str:
-    """What a duplicate of the first send is answered with."""
-    return folder.broker.queue("orders.fifo").send("again", group="g0", deduplication_id="0").sequence or ""
+    again = folder.broker.queue("orders.fifo").send("again", group="g0", deduplication_id="0")
+    assert again.sequence == sent[0].sequence
 
 
 def state(broker: Broker) -> Any:
