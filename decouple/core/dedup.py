@@ -7,14 +7,12 @@ time, by later sends, so a million of them stall nobody.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from decouple.core.changes import Change
 from decouple.core.copies import Standing
 from decouple.core.groups import Groups
 from decouple.core.places import Move
-from decouple.core.records import Details, Record
+from decouple.core.records import Details
 from decouple.core.settings import SECOND, Settings
 
 __all__ = ["WINDOW", "Deduplication", "Key", "Seen"]
@@ -53,16 +51,6 @@ class Deduplication(Groups):
         if self.settings.deduplication_scope != "queue":
             keys = keys[::-1]
         return keys if now < self.former_scope_until else keys[:1]
-
-    def _duplicate(
-        self, now: int, text: str, details: Details, first: int, words: Mapping[str, Any]
-    ) -> tuple[Change, ...]:
-        if not self.listening:
-            return ()
-        reason = f"deduplication id {details.deduplication_id!r} was that of {self.stem}{first:012x}"
-        record: Record = (text, now, first, details)
-        at, who = now + self.epoch, self.who()
-        return (Change(cause="duplicate", queue=self.name, at=at, record=record, reason=reason, who=who, **words),)
 
     def _forget(self, now: int, most: int) -> None:
         """Let go of up to `most` ids that are too old to count."""

@@ -12,7 +12,20 @@ from decouple.core.places import Move, Places
 from decouple.core.records import PLAIN, Delivery, Details, Failure, Past, details_of
 from decouple.core.settings import SECOND
 
-__all__ = ["Moves"]
+__all__ = ["Moves", "carried"]
+
+
+def carried(move: Move) -> Details:
+    """What a message that goes on as it is has beyond its body, where it arrives."""
+    delivery, details = move.delivery, details_of(move.delivery.record)
+    if move.as_new:
+        return details._replace(id=None, source=None, failure=None, brought=0)
+    return details._replace(
+        id=move.source.id_of(delivery.record),
+        source=move.source.owner,
+        failure=move.failure or details.failure,
+        brought=delivery.times_received,
+    )
 
 
 class Moves(Places):
@@ -28,16 +41,10 @@ class Moves(Places):
             details = handed_on or PLAIN
             past = (-1, None, not delay)
         elif move.as_new:
-            sent_at = now
-            details = details._replace(id=None, source=None, failure=None, brought=0)
+            sent_at, details = now, carried(move)
         else:
             past = (delivery.times_received - 1, delivery.first_received if delivery.times_received else None, True)
-            details = details._replace(
-                id=move.source.id_of(delivery.record),
-                source=move.source.owner,
-                failure=move.failure or details.failure,
-                brought=delivery.times_received,
-            )
+            details = carried(move)
         sent_at, details = self._arriving(now, move, sent_at, seq, details)
         until, retired = now + delay, sent_at + self.retention
         arrived = self._new((text, sent_at, seq, details), now, until, past)

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
@@ -435,3 +435,14 @@ class Places:
                 **more,
             ),
         )
+
+    def _duplicate(
+        self, now: int, text: str, details: Details, first: int, words: Mapping[str, Any]
+    ) -> tuple[Change, ...]:
+        """The record of a send that counts as the one with the number `first`."""
+        if not self.listening:
+            return ()
+        reason = f"deduplication id {details.deduplication_id!r} was that of {self.stem}{first:012x}"
+        record: Record = (text, now, first, details)
+        at, who = now + self.epoch, self.who()
+        return (Change(cause="duplicate", queue=self.name, at=at, record=record, reason=reason, who=who, **words),)

@@ -92,7 +92,7 @@ class FifoTable(StandardTable):
             if first is not None:
                 first = start - first - 1 if first < 0 else first
                 duplicates += 1
-                self.log += self._duplicate_of(now, text, details, first, words)
+                self.log += self._duplicate(now, text, details, first, words)
                 seqs.append(first)
                 continue
             line = self._line_for(details.group or "", self.first | seq, moment + delay)
@@ -139,16 +139,6 @@ class FifoTable(StandardTable):
             "DELETE FROM seen WHERE number IN (SELECT number FROM seen WHERE queue = ? AND at <= ? LIMIT ?)",
             (self.number, now + self.base - WINDOW, most),
         )
-
-    def _duplicate_of(
-        self, now: int, text: str, details: Details, first: int, words: Mapping[str, Any]
-    ) -> tuple[Change, ...]:
-        if not self.listening:
-            return ()
-        reason = f"deduplication id {details.deduplication_id!r} was that of {self.stem}{first:012x}"
-        record: Record = (text, now, first, details)
-        at, who = now + self.epoch, self.who()
-        return (Change(cause="duplicate", queue=self.name, at=at, record=record, reason=reason, who=who, **words),)
 
     # -- lines and turns -----------------------------------------------------------------------------------------
 

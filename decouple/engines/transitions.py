@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from decouple.core.changes import Cause, Change
+from decouple.core.moves import carried
 from decouple.core.places import Move, Receiver
 from decouple.core.records import PLAIN, Delivery, Details, Failure, details_of, with_details
 from decouple.core.settings import SECOND
@@ -258,16 +259,10 @@ class Transitions(Noticing):
         if move.entry is not None:
             text, handed_on, delay = move.entry
             details = handed_on or PLAIN
-        elif move.as_new:
-            details = details._replace(id=None, source=None, failure=None, brought=0)
         else:
-            count, sent_at = delivery.times_received, record[1]
-            details = details._replace(
-                id=move.source.id_of(record),
-                source=move.source.owner,
-                failure=move.failure or details.failure,
-                brought=count,
-            )
+            details = carried(move)
+            if not move.as_new:
+                count, sent_at = delivery.times_received, record[1]
         last = (self._last() or (0, 0))[0] + 1
         self._count_gone(last)
         sent_at, details, line, seq = self._place(now, move, sent_at, details, last)
