@@ -205,7 +205,8 @@ class Appending:
         if self.broken is not None:
             raise self.broken
         if self._state != "open":
-            state = "closed" if self._state == "closed" else "not read yet: replay() comes first"
+            closed = "closed: settle messages before their broker is closed, or in the next one by their receipts"
+            state = closed if self._state == "closed" else "not read yet: replay() comes first"
             raise StorageError(self.path, f"the log in {str(self.path)!r} is {state}")
 
 

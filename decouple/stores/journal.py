@@ -34,7 +34,7 @@ from decouple.stores.queues import JournalQueue, room_for
 from decouple.stores.records import CODES, EVENT, FIFO, GONE, HEAD, MESSAGE, QUEUE, SENT, event, message, queue_head
 from decouple.stores.replay import Past, QueuePast
 from decouple.stores.shelf import JournalShelf
-from decouple.stores.short_paths import OVERHEAD, write
+from decouple.stores.short_paths import OVERHEAD
 
 if TYPE_CHECKING:
     from decouple.engine import Engine
@@ -123,7 +123,7 @@ class Journal:
             past.name, past.stem = name, new_stem()
             self.number += 1
             with self.log.lock:
-                self.write_head(past.number, {"name": name, "stem": past.stem, "next": past.next})
+                self.append(queue_head(past.number, {"name": name, "stem": past.stem, "next": past.next}))
         queue: JournalQueue[Any] = JournalQueue(self, past.number, past.stem, name, **settings)
         self.queues[past.number] = queue
         self.unfilled.append((queue, past))
@@ -145,10 +145,6 @@ class Journal:
             self.append(event(queue._number, ["deleted"]))
             self.queues.pop(queue._number, None)
 
-    def write_head(self, number: int, terms: dict[str, Any]) -> None:
-        """Under the lock."""
-        self.append(queue_head(number, terms))
-
     def fill(self, queue: JournalQueue[Any], past: QueuePast) -> None:
         """Put back what the queue held."""
         core, epoch = queue._core, self.clock.epoch
@@ -168,9 +164,7 @@ class Journal:
         fresh.sort(key=lambda record: record[2])
         self.live += sum(len(record[0]) + OVERHEAD for record in fresh)
         self.live += sum(len(one.record[0]) + OVERHEAD for one in standing)
-        if any(
-            isinstance(text, Pointer) for text in [record[0] for record in fresh] + [one.record[0] for one in standing]
-        ):
+        if any(isinstance(held.text, Pointer) for held in past.held.values()):  # a plain message has none
             watch(queue)
         with queue._lock:
             restore(core, fresh, standing, next_seq=past.next)
@@ -201,8 +195,7 @@ class Journal:
 
     def append(self, payload: bytes) -> None:
         """Under the lock: write one record. Raises NotKept."""
-        if not write(self.log, payload):
-            self.log.append(payload)
+        self.log.append(payload)
 
     def weigh(self, change: Change) -> None:
         """Under the lock: keep account of how much of the journal is needed."""
@@ -309,9 +302,8 @@ class Journal:
                 self.rewrite(queue, found)
             elif (past := waiting.get(number)) is not None and past.name:
                 with self.log.lock:
-                    self.write_head(
-                        number, {"name": past.name, "stem": past.stem, "next": past.next, "seen": past.seen}
-                    )
+                    head = {"name": past.name, "stem": past.stem, "next": past.next, "seen": past.seen}
+                    self.append(queue_head(number, head))
         self.shelf.again(oldest)
         self.log.remove_oldest(oldest)
         return True
@@ -340,7 +332,7 @@ class Journal:
             with self.log.lock:
                 parked = [group.id for group in getattr(core, "groups", {}).values() if getattr(group, "parked", False)]
                 head = {"name": queue.name, "stem": core.stem, "next": int(repr(core.seqs)[6:-1])}
-                self.write_head(queue._number, head | {"parked": parked, "seen": found.seen})
+                self.append(queue_head(queue._number, head | {"parked": parked, "seen": found.seen}))
         seqs = sorted(found.seqs)
         with self.log.lock:
             fresh = {} if queue.fifo else {record[2]: record for record in up_to(core.fresh, seqs)}
