@@ -23,10 +23,10 @@ from decouple.engines.table import Table
 from decouple.engines.voices import Voice, Voices
 from decouple.engines.watcher import Watcher
 from decouple.keeping import who_may
+from decouple.queue import Queue
 
 if TYPE_CHECKING:
     from decouple.engine import Engine
-from decouple.queue import Queue
 
 __all__ = ["SqliteEngine", "open_database"]
 
@@ -215,5 +215,5 @@ class SqliteEngine:
         return Joined(self, given)
 
 
-BESIDE: dict[str, weakref.WeakSet[SqliteEngine]] = {}
-"""The engines of this process on each file."""
+BESIDE: weakref.WeakValueDictionary[str, weakref.WeakSet[SqliteEngine]] = weakref.WeakValueDictionary()
+"""The engines of this process on each file, as long as there are any."""
