@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from plot import INK, PALE, strip
+
 HERE = Path(__file__).resolve().parent
 RESULTS, PICTURE = HERE / "durable.txt", HERE / "durable.svg"
 IN_HUNDREDS = re.compile(r"([\d.,]+) us in hundreds; (.*)")
-OURS, OTHERS, INK, PALE = "#0072B2", "#BBBBBB", "#222222", "#777777"
+OURS, OTHERS = "#0072B2", "#BBBBBB"
 GROUPS = (("made to survive a power cut", ("made to", "WAL FULL")), ("survive a killed process", ("",)))
 
 
@@ -84,12 +86,7 @@ def panel(axes: Any, title: str, bars: list[Bar]) -> None:
     axes.minorticks_off()
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_title(title, loc="left", fontsize=9, weight="bold")
-    axes.tick_params(length=0, colors=PALE)
-    axes.tick_params(axis="y", labelcolor=INK)
-    axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    strip(axes)
 
 
 def main() -> None:

@@ -86,6 +86,11 @@ def decorate(axes: Any, bars: list[Bar]) -> None:
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.set_xlim(0, EDGE)
     axes.set_xticks([0, 0.5, 1, 1.5], ["0", "half", "limit", "1.5 x"])
+    strip(axes)
+
+
+def strip(axes: Any) -> None:
+    """Leave of the axes a pale grid and the names of the bars."""
     axes.tick_params(length=0, colors=PALE)
     axes.tick_params(axis="y", labelcolor=INK)
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
