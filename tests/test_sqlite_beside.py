@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from decouple import Broker, Entry, NotKept, QueueClosed, TooManyInFlight, VirtualClock
+from decouple.core.changes import Change
 
 Pair = tuple[Broker, Broker]
 
@@ -56,6 +57,28 @@ def test_a_queue_that_was_deleted_and_made_again_beside_can_be_used(pair: Pair) 
     with pytest.raises(QueueClosed):
         before.send("of the old one")
     assert [message.text for message in two.queue("jobs").receive()] == ["new"]
+
+
+def test_what_is_sent_beside_while_a_queue_is_deleted_leaves_with_a_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the purge and the end of the queue another process may still send to it."""
+    clock, changes = VirtualClock(), list[Change]()
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    with Broker(url, clock=clock, observers=[changes.append]) as one, Broker(url, clock=clock) as two:
+        here, there = one.queue("jobs"), two.queue("jobs")
+        shelf = one._engine.shelf
+        assert shelf is not None
+        drop = shelf.drop
+
+        def late(kind: str, key: str) -> None:
+            there.send("late")
+            drop(kind, key)
+
+        monkeypatch.setattr(shelf, "drop", late)
+        one.delete(here)
+
+    assert [change.text for change in changes if change.cause == "purged"] == ["late"]
 
 
 def test_a_lower_limit_in_flight_holds_at_once_and_beside(pair: Pair) -> None:

@@ -17,7 +17,6 @@ from decouple.clock import Clock
 from decouple.engines.database import Database
 from decouple.engines.joined import Joined, check_connection
 from decouple.engines.queues import SqliteQueue
-from decouple.engines.schema import MASK
 from decouple.engines.shelf import SqliteShelf
 from decouple.engines.table import Table
 from decouple.engines.voices import Voice, Voices
@@ -83,12 +82,15 @@ class SqliteEngine:
     def forget(self, queue: Queue[Any]) -> None:
         core: Any = queue._core
         database = self.database
-        with database.gate:
-            database.write()
-            database.sql("DELETE FROM messages WHERE id BETWEEN ? AND ?", (core.first, core.first | MASK))
-            for table in ("groups", "seen", "attempts"):
-                database.sql(f"DELETE FROM {table} WHERE queue = ?", (core.number,))
-            database.sql("DELETE FROM queues WHERE number = ?", (core.number,))
+        try:
+            with database.gate:
+                database.write()
+                core.purge(queue._now())  # what another process has sent since: it leaves with a record, too
+                for table in ("groups", "seen", "attempts"):
+                    database.sql(f"DELETE FROM {table} WHERE queue = ?", (core.number,))
+                database.sql("DELETE FROM queues WHERE number = ?", (core.number,))
+        finally:
+            queue._follow_up()
         self.queues.pop(queue.name, None)
 
     def close(self) -> None:
